@@ -1,0 +1,102 @@
+"""Detections of one video, and the table of them that is shown and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One action: ``start`` and ``end`` in seconds, its label, label id and score in [0, 1]."""
+
+    start: float
+    end: float
+    label: str
+    score: float
+    label_id: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Detections of one video, by falling score.
+
+    Attributes:
+        segments_seconds: float32 ``[N, 2]``, start and end.
+        scores: float32 ``[N]``.
+        labels: int64 ``[N]``, class indices.
+    """
+
+    segments_seconds: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        count = len(self.scores)
+        if self.segments_seconds.shape != (count, 2) or self.labels.shape != (count,):
+            raise ValueError("segments [N, 2], scores [N] and labels [N] must agree in N")
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """No detections."""
+        return cls(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+    def selected(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Detections:
+        """The rows of a boolean mask or index array, order kept."""
+        return Detections(self.segments_seconds[keep], self.scores[keep], self.labels[keep])
+
+    def limited(
+        self, min_score: float = 0.0, max_segments: int | None = None, labels: Sequence[int] | None = None
+    ) -> Detections:
+        """The best rows: at least ``min_score``, of the given classes, ``max_segments`` at most."""
+        keep = self.scores >= min_score
+        if labels is not None:
+            keep &= np.isin(self.labels, np.asarray(labels, np.int64))
+        return self.selected(np.flatnonzero(keep)[:max_segments])
+
+    def segments(self, label_names: Sequence[str]) -> Iterator[Segment]:
+        """Rows as named records, by falling score."""
+        for (start, end), score, label in zip(self.segments_seconds, self.scores, self.labels, strict=True):
+            yield Segment(float(start), float(end), label_names[label], float(score), int(label))
+
+
+@dataclass(frozen=True, eq=False)
+class VideoResult:
+    """What ``detect`` says of one input: its segments and where they came from.
+
+    Attributes:
+        video_id: Name of the input in results.
+        detections: The segments.
+        label_names: Class names by index.
+        duration_seconds: End of the video.
+        provenance: Plain JSON facts for ``external_data`` (fps, duration, grid, reader, warnings).
+    """
+
+    video_id: str
+    detections: Detections
+    label_names: tuple[str, ...]
+    duration_seconds: float
+    provenance: dict[str, object]
+
+    def __iter__(self) -> Iterator[Segment]:
+        return self.detections.segments(self.label_names)
+
+    def __len__(self) -> int:
+        return len(self.detections)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Columns ``video_id, start, end, label, label_id, score``; seconds, by falling score."""
+        import pandas as pd
+
+        rows = [(self.video_id, s.start, s.end, s.label, s.label_id, s.score) for s in self]
+        return pd.DataFrame(rows, columns=["video_id", "start", "end", "label", "label_id", "score"])

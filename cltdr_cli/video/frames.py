@@ -1,0 +1,100 @@
+"""What a video reader says and yields: facts of the stream, and frames that are never without their times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """Facts of a video stream, as far as its header tells them.
+
+    Attributes:
+        path: The file.
+        rate: Nominal frames per second, after implausible header fields are discarded; None if unknown.
+        frame_count: Number of frames the header claims; None when it says nothing. An estimate only.
+        duration_seconds: Duration the header claims; None when it says nothing. An estimate only.
+        width: Pixels, after rotation.
+        height: Pixels, after rotation.
+        rotation_degrees: Clockwise turn already applied to the frames: 0, 90, 180 or 270.
+        codec: Codec name.
+        reader: Name of the reader that serves this file.
+    """
+
+    path: Path
+    rate: Fraction | None
+    frame_count: int | None
+    duration_seconds: float | None
+    width: int
+    height: int
+    rotation_degrees: int
+    codec: str
+    reader: str
+
+
+@dataclass(frozen=True, eq=False)
+class FrameBatch:
+    """Consecutive frames in presentation order.
+
+    Attributes:
+        frames: uint8 RGB ``[N, H, W, 3]``.
+        pts_seconds: float64 ``[N]``, presentation times on the player's timeline, increasing.
+    """
+
+    frames: NDArray[np.uint8]
+    pts_seconds: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.pts_seconds)
+
+
+@dataclass(frozen=True)
+class FrameTiming:
+    """What was measured once the frames have been read: the facts behind a ``FeatureGrid``.
+
+    Attributes:
+        rate: Frames per second of the yielded frames.
+        frame_count: Frames yielded.
+        start_seconds: Presentation time of the first frame.
+        duration_seconds: End of the last frame on the player's timeline.
+        knots: ``(frame, seconds)`` pairs of a variable-rate stream; empty for a constant rate.
+        broken_seconds: Where the stream stopped decoding; None when it was read to its end.
+        broken_reason: Why; empty when it was read to its end.
+    """
+
+    rate: float
+    frame_count: int
+    start_seconds: float
+    duration_seconds: float
+    knots: tuple[tuple[float, float], ...] = ()
+    broken_seconds: float | None = None
+    broken_reason: str = ""
+
+
+class VideoReader(Protocol):
+    """One decoder behind one face. PyAV is the reference: every reader gives its frames and times."""
+
+    @property
+    def info(self) -> VideoInfo:
+        """Facts of the stream."""
+        ...
+
+    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
+        """All frames from the first, in presentation order, at most ``batch_frames`` at a time.
+
+        Raises:
+            StreamBrokenError: The stream stopped decoding; every good frame was yielded before.
+            VideoError: Not one frame could be decoded.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the decoder; further reading is an error."""
+        ...
