@@ -1,0 +1,3 @@
+"""Temporal action localization on raw video: what happens when in long, untrimmed footage."""
+
+__version__ = "0.1.0"
