@@ -110,10 +110,8 @@ class CltdrConfig:
             raise ValueError(f"init_conv_vars must not be negative, got {self.init_conv_vars}")
 
     def _check_sizes(self) -> None:
-        positive = (
-            "input_dim num_classes max_seq_len embd_layers embd_dim mlp_dim fpn_dim head_dim num_bins"
-        ).split()
-        for name in (*positive, "head_num_layers"):
+        channels = ("input_dim", "num_classes", "embd_dim", "mlp_dim", "fpn_dim", "head_dim")
+        for name in (*channels, "max_seq_len", "embd_layers", "head_num_layers", "num_bins"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("stem_blocks", "branch_blocks"):
