@@ -1,0 +1,1 @@
+"""One file per subcommand: parse, load, call, print. No tensors, no arithmetic."""

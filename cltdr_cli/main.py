@@ -1,0 +1,171 @@
+"""The Typer app: a table of subcommands, and the one place where errors become a panel and an exit status.
+
+A subcommand's module is imported when it is called, so ``cltdr --help`` reads this table and nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from cltdr_cli import __version__, console
+from cltdr_cli.commands.options import Debug, Quiet
+from cltdr_cli.errors import CltdrError, UsageError
+
+
+@dataclass(frozen=True)
+class Subcommand:
+    """A subcommand is the function or the Typer app ``attribute`` of ``cltdr_cli.commands.<module>``."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+SUBCOMMANDS = {
+    "detect": Subcommand("detect", "detect", "Find actions in videos (or feature files): when, what, how sure."),
+    "extract-features": Subcommand("extract_features", "extract_features", "Turn videos into feature files."),
+    "train": Subcommand("train", "train", "Train a localizer on features and annotations."),
+    "eval": Subcommand("eval", "evaluate", "Score detections by the protocols of the benchmarks."),
+    "convert": Subcommand("convert", "convert", "Turn a published checkpoint into ours."),
+    "presets": Subcommand("presets", "app", "List and show presets: complete settings of a published result."),
+    "extractors": Subcommand("extractors", "extractors", "List feature extractors and their conventions."),
+    "weights": Subcommand("weights", "app", "List, download, verify and add weights."),
+    "features": Subcommand("features", "app", "Look into and check folders of features."),
+    "datasets": Subcommand("datasets", "app", "List benchmarks; check annotations before training."),
+    "demo": Subcommand("demo", "app", "Draw the demo world: videos with known actions."),
+    "bench": Subcommand("bench", "app", "Measure how fast this machine is."),
+    "doctor": Subcommand("doctor", "doctor", "Say what this machine can do."),
+}
+"""Every subcommand, in the order of ``cltdr --help``."""
+
+
+class SubcommandTable(TyperGroup):
+    """Imports a subcommand when it is called, and turns errors into messages and exit statuses."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride] # typer.Context is typer's public name of the same class
+        """Names of the subcommands whose modules are there."""
+        return [name for name, subcommand in SUBCOMMANDS.items() if _is_installed(subcommand)]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
+        """The subcommand of that name, imported now; None if there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return load_subcommand(cmd_name)
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
+        """The table as it stands above; importing thirteen modules to ask each for one line would be slow."""
+        rows = [(name, SUBCOMMANDS[name].help) for name in self.list_commands(ctx)]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
+        """Name and command of the first word; a mistyped one is answered with the nearest right one."""
+        names = self.list_commands(ctx)
+        if args[0] in names or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        near = difflib.get_close_matches(args[0], names, 1)
+        hint = f"did you mean: cltdr {near[0]}" if near else "cltdr --help lists the commands"
+        raise UsageError(f"no such command: {args[0]}", hint)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
+        """Run the subcommand; expected failures end here. Unexpected ones are caught in ``main``."""
+        try:
+            return super().invoke(ctx)
+        except (CltdrError, KeyboardInterrupt, BrokenPipeError) as error:
+            raise typer.Exit(report(error)) from error
+
+
+app = typer.Typer(
+    cls=SubcommandTable,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def load_subcommand(name: str) -> Any:
+    """Import one subcommand as the command object that typer runs."""
+    subcommand = SUBCOMMANDS[name]
+    found = getattr(importlib.import_module(f"cltdr_cli.commands.{subcommand.module}"), subcommand.attribute)
+    if not isinstance(found, typer.Typer):
+        function, found = found, _new_app()
+        found.command(name)(function)
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+def report(error: BaseException) -> int:
+    """Tell the user what went wrong; returns the exit status."""
+    if console.is_debug():
+        traceback.print_exception(error)
+    if isinstance(error, BrokenPipeError):
+        return _leave_broken_pipe()
+    if isinstance(error, KeyboardInterrupt):
+        console.warning("stopped; nothing half-written")
+        return 130
+    if isinstance(error, CltdrError):
+        console.error_panel(error)
+        return error.exit_code
+    facts = f"unexpected error: {type(error).__name__}: {error}"
+    console.error_panel(
+        CltdrError(facts, "This is a fault of cltdr: run again with --debug and report what it prints.")
+    )
+    return 1
+
+
+def main() -> NoReturn:
+    """Entry of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue] # a text file, unless replaced by a test
+    try:
+        typer.main.get_command(app).main(prog_name="cltdr")
+        sys.stdout.flush()
+        status = 0
+    except SystemExit as end:
+        status = end.code
+    except BaseException as error:  # whatever it is, the user gets one panel and no stack of frames
+        status = report(error)
+    sys.exit(status)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cltdr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Temporal action localization on raw video: what happens when in long, untrimmed footage."""
+
+
+def _new_app() -> typer.Typer:
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _is_installed(subcommand: Subcommand) -> bool:
+    return importlib.util.find_spec(f"cltdr_cli.commands.{subcommand.module}") is not None
+
+
+def _leave_broken_pipe() -> int:
+    """The reader went away (``cltdr presets list | head``); Python must not complain of it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141

@@ -1,0 +1,64 @@
+"""Text as a reader of logs sees it: harmless names, clock times, aligned columns, the state of long work."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories that move the cursor, reorder the line or cannot be encoded."""
+
+
+def harmless(text: object) -> str:
+    """Text that stays on its line and draws only itself: control and reordering characters become ``�``."""
+    return "".join("�" if unicodedata.category(letter) in _UNPRINTABLE else letter for letter in str(text))
+
+
+def clock_time(seconds: float, places: int = 2) -> str:
+    """Seconds as ``m:ss.cc``, or ``h:mm:ss.cc`` from an hour on; rounded once, so that 59.999 is 1:00.00."""
+    units = 10**places
+    total, part = divmod(round(abs(seconds) * units), units)
+    minutes, second = divmod(total, 60)
+    sign = "-" if seconds < 0 and (total or part) else ""
+    clock = f"{minutes}:{second:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{second:02}"
+    return sign + clock + (f".{part:0{places}}" if places else "")
+
+
+def columns_width(text: str) -> int:
+    """Terminal columns a text takes: wide letters two, combining marks none."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def is_numeric(cells: Sequence[str]) -> bool:
+    """Whether a column holds numbers (and gaps) only, and is set flush right."""
+    numbers = [cell for cell in cells if cell not in ("", "-")]
+    return bool(numbers) and all(_starts_like_number(cell) for cell in numbers)
+
+
+def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]], flush_right: Sequence[bool]) -> list[str]:
+    """Lines of a table in plain text, nothing cut off."""
+    lines = [list(columns), *(list(row) for row in rows)]
+    widths = [max(columns_width(line[i]) for line in lines) for i in range(len(columns))]
+    return ["  ".join(map(_padded, line, widths, flush_right)).rstrip() for line in lines]
+
+
+def progress_state(done: float, total: float | None, unit: str, elapsed_seconds: float) -> str:
+    """``120/600 frames · 60.0 frames/s · 0:08 left``; what is unknown is left out."""
+    speed = done / elapsed_seconds if elapsed_seconds > 0 else 0.0
+    parts = [f"{done:.0f}/{total:.0f} {unit}" if total is not None else f"{done:.0f} {unit}"]
+    if speed > 0:
+        parts.append(f"{speed:.{0 if speed >= 100 else 1}f} {unit}/s")
+        if total is not None:
+            parts.append(f"{clock_time(max(0.0, total - done) / speed, 0)} left")
+    return " · ".join(parts)
+
+
+def _padded(text: str, width: int, flush_right: bool) -> str:
+    gap = " " * (width - columns_width(text))
+    return gap + text if flush_right else text + gap
+
+
+def _starts_like_number(cell: str) -> bool:
+    return cell.lstrip("+-")[:1].isdigit() and not any(c.isalpha() for c in cell.replace("e", "").replace("x", ""))

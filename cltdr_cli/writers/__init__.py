@@ -1,0 +1,1 @@
+"""WRITERS: format -> function that writes the results of one or more videos."""

@@ -1,0 +1,1 @@
+"""Presets, weights and checkpoints by name."""
