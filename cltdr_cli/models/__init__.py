@@ -1,0 +1,1 @@
+"""Networks: features in, head outputs out."""

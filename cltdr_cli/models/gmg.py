@@ -1,0 +1,162 @@
+"""The gated multi-granularity block: instant, local and global features of each step (CLTDR-GMG, AAAI 2025)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
+
+from cltdr_cli.models.convolution import TimeConv
+from cltdr_cli.models.layers import GroupNorm, drop_path
+
+_SPARSITY = 0.001
+_ATTENTION_HEADS = 8
+
+
+class FourierMixer(nn.Module):
+    """Global context: a learned filter of the spectrum over time, always float32.
+
+    The filter is two diagonal complex affine maps shared by all frequencies with a ReLU between, soft-shrunk, and
+    multiplied with the spectrum. It runs over the padded length, so padding is part of the model.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.w1 = nn.Parameter(0.02 * torch.randn(2, channels))
+        self.b1 = nn.Parameter(0.02 * torch.randn(2, channels))
+        self.w2 = nn.Parameter(0.02 * torch.randn(2, channels))
+        self.b2 = nn.Parameter(0.02 * torch.randn(2, channels))
+
+    def forward(self, z: Tensor, mask: Tensor) -> Tensor:
+        """``[B, T, C]`` -> ``[B, T, C]``; the mask is not used."""
+        with torch.autocast(z.device.type, enabled=False):
+            spectrum = torch.fft.rfft(z.float(), dim=1, norm="ortho")
+            mixed = spectrum * self._filter(spectrum.real, spectrum.imag)
+            return torch.fft.irfft(mixed, n=z.shape[1], dim=1, norm="ortho").to(z.dtype)
+
+    def _filter(self, real: Tensor, imag: Tensor) -> Tensor:
+        real1 = F.relu(real * self.w1[0] - imag * self.w1[1] + self.b1[0])
+        imag1 = F.relu(imag * self.w1[0] + real * self.w1[1] + self.b1[1])
+        real2 = real1 * self.w2[0] - imag1 * self.w2[1] + self.b2[0]
+        imag2 = imag1 * self.w2[0] + real1 * self.w2[1] + self.b2[1]
+        return torch.complex(F.softshrink(real2, _SPARSITY), F.softshrink(imag2, _SPARSITY))
+
+
+class AttentionMixer(nn.Module):
+    """Global context by self-attention over real steps: the paper's ablation of the Fourier filter."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+        self.heads = _ATTENTION_HEADS
+
+    def forward(self, z: Tensor, mask: Tensor) -> Tensor:
+        """``[B, T, C]``, mask ``[B, T, 1]`` -> ``[B, T, C]``."""
+        query, key, value = self.qkv(z).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        seen = mask.transpose(1, 2).bool()[:, None]
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+
+MIXERS = {"fft": FourierMixer, "attention": AttentionMixer}
+
+
+class GmgBlock(nn.Module):
+    """One block of the encoder; see spec §2. ``y = x·mask + drop(z + Σ branches)``, then a residual MLP.
+
+    Args:
+        channels: D.
+        kernel: Taps of the local depth-wise convolution.
+        mlp_dim: Hidden channels of the MLP.
+        downsample: Module that halves the length, or None in the stem.
+        droppath: Probability; 0 also removes the learned scales.
+        init_conv_vars: Standard deviation of the depth-wise weights at first.
+        mixing: ``(gate, branches, global extractor)``, the ablation switches of ``CltdrConfig``.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel: int,
+        mlp_dim: int,
+        downsample: nn.Module | None,
+        droppath: float,
+        init_conv_vars: float,
+        mixing: tuple[str, Sequence[str], str],
+    ) -> None:
+        super().__init__()
+        self.gate, self.branches, extractor = mixing
+        self.downsample = downsample
+        self.norm = nn.LayerNorm(channels)
+        self.mixer = MIXERS[extractor](channels) if "global" in self.branches else None
+        self.local = _depthwise(channels, kernel, init_conv_vars) if "local" in self.branches else None
+        self.instant = _depthwise(channels, 1, init_conv_vars) if "instant" in self.branches else None
+        self.mlp_norm = GroupNorm(channels)
+        self.mlp_in = TimeConv(channels, mlp_dim, 1)
+        self.mlp_out = TimeConv(mlp_dim, channels, 1)
+        for conv in (self.mlp_in, self.mlp_out):
+            nn.init.zeros_(conv.bias) if conv.bias is not None else None
+        self.drop_mixed = drop_path(channels, droppath)
+        self.drop_mlp = drop_path(channels, droppath)
+
+    def forward(self, u: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, at half the length when down-sampling."""
+        x = u if self.downsample is None else self.downsample(u)
+        if self.downsample is not None:
+            mask = mask[:, ::2]
+        y = x * mask + self.drop_mixed(self._mixed(self.norm(x), mask))
+        hidden = F.gelu(self.mlp_in(self.mlp_norm(y)))
+        return y + self.drop_mlp(self.mlp_out(hidden)), mask
+
+    def _mixed(self, z: Tensor, mask: Tensor) -> Tensor:
+        """``z + instant + local + global``, each branch gated by the next coarser one in use."""
+        total, coarser = z, None
+        if self.mixer is not None:
+            coarser = self.mixer(z, mask)
+            total = total + coarser
+        for branch in (self.local, self.instant):
+            if branch is None:
+                continue
+            coarser = self._gated(branch(z), coarser)
+            total = total + coarser
+        return total
+
+    def _gated(self, value: Tensor, coarser: Tensor | None) -> Tensor:
+        if coarser is None or self.gate == "none":
+            return value
+        return value * (F.relu(coarser) if self.gate == "relu" else coarser)
+
+
+def _depthwise(channels: int, kernel: int, deviation: float) -> TimeConv:
+    conv = TimeConv(channels, channels, kernel, groups=channels)
+    nn.init.normal_(conv.weight, 0, deviation)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv
+
+
+class MaxDownsample(nn.Module):
+    """Maximum of three steps around every second one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, T, C]`` -> ``[B, T / 2, C]``."""
+        here, after = x[:, ::2], x[:, 1::2]
+        before = F.pad(after, (0, 0, 1, 0), value=-torch.inf)[:, : here.shape[1]]
+        return torch.maximum(torch.maximum(here, after), before)
+
+
+class AverageDownsample(nn.Module):
+    """Mean of step pairs, then a 1×1 convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = TimeConv(channels, channels, 1)
+        if self.conv.bias is not None:
+            nn.init.zeros_(self.conv.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, T, C]`` -> ``[B, T / 2, C]``."""
+        return self.conv((x[:, ::2] + x[:, 1::2]) / 2)

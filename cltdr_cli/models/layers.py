@@ -1,0 +1,66 @@
+"""Small layers that the networks share. Everything here is ``[B, T, C]``: batch, steps, channels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cltdr_cli.models.convolution import TimeConv
+
+
+class MaskedConv(nn.Module):
+    """Convolution over time whose output is zero on masked steps; a stride takes every second mask step."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, groups: int = 1, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv = TimeConv(channels_in, channels_out, kernel, stride=stride, groups=groups, bias=bias)
+        if bias and self.conv.bias is not None:
+            nn.init.zeros_(self.conv.bias)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``[B, T, C_in]``, mask ``[B, T, 1]`` of the input's dtype -> ``[B, T / stride, C_out]``."""
+        return self.conv(x) * mask[:, :: self.conv.stride]
+
+
+class GroupNorm(nn.Module):
+    """Group norm over steps and the channels of a group, padded steps counted (as published)."""
+
+    def __init__(self, channels: int, groups: int = 16, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.groups, self.eps = groups, eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, T, C]`` -> ``[B, T, C]``."""
+        variance, mean = torch.var_mean(x, dim=1, correction=0)
+        grouped = mean.unflatten(1, (self.groups, -1))
+        center = grouped.mean(2, keepdim=True)
+        spread = (variance.unflatten(1, (self.groups, -1)) + (grouped - center).square()).mean(2, keepdim=True)
+        scale = (torch.rsqrt(spread + self.eps) * self.weight.unflatten(0, (self.groups, -1))).flatten(1)
+        shift = self.bias - center.expand_as(grouped).flatten(1) * scale
+        return torch.addcmul(shift[:, None], x, scale[:, None])
+
+
+class ScaledDropPath(nn.Module):
+    """Stochastic depth with a learned scale per channel, initialised small; the scale acts at inference too."""
+
+    def __init__(self, channels: int, probability: float, initial_scale: float = 1e-4) -> None:
+        super().__init__()
+        self.probability = probability
+        self.scale = nn.Parameter(torch.full((channels,), initial_scale))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, T, C]`` -> ``[B, T, C]``; in training whole samples are dropped and the rest scaled up."""
+        x = x * self.scale
+        if not self.training or self.probability == 0:
+            return x
+        keep = 1 - self.probability
+        return x * (torch.rand(x.shape[0], 1, 1, device=x.device, dtype=x.dtype) < keep) / keep
+
+
+def drop_path(channels: int, probability: float) -> nn.Module:
+    """A ``ScaledDropPath``, or nothing at all when the probability is 0 (no scale either, as published)."""
+    return ScaledDropPath(channels, probability) if probability > 0 else nn.Identity()
