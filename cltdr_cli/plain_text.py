@@ -5,13 +5,16 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-_UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode categories that move the cursor, reorder the line or cannot be encoded."""
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories that move the cursor or cannot be encoded."""
+
+_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of the text behind them, so that a name shows as another one."""
 
 
 def harmless(text: object) -> str:
     """Text that stays on its line and draws only itself: control and reordering characters become ``�``."""
-    return "".join("�" if unicodedata.category(letter) in _UNPRINTABLE else letter for letter in str(text))
+    return "".join("�" if _is_harmful(letter) else letter for letter in str(text))
 
 
 def clock_time(seconds: float, places: int = 2) -> str:
@@ -53,6 +56,10 @@ def progress_state(done: float, total: float | None, unit: str, elapsed_seconds:
         if total is not None:
             parts.append(f"{clock_time(max(0.0, total - done) / speed, 0)} left")
     return " · ".join(parts)
+
+
+def _is_harmful(letter: str) -> bool:
+    return letter in _REORDERING or unicodedata.category(letter) in _UNPRINTABLE
 
 
 def _padded(text: str, width: int, flush_right: bool) -> str:

@@ -1,1 +1,35 @@
-"""WRITERS: format -> function that writes the results of one or more videos."""
+"""WRITERS: format -> the function that writes results in it; every file appears whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cltdr_cli.segments import VideoResult
+from cltdr_cli.writers.activitynet_json import write_json
+from cltdr_cli.writers.csv_table import write_csv
+from cltdr_cli.writers.plan import OutputFile, format_for, plan_outputs
+from cltdr_cli.writers.subtitles import write_srt, write_vtt
+
+Writer = Callable[[Sequence[VideoResult], Path, dict[str, object]], None]
+
+WRITERS: dict[str, Writer] = {"json": write_json, "csv": write_csv, "srt": write_srt, "vtt": write_vtt}
+"""Keys are the words of ``--format`` and the suffixes of ``--out``."""
+
+
+def write(format_name: str, results: Sequence[VideoResult], path: Path, external: dict[str, object]) -> None:
+    """Write results in one of the formats.
+
+    Args:
+        format_name: Key of ``WRITERS``.
+        results: One per video, their ids distinct; subtitles take exactly one.
+        path: The file; replaced if it exists.
+        external: Facts of the run for ``external_data`` (preset, weights and their digests); JSON only.
+
+    Raises:
+        OutputError: The file cannot be written, or the results cannot be expressed in it.
+    """
+    WRITERS[format_name](results, path, external)
+
+
+__all__ = ["WRITERS", "OutputFile", "Writer", "format_for", "plan_outputs", "write"]

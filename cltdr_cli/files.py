@@ -1,0 +1,133 @@
+"""Files that appear whole or not at all: written under another name in the same folder, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cltdr_cli.errors import OutputError
+
+_HINTS = {
+    errno.ENOSPC: "free some space on this disk, or choose another folder",
+    errno.EDQUOT: "your share of this disk is used up; choose another folder",
+    errno.EFBIG: "this disk takes no file of that size; choose another folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+"""What to do about errors that only the disk can have raised."""
+
+PARTIAL_SUFFIX = ".part"
+"""Ending of unfinished files; whatever bears it may be deleted when no program runs."""
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """Give a temporary path to write to; it becomes ``path`` if the block ends well, and vanishes if it does not.
+
+    A symbolic link is followed. A device or pipe (``/dev/stdout``) gets the bytes instead.
+
+    Args:
+        path: The file to create or replace; missing parent folders are created.
+
+    Raises:
+        OutputError: The folder or disk does not take the file. Other errors of the block pass.
+    """
+    target = Path(os.path.realpath(path))
+    is_stream = target.exists() and not target.is_file() and not target.is_dir()
+    with _explained(path):
+        partial = _new_partial(Path(tempfile.gettempdir()) / "cltdr" if is_stream else target)
+    try:
+        yield partial
+        if is_stream:
+            _pour(partial, target)
+        else:
+            with _explained(path):
+                _settle(partial, target)
+    except OSError as error:
+        raise (_explanation(path, error) if error.errno in _HINTS else error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file at once, atomically.
+
+    Raises:
+        OutputError: The folder or disk does not take it.
+    """
+    with replacing(path) as partial, _explained(path):
+        partial.write_bytes(data)
+
+
+def write_text(path: Path, text: str, errors: str = "strict") -> None:
+    """Write UTF-8 text with its line ends as they are, atomically.
+
+    Raises:
+        OutputError: The folder or disk does not take it.
+    """
+    write_bytes(path, text.encode("utf-8", errors))
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work that its result could be written; missing parent folders are created.
+
+    Raises:
+        OutputError: ``path`` is a folder, or its folder takes no files.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder, not a file", "name a file in it")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OutputError(f"{path}: is write-protected", "choose another name, or allow writing")
+    if not path.exists() or path.is_file():
+        with _explained(path):
+            _new_partial(Path(os.path.realpath(path))).unlink()
+
+
+def check_writable_folder(folder: Path) -> None:
+    """Find out before the work that files can be created in ``folder``; it is created if missing.
+
+    Raises:
+        OutputError: It is a file, cannot be created, or takes no files.
+    """
+    with _explained(folder):
+        _new_partial(folder / "cltdr").unlink()
+
+
+def _new_partial(target: Path) -> Path:
+    """An empty file beside the target, with the permissions that the user's mask gives to new files."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.parent / f".{target.name[:40]}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
+    partial.open("xb").close()
+    return partial
+
+
+def _settle(partial: Path, target: Path) -> None:
+    """On the disk before it gets its name: after a power cut there is the old file or the new one."""
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    if target.exists():
+        shutil.copymode(target, partial)
+    partial.replace(target)
+
+
+def _pour(partial: Path, target: Path) -> None:
+    with partial.open("rb") as source, target.open("ab") as stream:
+        shutil.copyfileobj(source, stream)
+
+
+@contextmanager
+def _explained(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _explanation(path, error) from error
+
+
+def _explanation(path: Path, error: OSError) -> OutputError:
+    hint = _HINTS.get(error.errno or 0, "choose a folder in which you may create files")
+    return OutputError(f"{path}: cannot be written: {error.strerror or error}", hint)

@@ -1,0 +1,81 @@
+"""The field's results JSON, in the layout of the ActivityNet challenge, which every evaluator reads."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cltdr_cli import __version__
+from cltdr_cli.errors import AnnotationError
+from cltdr_cli.files import write_text
+from cltdr_cli.segments import Detections, VideoResult
+from cltdr_cli.writers.numbers import check_distinct, written_segments
+
+LAYOUT = "VERSION 1.3"
+"""What the published result files of ActivityNet state as their version."""
+
+
+def write_json(results: Sequence[VideoResult], path: Path, external: dict[str, object]) -> None:
+    """Write ``{"version", "results", "external_data"}``; segments by falling score, seconds.
+
+    ``external_data`` is ``external`` with the version of cltdr and, under ``videos``, each result's provenance.
+
+    Raises:
+        OutputError: Two results have the same id, a number is not finite, or the file cannot be written.
+    """
+    check_distinct(results)
+    videos = {result.video_id: result.provenance for result in results}
+    content = {
+        "version": LAYOUT,
+        "results": {result.video_id: _rows(result) for result in results},
+        "external_data": plain_json({**external, "cltdr_version": __version__, "videos": videos}),
+    }
+    # A file name that is not UTF-8 holds lone surrogates; backslashreplace spells them as JSON does.
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "backslashreplace")
+
+
+def read_json(path: Path) -> dict[str, Detections]:
+    """Read back what ``write_json`` wrote: detections by video id.
+
+    Raises:
+        AnnotationError: It is no such file.
+    """
+    try:
+        results = json.loads(path.read_bytes())["results"]
+        return {video_id: _detections(rows) for video_id, rows in results.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AnnotationError(f"{path}: not a results file of cltdr: {error!r}") from error
+
+
+def plain_json(value: Any) -> Any:
+    """Facts as JSON can say them: numpy scalars, paths and fractions as their plain kin, not-a-number as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain_json(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return plain_json(value.tolist())
+    if isinstance(value, Fraction):
+        return float(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+
+
+def _rows(result: VideoResult) -> list[dict[str, object]]:
+    return [
+        {"label": s.label, "label_id": s.label_id, "score": s.score, "segment": [s.start, s.end]}
+        for s in written_segments(result)
+    ]
+
+
+def _detections(rows: list[dict[str, Any]]) -> Detections:
+    segments = np.array([row["segment"] for row in rows], np.float32).reshape(-1, 2)
+    scores = np.array([row["score"] for row in rows], np.float32)
+    return Detections(segments, scores, np.array([row["label_id"] for row in rows], np.int64))

@@ -1,0 +1,48 @@
+"""Numbers of detections as they are written: the shortest decimals that read back as the same float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from cltdr_cli.errors import OutputError
+from cltdr_cli.segments import Segment, VideoResult
+
+
+def written_segments(result: VideoResult) -> Iterator[Segment]:
+    """Segments by falling score with written numbers.
+
+    Raises:
+        OutputError: A time or score is not finite, which no format can say.
+    """
+    found = result.detections
+    if not (np.isfinite(found.segments_seconds).all() and np.isfinite(found.scores).all()):
+        raise OutputError(f"{result.video_id}: a time or score is not a finite number; nothing was written")
+    order = np.argsort(-found.scores, kind="stable")
+    rows = replace(result, detections=found.selected(order))
+    for segment in rows:
+        yield replace(
+            segment, start=shortest(segment.start), end=shortest(segment.end), score=shortest(segment.score)
+        )
+
+
+def shortest(value: float) -> float:
+    """The double whose decimals are the shortest that name this float32: 0.1, not 0.10000000149011612."""
+    return float(np.format_float_positional(np.float32(value), unique=True))
+
+
+def check_distinct(results: Sequence[VideoResult]) -> None:
+    """Results of one file are told apart by their ids.
+
+    Raises:
+        OutputError: Two videos have the same id.
+    """
+    ids = [result.video_id for result in results]
+    twice = sorted({video_id for video_id in ids if ids.count(video_id) > 1})
+    if twice:
+        raise OutputError(
+            f"two inputs have the id {twice[0]!r}; in one file their segments could not be told apart",
+            "write to a folder, or rename one of the inputs",
+        )

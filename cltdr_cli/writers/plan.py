@@ -1,0 +1,133 @@
+"""Which file each result goes to, settled before the work begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cltdr_cli.errors import UsageError
+from cltdr_cli.plain_text import harmless
+
+FORMATS = ("json", "csv", "srt", "vtt")
+MERGING_FORMATS = ("json", "csv")
+"""Formats that hold the results of several videos."""
+
+_NAME_BYTES = 200
+_DEVICE_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+"""Names that mean a device on Windows, whatever their suffix."""
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """One file to be written.
+
+    Attributes:
+        path: Where.
+        format: Key of ``WRITERS``.
+        inputs: Positions of the inputs whose results it holds.
+    """
+
+    path: Path
+    format: str
+    inputs: tuple[int, ...]
+
+
+def format_for(path: Path) -> str | None:
+    """The format that a file's suffix picks; None if it picks none."""
+    suffix = path.suffix.lower().removeprefix(".")
+    return suffix if suffix in FORMATS else None
+
+
+def plan_outputs(
+    out: str | Path, formats: Sequence[str], video_ids: Sequence[str], inputs: Sequence[Path] = ()
+) -> list[OutputFile]:
+    """Which file each format of each input goes to.
+
+    A file (its suffix picks the format) takes all inputs; a folder (it exists, ends in ``/`` or has no suffix)
+    gets one file per input and format, JSON where no format is asked for.
+
+    Args:
+        out: Value of ``--out``; a string keeps the ``/`` at its end.
+        formats: Values of ``--format``.
+        video_ids: Ids of the inputs, in order.
+        inputs: Files that must not be overwritten, nor the sidecars beside them.
+
+    Raises:
+        UsageError: The words contradict each other, or an input would be overwritten.
+    """
+    path, wanted = Path(out), tuple(dict.fromkeys(formats))
+    if _is_folder(out):
+        planned = _files_in_folder(path, wanted or ("json",), video_ids)
+    else:
+        planned = [OutputFile(path, _single_format(path, wanted), tuple(range(len(video_ids))))]
+        if planned[0].format not in MERGING_FORMATS and len(video_ids) > 1:
+            raise UsageError(
+                f"--out {out}: subtitles of {len(video_ids)} videos cannot share one file",
+                "name a folder, and use --format " + planned[0].format,
+            )
+    _spare(planned, inputs)
+    return planned
+
+
+def file_names(video_ids: Sequence[str]) -> list[str]:
+    """Names that any file system takes as one file each, distinct also where case does not count."""
+    taken: set[str] = set()
+    names: list[str] = []
+    for video_id in video_ids:
+        base = _safe_name(video_id)
+        name, number = base, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _safe_name(video_id: str) -> str:
+    name = re.sub(r'[/\\<>:"|?*�]', "_", harmless(video_id)).strip(" ").rstrip(".")
+    name = re.sub(r"^\.+", "_", name)
+    while len(name.encode()) > _NAME_BYTES:
+        name = name[:-1]
+    return f"_{name}" if not name or _DEVICE_NAMES.fullmatch(name) else name
+
+
+def _is_folder(out: str | Path) -> bool:
+    return Path(out).is_dir() or str(out).endswith(("/", "\\")) or not (Path(out).suffix or Path(out).exists())
+
+
+def _files_in_folder(folder: Path, formats: Sequence[str], video_ids: Sequence[str]) -> list[OutputFile]:
+    names = file_names(video_ids)
+    return [
+        OutputFile(folder / f"{name}.{format_name}", format_name, (position,))
+        for position, name in enumerate(names)
+        for format_name in formats
+    ]
+
+
+def _single_format(path: Path, formats: tuple[str, ...]) -> str:
+    picked = format_for(path)
+    is_stream = path.exists() and not path.is_file()
+    if picked is None and is_stream and len(formats) == 1:
+        return formats[0]
+    if picked is None:
+        endings = ", ".join(f".{name}" for name in FORMATS)
+        raise UsageError(f"--out {path}: its suffix picks no format", f"end it in {endings}, or in / for a folder")
+    if formats not in ((), (picked,)):
+        raise UsageError(
+            f"--out {path} asks for {picked}, --format for {', '.join(formats)}",
+            "drop one of them, or name a folder to get several formats",
+        )
+    return picked
+
+
+def _spare(planned: Sequence[OutputFile], inputs: Sequence[Path]) -> None:
+    protected = {file.resolve() for path in inputs for file in (path, path.with_suffix(".json"))}
+    for output in planned:
+        if output.path.resolve() in protected:
+            raise UsageError(
+                f"--out: {output.path} is an input or the sidecar of one and would be overwritten",
+                "choose another folder or name",
+            )
