@@ -29,12 +29,12 @@ class Detections:
     """Detections of one video, by falling score.
 
     Attributes:
-        segments_seconds: float32 ``[N, 2]``, start and end.
+        segments_seconds: float64 ``[N, 2]``, start and end; float32 could round past the end of the video.
         scores: float32 ``[N]``.
         labels: int64 ``[N]``, class indices.
     """
 
-    segments_seconds: NDArray[np.float32]
+    segments_seconds: NDArray[np.float64]
     scores: NDArray[np.float32]
     labels: NDArray[np.int64]
 
@@ -49,7 +49,7 @@ class Detections:
     @classmethod
     def empty(cls) -> Detections:
         """No detections."""
-        return cls(np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+        return cls(np.zeros((0, 2)), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
     def selected(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Detections:
         """The rows of a boolean mask or index array, order kept."""

@@ -41,7 +41,14 @@ class TimeConv(nn.Module):
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, groups: int = 1, bias: bool = True
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         plain = nn.Conv1d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=bias)
@@ -56,7 +63,9 @@ class TimeConv(nn.Module):
             return F.linear(x, self.weight.squeeze(2), self.bias)
         if _use_products(x) and self.groups == 1:
             return self._products(x)
-        out = F.conv1d(x.transpose(1, 2), self.weight, self.bias, self.stride, self.kernel // 2, groups=self.groups)
+        out = F.conv1d(
+            x.transpose(1, 2), self.weight, self.bias, self.stride, self.kernel // 2, groups=self.groups
+        )
         return out.transpose(1, 2)
 
     def _products(self, x: Tensor) -> Tensor:

@@ -12,7 +12,14 @@ class MaskedConv(nn.Module):
     """Convolution over time whose output is zero on masked steps; a stride takes every second mask step."""
 
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, groups: int = 1, bias: bool = True
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.conv = TimeConv(channels_in, channels_out, kernel, stride=stride, groups=groups, bias=bias)

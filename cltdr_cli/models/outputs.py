@@ -102,7 +102,7 @@ class HeadOutputs:
     @property
     def strides(self) -> Tensor:
         """Stride of each point, ``[P]``, in level-0 steps."""
-        return 2.0 ** self.packing.levels
+        return 2.0**self.packing.levels
 
     @property
     def bins(self) -> int:

@@ -1,0 +1,99 @@
+"""Class-agnostic detections and video-level class scores from elsewhere, fused (published for ActivityNet)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import AnnotationError
+from cltdr_cli.segments import Detections
+
+VideoScores = dict[str, NDArray[np.float32]]
+
+
+def fuse(
+    detections: Detections, class_scores: NDArray[np.float32], keep_segments: int = 200, top_classes: int = 2
+) -> Detections:
+    """The best segments once for each of the video's best classes, ``score' = sqrt(score · class score)``.
+
+    Args:
+        detections: Class-agnostic, by falling score.
+        class_scores: ``[K]`` scores of the whole video, not negative.
+        keep_segments: Segments that take part.
+        top_classes: Classes given to each.
+    """
+    best = detections.selected(np.arange(min(keep_segments, len(detections))))
+    classes = np.argsort(-class_scores, kind="stable")[:top_classes].astype(np.int64)
+    scores = np.sqrt(best.scores[:, None] * class_scores[classes][None]).ravel().astype(np.float32)
+    segments = best.segments_seconds.repeat(len(classes), axis=0)
+    labels = np.tile(classes, len(best))
+    return Detections(segments, scores, labels).selected(np.argsort(-scores, kind="stable"))
+
+
+def read_video_scores(path: Path, label_names: Sequence[str]) -> VideoScores:
+    """Scores per video from JSON or CSV.
+
+    JSON: ``{"results": {video: [score of each class …]}, "class": [names]}`` (the layout in which ActivityNet
+    classifiers are published; without ``class`` the order is that of our labels), or ``{"results": {video:
+    [{"label", "score"} …]}}``; the outer ``results`` may be left out. CSV: columns ``video_id,label,score``.
+
+    Returns:
+        Video id (a leading ``v_`` removed) -> float32 ``[K]`` in the order of ``label_names``.
+
+    Raises:
+        AnnotationError: Unreadable file, unknown labels, wrong lengths, scores that are negative or not finite.
+    """
+    try:
+        rows = _from_csv(path) if path.suffix.lower() == ".csv" else _from_json(path, label_names)
+        return {bare_id(video): _vector(scores, label_names, path) for video, scores in rows.items()}
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise AnnotationError(
+            f"video scores {path} cannot be read: {error}",
+            'Expected JSON {"results": {video: [score per class]}} or a CSV with columns video_id,label,score.',
+        ) from error
+
+
+def bare_id(video: str) -> str:
+    """ActivityNet files carry a leading ``v_`` in some places and not in others."""
+    return video.removeprefix("v_")
+
+
+def _from_csv(path: Path) -> dict[str, dict[str, float]]:
+    rows: dict[str, dict[str, float]] = {}
+    with path.open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            rows.setdefault(row["video_id"], {})[row["label"]] = float(row["score"])
+    return rows
+
+
+def _from_json(path: Path, label_names: Sequence[str]) -> dict[str, dict[str, float]]:
+    content: Any = json.loads(path.read_text(encoding="utf-8"))
+    names = content.get("class", label_names)
+    rows: dict[str, dict[str, float]] = {}
+    for video, scores in content.get("results", content).items():
+        if scores and isinstance(scores[0], Mapping):
+            rows[video] = {item["label"]: float(item["score"]) for item in scores}
+        elif len(scores) == len(names):
+            rows[video] = {name: float(score) for name, score in zip(names, scores, strict=True)}
+        else:
+            raise ValueError(f"video {video} has {len(scores)} scores for {len(names)} classes")
+    return rows
+
+
+def _vector(scores: Mapping[str, float], label_names: Sequence[str], path: Path) -> NDArray[np.float32]:
+    unknown = sorted(set(scores) - set(label_names))
+    if unknown:
+        raise AnnotationError(
+            f"video scores {path} name {len(unknown)} labels that the preset does not know: {', '.join(unknown[:5])}",
+            "`cltdr presets show NAME` tells the preset's label file; spell the labels as it does.",
+        )
+    vector = np.array([scores.get(name, 0.0) for name in label_names], np.float32)
+    if not (np.isfinite(vector).all() and (vector >= 0).all()):
+        raise ValueError("scores must be finite and not negative")
+    return vector
