@@ -76,6 +76,6 @@ def _rows(result: VideoResult) -> list[dict[str, object]]:
 
 
 def _detections(rows: list[dict[str, Any]]) -> Detections:
-    segments = np.array([row["segment"] for row in rows], np.float32).reshape(-1, 2)
+    segments = np.array([row["segment"] for row in rows], np.float64).reshape(-1, 2)
     scores = np.array([row["score"] for row in rows], np.float32)
     return Detections(segments, scores, np.array([row["label_id"] for row in rows], np.int64))

@@ -7,7 +7,6 @@ label, so it is left to whoever opens a stranger's file in a spreadsheet; quotin
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,13 +28,11 @@ def write_csv(results: Sequence[VideoResult], path: Path, external: dict[str, ob
         OutputError: Two results have the same id, a number is not finite, or the file cannot be written.
     """
     check_distinct(results)
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
+    lines = [",".join(COLUMNS)]
     for result in results:
         for s in written_segments(result):
-            table.writerow((result.video_id, repr(s.start), repr(s.end), s.label, s.label_id, repr(s.score)))
-    write_text(path, text.getvalue(), "surrogateescape")  # file names that are not UTF-8 keep their bytes
+            lines.append(",".join(map(_cell, (result.video_id, s.start, s.end, s.label, s.label_id, s.score))))
+    write_text(path, "\n".join(lines) + "\n", "surrogateescape")  # file names that are not UTF-8 keep their bytes
 
 
 def read_csv(path: Path) -> dict[str, Detections]:
@@ -55,7 +52,13 @@ def read_csv(path: Path) -> dict[str, Detections]:
         raise AnnotationError(f"{path}: not a segment table of cltdr: {error!r}") from error
 
 
+def _cell(value: object) -> str:
+    """As RFC 4180 quotes it; csv.writer of older Pythons leaves a lone carriage return unquoted."""
+    text = str(value)
+    return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
+
+
 def _detections(rows: list[dict[str, str]]) -> Detections:
-    segments = np.array([(float(row["start"]), float(row["end"])) for row in rows], np.float32)
+    segments = np.array([(float(row["start"]), float(row["end"])) for row in rows], np.float64)
     scores = np.array([float(row["score"]) for row in rows], np.float32)
     return Detections(segments, scores, np.array([int(row["label_id"]) for row in rows], np.int64))

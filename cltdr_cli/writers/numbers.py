@@ -1,4 +1,4 @@
-"""Numbers of detections as they are written: the shortest decimals that read back as the same float32."""
+"""Numbers of detections as they are written: the shortest decimals that read back as the same number."""
 
 from __future__ import annotations
 
@@ -23,14 +23,12 @@ def written_segments(result: VideoResult) -> Iterator[Segment]:
     order = np.argsort(-found.scores, kind="stable")
     rows = replace(result, detections=found.selected(order))
     for segment in rows:
-        yield replace(
-            segment, start=shortest(segment.start), end=shortest(segment.end), score=shortest(segment.score)
-        )
+        yield replace(segment, score=_shortest(segment.score))
 
 
-def shortest(value: float) -> float:
+def _shortest(score: float) -> float:
     """The double whose decimals are the shortest that name this float32: 0.1, not 0.10000000149011612."""
-    return float(np.format_float_positional(np.float32(value), unique=True))
+    return float(np.format_float_positional(np.float32(score), unique=True))
 
 
 def check_distinct(results: Sequence[VideoResult]) -> None:
