@@ -67,7 +67,7 @@ class Detections:
     def segments(self, label_names: Sequence[str]) -> Iterator[Segment]:
         """Rows as named records, by falling score."""
         for (start, end), score, label in zip(self.segments_seconds, self.scores, self.labels, strict=True):
-            yield Segment(float(start), float(end), label_names[label], float(score), int(label))
+            yield Segment(float(start), float(end), label_names[int(label)], float(score), int(label))
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,7 +90,7 @@ def _vector(scores: Mapping[str, float], label_names: Sequence[str], path: Path)
     unknown = sorted(set(scores) - set(label_names))
     if unknown:
         raise AnnotationError(
-            f"video scores {path} name {len(unknown)} labels that the preset does not know: {', '.join(unknown[:5])}",
+            f"video scores {path} name {len(unknown)} unknown labels: {', '.join(unknown[:5])}",
             "`cltdr presets show NAME` tells the preset's label file; spell the labels as it does.",
         )
     vector = np.array([scores.get(name, 0.0) for name in label_names], np.float32)

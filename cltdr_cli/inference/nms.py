@@ -85,7 +85,7 @@ def _similar_groups(groups: Ints, scores: Floats) -> list[Ints]:
     tables: dict[int, list[Ints]] = {}
     for rows in members:
         if len(rows):
-            tables.setdefault(int(len(rows)).bit_length(), []).append(rows)
+            tables.setdefault(len(rows).bit_length(), []).append(rows)
     width = {key: max(map(len, lines)) for key, lines in tables.items()}
     return [
         np.stack([np.pad(rows, (0, width[key] - len(rows)), constant_values=-1) for rows in lines])
@@ -93,57 +93,67 @@ def _similar_groups(groups: Ints, scores: Floats) -> list[Ints]:
     ]
 
 
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """Candidates side by side, one group a line; all arrays are ``[G, M]``. A score below the floor is dead."""
+
+    rows: Ints
+    start: Floats
+    end: Floats
+    length: Floats
+    scores: Floats
+
+    def where(self, keep: NDArray[np.bool_], axis: int) -> _Lines:
+        """The lines (axis 0) or columns (axis 1) of a mask."""
+        arrays = (self.start, self.end, self.length, self.scores)
+        return _Lines(self.rows.compress(keep, axis), *(array.compress(keep, axis) for array in arrays))
+
+
+def _lines(candidates: Candidates, table: Ints) -> _Lines:
+    start, end = candidates.segments[table].transpose(2, 0, 1)
+    scores = np.where(table >= 0, candidates.scores[table], np.float32(-1))
+    return _Lines(table, start, end, end - start + _LENGTH_EPSILON, scores)
+
+
 def _picks(candidates: Candidates, table: Ints, config: InferenceConfig) -> tuple[Ints, Floats]:
     """Greedy picks of every line of a table: candidate rows and their (decayed) scores."""
-    start, end = candidates.segments[table].transpose(2, 0, 1)
-    length = end - start + _LENGTH_EPSILON
-    scores = np.where(table >= 0, candidates.scores[table], np.float32(-1))
     # The smallest positive float at least: an erased -1, decayed until it underflows, must stay dead.
     floor = max(np.finfo(np.float32).tiny, np.float32(config.min_score if config.nms_method == "soft" else 0))
-    rows: list[Ints] = []
-    picked: list[Floats] = []
-    limit = min(table.shape[1], config.max_seg_num)
-    while len(rows) < limit and scores.size:
-        best = scores.argmax(1)
-        alive = scores.max(1) >= floor
-        if not alive.all():
-            table, start, end, length, scores, best = (a[alive] for a in (table, start, end, length, scores, best))
-            if not len(table):
-                break
-        lines = np.arange(len(table))
-        rows.append(table[lines, best])
-        picked.append(scores[lines, best])
-        scores[lines, best] = -1
-        _decay(scores, _overlap(start, end, length, best[:, None]), config)
-        table, start, end, length, scores = _compacted(table, start, end, length, scores, floor)
-    empty_rows, empty_scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
-    return np.concatenate([empty_rows, *rows]), np.concatenate([empty_scores, *picked])
+    lines = _lines(candidates, table)
+    rows, scores = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
+    for _ in range(min(table.shape[1], config.max_seg_num)):
+        live = lines.scores >= floor
+        in_line, in_column = np.asarray(live.any(1)), np.asarray(live.any(0))
+        if not in_line.all():
+            lines = lines.where(in_line, axis=0)
+        elif in_column.sum() * 2 <= len(in_column):
+            lines = lines.where(in_column, axis=1)
+        if not lines.rows.size:
+            break
+        best = lines.scores.argmax(1)[:, None]
+        rows.append(np.take_along_axis(lines.rows, best, 1)[:, 0])
+        scores.append(np.take_along_axis(lines.scores, best, 1)[:, 0])
+        _decay(lines.scores, _overlap(lines, best), config)
+        np.put_along_axis(lines.scores, best, np.float32(-1), 1)
+    return np.concatenate(rows), np.concatenate(scores)
 
 
-def _overlap(start: Floats, end: Floats, length: Floats, best: Ints) -> Floats:
+def _overlap(lines: _Lines, best: Ints) -> Floats:
     """IoU ``[G, M]`` of every candidate with its line's pick."""
     take = np.take_along_axis
-    inner = np.minimum(end, take(end, best, 1)) - np.maximum(start, take(start, best, 1))
+    inner: Floats = np.minimum(lines.end, take(lines.end, best, 1)) - np.maximum(
+        lines.start, take(lines.start, best, 1)
+    )
     np.maximum(inner, 0, out=inner)
-    return inner / (length + take(length, best, 1) - inner)
+    return np.divide(inner, lines.length + take(lines.length, best, 1) - inner, dtype=np.float32)
 
 
 def _decay(scores: Floats, overlap: Floats, config: InferenceConfig) -> None:
-    """Lower (soft) or erase (hard) the scores of overlapping candidates, in place; erased ones stay erased."""
+    """Lower (soft) or erase (hard) the scores of overlapping candidates, in place."""
     if config.nms_method == "hard":
         scores[overlap >= config.iou_threshold] = -1
     else:
         scores *= np.exp(-(overlap * overlap) / np.float32(config.nms_sigma))
-
-
-def _compacted(
-    table: Ints, start: Floats, end: Floats, length: Floats, scores: Floats, floor: np.float32
-) -> tuple[Ints, Floats, Floats, Floats, Floats]:
-    """The same candidates without columns that are dead in every line, once half of them are."""
-    live = (scores >= floor).any(0)
-    if live.sum() * 2 > len(live):
-        return table, start, end, length, scores
-    return table[:, live], start[:, live], end[:, live], length[:, live], scores[:, live]
 
 
 def vote(kept: Candidates, candidates: Candidates, threshold: float) -> Candidates:
@@ -161,7 +171,7 @@ def _voted(segments: Floats, candidates: Candidates, threshold: float) -> Floats
     np.maximum(inner, 0, out=inner)
     union = (segments[:, 1:] - segments[:, :1]) + (end - start) - inner
     # Two empty segments have no union: no vote, and no division by zero.
-    weights = np.where(inner >= threshold * union, candidates.scores, 0) * (union > 0)
-    total = weights.sum(1, keepdims=True)
+    weights: Floats = np.where(inner >= threshold * union, candidates.scores, 0) * (union > 0)
+    total: Floats = weights.sum(1, keepdims=True)
     mean = (weights @ candidates.segments) / np.where(total > 0, total, 1)
     return np.where(total > 0, mean, segments).astype(np.float32)

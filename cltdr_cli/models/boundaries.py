@@ -36,7 +36,8 @@ def distances_at(outputs: HeadOutputs, batch: Tensor, points: Tensor, classes: T
 
 def _expected_distances(outputs: HeadOutputs, batch: Tensor, rows: Tensor, classes: Tensor) -> Tensor:
     """Expectation over bins of softmax(boundary logit + offset): the Trident head (spec §4)."""
-    assert outputs.start_logits is not None and outputs.end_logits is not None
+    assert outputs.start_logits is not None
+    assert outputs.end_logits is not None
     bins = outputs.bins
     reach = torch.arange(bins + 1, device=rows.device)
     offsets = outputs.offsets[batch, rows].float()

@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
+from torch.nn import functional as F
 
-# Below this length the transforms cost more than the products they save.
+# Below this length, or with fewer outputs, the transforms cost more than the products they save.
 _WINOGRAD_MIN_STEPS = 32
+_FEW_OUTPUTS = 64
 
 _WINOGRAD_KERNEL = (
     (1 / 4, 0, 0),
@@ -69,10 +70,10 @@ class TimeConv(nn.Module):
         return out.transpose(1, 2)
 
     def _products(self, x: Tensor) -> Tensor:
-        if self.kernel == 3 and self.stride == 1 and x.shape[1] >= _WINOGRAD_MIN_STEPS:
-            if self.weight.shape[0] >= 64:
-                return _winograd(x, self._arranged(self.weight, _winograd_weight), self.bias)
-        if self.stride == 1 and self.weight.shape[0] < 64:
+        few = self.weight.shape[0] < _FEW_OUTPUTS
+        if self.kernel == 3 and self.stride == 1 and x.shape[1] >= _WINOGRAD_MIN_STEPS and not few:
+            return _winograd(x, self._arranged(self.weight, _winograd_weight), self.bias)
+        if self.stride == 1 and few:
             return _shifted_sum(x, self._arranged(self.weight, _stacked_weight), self.bias, self.kernel)
         return _tapped(x, self._arranged(self.weight, _tap_weights), self.bias, self.kernel, self.stride)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
+from torch.nn import functional as F
 
 from cltdr_cli.models.cltdr_config import CltdrConfig
 from cltdr_cli.models.gmg import AverageDownsample, GmgBlock, MaxDownsample
@@ -20,8 +22,7 @@ class Projection(nn.Module):
         widths = [config.input_dim] + [config.embd_dim] * config.embd_layers
         self.kernel = config.embd_kernel_size
         self.convs = nn.ModuleList(
-            MaskedConv(a, b, self.kernel, bias=not config.embd_with_ln)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            MaskedConv(a, b, self.kernel, bias=not config.embd_with_ln) for a, b in pairwise(widths)
         )
         self.norms = nn.ModuleList(
             nn.LayerNorm(config.embd_dim) if config.embd_with_ln else nn.Identity() for _ in self.convs
@@ -73,7 +74,7 @@ class Encoder(nn.Module):
         self.register_buffer("positions", table, persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor, real_steps: int) -> Pyramid:
-        """``[B, T, C_in]``, mask ``[B, T, 1]`` (x's dtype), longest real length in steps -> levels ``[B, T_l, D]``."""
+        """``[B, T, C_in]``, mask ``[B, T, 1]``, longest real length in steps -> levels ``[B, T_l, D]``."""
         x = self.projection(x, mask, real_steps)
         if self.positions.numel():
             x = x + self._positions(x.shape[1]) * mask

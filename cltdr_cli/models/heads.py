@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
+from torch.nn import functional as F
 
 from cltdr_cli.models.layers import MaskedConv
 from cltdr_cli.models.outputs import Packing
@@ -21,9 +22,7 @@ class Trunk(nn.Module):
         super().__init__()
         widths = [channels_in] + [channels] * layers
         self.width = widths[-1]
-        self.convs = nn.ModuleList(
-            MaskedConv(a, b, kernel, bias=not with_norm) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.convs = nn.ModuleList(MaskedConv(a, b, kernel, bias=not with_norm) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(nn.LayerNorm(channels) if with_norm else nn.Identity() for _ in range(layers))
 
     def forward(self, x: Tensor, packing: Packing) -> Tensor:
