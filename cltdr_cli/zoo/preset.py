@@ -1,0 +1,233 @@
+"""Preset: everything about one detector but its weights, read strictly from one YAML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cltdr_cli.errors import PresetError
+from cltdr_cli.inference.config import InferenceConfig
+from cltdr_cli.models.cltdr_config import CltdrConfig
+from cltdr_cli.models.sliding_config import SlidingConfig
+from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.zoo import catalog
+from cltdr_cli.zoo.strict_yaml import construct, dump
+from cltdr_cli.zoo.yaml_nodes import Mismatch, compose, entries
+
+if TYPE_CHECKING:
+    from cltdr_cli.timeline import FeatureGrid
+
+METHODS: dict[str, type[CltdrConfig] | type[SlidingConfig]] = {"cltdr": CltdrConfig, "sliding": SlidingConfig}
+"""Method name to the dataclass of its ``model`` section."""
+
+_HINT = "`cltdr presets show NAME` prints a complete preset to compare with"
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """Which features the model was trained on, and how their published files look.
+
+    Attributes:
+        extractor: Name of ours (``cltdr extractors``), or of features that only exist as files.
+        width: Channels.
+        stride_frames: Frames between two steps.
+        window_frames: Frames one step looks at.
+        rate: Frames per second of the sampled video; None is each file's own rate.
+        file_prefix: What stands before the video id in file names.
+        file_suffix: What stands after it, extension included.
+        file_format: How a file is read; pickles only through the safe reader.
+        file_keys: Arrays inside one file, joined along channels; empty where the file is the array.
+        downsample_rate: Only every such step is used.
+        force_upsampling: Sequences are stretched to ``max_seq_len`` steps.
+    """
+
+    extractor: str
+    width: int
+    stride_frames: int
+    window_frames: int
+    rate: float | None
+    file_prefix: str = ""
+    file_suffix: str = ".npy"
+    file_format: Literal["npy", "npz", "pt", "pickle"] = "npy"
+    file_keys: tuple[str, ...] = ()
+    downsample_rate: int = 1
+    force_upsampling: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("width", "stride_frames", "window_frames", "downsample_rate"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.rate is not None and self.rate <= 0:
+            raise ValueError(f"rate must be positive or null, got {self.rate}")
+
+    def grid(self, rate: float) -> FeatureGrid:
+        """Grid of a file's steps, before ``downsample_rate`` and stretching.
+
+        Args:
+            rate: Frames per second of the video; used where the features keep the file's own.
+        """
+        from cltdr_cli.timeline import FeatureGrid
+
+        return FeatureGrid(self.rate or rate, self.stride_frames, self.window_frames)
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """What the model was trained and is judged on.
+
+    Attributes:
+        dataset: Name for ``cltdr eval --dataset``.
+        labels: Name of a label list of the zoo; None where the labels come from elsewhere.
+        class_agnostic: The model only says "action"; classes come from external video scores.
+        external_scores: Which video scores the published result used; None where it needs none.
+    """
+
+    dataset: str
+    labels: str | None
+    class_agnostic: bool = False
+    external_scores: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportedResult:
+    """What the authors report.
+
+    Attributes:
+        average_map_percent: Mean over the benchmark's tIoU thresholds.
+        map_percent: tIoU to mAP, as far as the table gives them.
+        source: Paper and table.
+    """
+
+    average_map_percent: float
+    map_percent: dict[float, float]
+    source: str
+
+
+@dataclass(frozen=True)
+class ReproducedResult:
+    """What this program measured.
+
+    Attributes:
+        average_map_percent: Mean over the benchmark's tIoU thresholds.
+        map_percent: tIoU to mAP.
+        date: ``YYYY-MM-DD``.
+        source: Command, split and machine.
+    """
+
+    average_map_percent: float
+    map_percent: dict[float, float]
+    date: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One detector's complete settings.
+
+    Attributes:
+        name: Name on the command line; the file's stem.
+        summary: One line for the table.
+        source: Where the numbers come from.
+        license: Terms of weights and features.
+        method: Key of ``METHODS``.
+        weights: Key of the detector in the weights manifest; None where none are public, or none are needed.
+        features: What goes in.
+        benchmark: What comes out.
+        model: The network, or the numbers of the sliding baseline.
+        inference: From outputs to detections.
+        training: None for methods that are not trained.
+        reported: The authors' result; None without one.
+        reproduced: Ours; None while not measured.
+    """
+
+    name: str
+    summary: str
+    source: str
+    license: str
+    method: Literal["cltdr", "sliding"]
+    weights: str | None
+    features: FeatureConfig
+    benchmark: BenchmarkConfig
+    model: CltdrConfig | SlidingConfig
+    inference: InferenceConfig
+    training: TrainConfig | None
+    reported: ReportedResult | None
+    reproduced: ReproducedResult | None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, METHODS.get(self.method, type(None))):
+            raise ValueError(f"method {self.method!r} does not go with a model of {type(self.model).__name__}")
+        if isinstance(self.model, CltdrConfig) and self.model.input_dim != self.features.width:
+            raise ValueError(f"input_dim {self.model.input_dim} is not the features' width {self.features.width}")
+        if isinstance(self.model, CltdrConfig) == (self.training is None):
+            raise ValueError(f"training must {'not ' if self.training is None else ''}be null for {self.method}")
+        if self.benchmark.class_agnostic and self.model.num_classes != 1:
+            raise ValueError(f"num_classes must be 1 where class_agnostic is true, got {self.model.num_classes}")
+
+    @classmethod
+    def from_yaml(cls, source: str | Path, name: str = "preset") -> Preset:
+        """Read a preset.
+
+        Args:
+            source: A file, or YAML text (any string of several lines).
+            name: What to call text in messages.
+
+        Raises:
+            PresetError: The file cannot be read, or does not hold exactly the keys of a preset.
+        """
+        if isinstance(source, str) and "\n" in source:
+            return _read(source, name)
+        return _read(read_text(Path(source)), str(source))
+
+    def to_yaml(self) -> str:
+        """The preset as YAML without comments; ``from_yaml`` gives an equal preset back."""
+        return dump(self)
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the output classes in index order; None where the preset does not know them."""
+        if self.benchmark.class_agnostic:
+            return ("action",)
+        return catalog.labels(self.benchmark.labels) if self.benchmark.labels else None
+
+
+def load_preset(name_or_path: str | Path) -> Preset:
+    """The preset of that name in the zoo, or of that file.
+
+    Raises:
+        PresetError: There is neither, or the file is wrong.
+    """
+    text = str(name_or_path)
+    if text in catalog.presets():
+        return Preset.from_yaml(catalog.preset_path(text))
+    if Path(text).exists() or text.endswith((".yaml", ".yml")) or len(Path(text).parts) > 1:
+        return Preset.from_yaml(Path(text))
+    return Preset.from_yaml(catalog.preset_path(text))
+
+
+def read_text(path: Path) -> str:
+    """A small UTF-8 text file.
+
+    Raises:
+        PresetError: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PresetError(f"{path}: this is no text file (not UTF-8)", _HINT) from error
+    except OSError as error:
+        raise PresetError(
+            f"{path}: {error.strerror or error}", "cltdr presets list names those in the box"
+        ) from error
+
+
+def _read(text: str, source: str) -> Preset:
+    root = compose(text, source)
+    try:
+        found = entries(root, "the preset")
+        method = getattr(found.get("method"), "value", None)
+        kinds = {"model": METHODS.get(str(method), CltdrConfig)}
+        return construct(Preset, found, root, "the preset", kinds)
+    except Mismatch as error:
+        raise error.as_error(source, _HINT) from error
