@@ -86,8 +86,12 @@ class VideoReader(Protocol):
         """Facts of the stream."""
         ...
 
-    def batches(self, batch_frames: int) -> Iterator[FrameBatch]:
-        """All frames from the first, in presentation order, at most ``batch_frames`` at a time.
+    def batches(self, batch_frames: int, start_seconds: float | None = None) -> Iterator[FrameBatch]:
+        """All frames in presentation order, at most ``batch_frames`` at a time.
+
+        Args:
+            batch_frames: Frames of one batch at most; only the last batch may hold fewer.
+            start_seconds: Frames before the last one that precedes this time may be skipped; None starts at the first.
 
         Raises:
             StreamBrokenError: The stream stopped decoding; every good frame was yielded before.

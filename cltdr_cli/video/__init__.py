@@ -1,0 +1,57 @@
+"""Reading video: one protocol, two decoders, frames that are never without their times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cltdr_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cltdr_cli.video.frames import VideoReader
+
+
+def _pyav(path: Path) -> VideoReader:
+    from cltdr_cli.video.pyav_reader import PyavReader
+
+    return PyavReader(path)
+
+
+def _decord(path: Path) -> VideoReader:
+    from cltdr_cli.video.decord_reader import DecordReader
+
+    return DecordReader(path)
+
+
+def _auto(path: Path) -> VideoReader:
+    from cltdr_cli.video.decord_reader import decord_if_faithful
+    from cltdr_cli.video.probe import probe_video
+    from cltdr_cli.video.pyav_reader import PyavReader
+
+    probe = probe_video(path, "auto")
+    return decord_if_faithful(path, probe) or PyavReader(path, probe)
+
+
+READERS: dict[str, Callable[[Path], VideoReader]] = {"auto": _auto, "pyav": _pyav, "decord": _decord}
+
+
+def open_video(path: Path | str, reader: str = "auto") -> VideoReader:
+    """Open a video for reading.
+
+    Args:
+        path: The file.
+        reader: ``pyav`` (the reference), ``decord``, or ``auto``: decord where it is installed and the stream has a
+            constant rate, no rotation and nothing else that decord gets wrong; PyAV otherwise.
+
+    Returns:
+        A reader; ``reader.info.reader`` says which one it became.
+
+    Raises:
+        UsageError: No such reader, or it is not installed.
+        VideoError: The file cannot be opened, or the named reader cannot give its frames faithfully.
+    """
+    if reader not in READERS:
+        raise UsageError(f"There is no reader named {reader!r}.", f"Choose one of: {', '.join(READERS)}.")
+    return READERS[reader](Path(path))

@@ -1,0 +1,152 @@
+"""Opening a video file: every way it can fail, said clearly; and which of its streams is the video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cltdr_cli.errors import VideoError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+SNIFFED_BYTES = 4096
+MP4_BOXES = {b"ftyp", b"mdat", b"free", b"skip", b"wide", b"uuid", b"moof", b"sidx", b"styp"}
+COPY_AGAIN = "Copy or download it again, and compare its size with the original's."
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a file for demuxing.
+
+    Playlists and other text formats are refused, because they can name further files and network addresses.
+
+    Args:
+        path: A video file.
+
+    Returns:
+        An open container; the caller closes it.
+
+    Raises:
+        VideoError: The file is missing, a directory, unreadable, empty, text, or no video.
+    """
+    import av
+
+    _check_file(path)
+    try:
+        # An absolute path keeps FFmpeg from reading "12:30.mp4" as a protocol; the whitelist keeps it off the network.
+        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise _not_a_video(path, error) from error
+
+
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream that a player would show: the default one, else the first; never a cover picture.
+
+    Raises:
+        VideoError: There is no video stream, or its codec is unknown.
+    """
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise _no_video_stream(container, path)
+    stream = next((s for s in streams if s.disposition & Disposition.default), streams[0])
+    if getattr(stream, "codec_context", None) is None:
+        raise VideoError(
+            f"{path} uses a video codec that this build of FFmpeg cannot decode.",
+            "Convert it first: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4",
+        )
+    return stream
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise VideoError(
+            f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets."
+        )
+    if path.is_dir():
+        raise VideoError(
+            f"{path} is a directory, not a video file.",
+            "Name a file in it; commands that take several inputs search directories themselves.",
+        )
+    if not path.is_file():
+        raise VideoError(
+            f"{path} is not a regular file, and a video is read more than once.", "Save it to a file first."
+        )
+    _check_start(path, _first_bytes(path))
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(SNIFFED_BYTES)
+    except PermissionError as error:
+        raise VideoError(
+            f"{path} cannot be read: permission denied.", f"Give yourself the right to read it: chmod u+r {path}"
+        ) from error
+    except OSError as error:
+        raise VideoError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check the disk or network share."
+        ) from error
+
+
+def _check_start(path: Path, start: bytes) -> None:
+    if not start:
+        raise VideoError(f"{path} is empty (0 bytes).", COPY_AGAIN)
+    if _is_text(start):
+        raise VideoError(
+            f"{path} is a text file, not a video.",
+            "A list of videos needs the suffix .txt; a playlist must be converted first: ffmpeg -i LIST OUTPUT.mp4",
+        )
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        text = start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if len(start) < SNIFFED_BYTES or error.start < len(start) - 3:  # not merely a character cut at the end
+            return False
+        text = start[: error.start].decode("utf-8")
+    return all(character.isprintable() or character in "\t\r\n\f\ufeff" for character in text)
+
+
+def _not_a_video(path: Path, error: Exception) -> VideoError:
+    if _lacks_moov(path):
+        return VideoError(
+            f"{path} is cut short: its index (moov atom) is missing, so no frame can be found in it.",
+            f"The recording or copy was not finished. {COPY_AGAIN}",
+        )
+    reason = getattr(error, "strerror", None) or error
+    return VideoError(f"{path} is not a video that can be opened, or it is damaged: {reason}.", COPY_AGAIN)
+
+
+def _lacks_moov(path: Path) -> bool:
+    """Whether this is an MP4 or MOV file without its index."""
+    kinds = list(_top_boxes(path))
+    return bool(kinds) and kinds[0] in MP4_BOXES and b"moov" not in kinds
+
+
+def _top_boxes(path: Path) -> Iterator[bytes]:
+    """Kinds of the boxes of an MP4 or MOV file (ISO/IEC 14496-12 §4.2), up to the first unknown one."""
+    at, end = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while at + 8 <= end:
+            file.seek(at)
+            header = file.read(16)
+            yield header[4:8]
+            if header[4:8] not in MP4_BOXES:
+                return
+            size = int.from_bytes(header[:4], "big")
+            size = int.from_bytes(header[8:16], "big") if size == 1 else size
+            at = at + size if size >= 8 else end  # 0 means: up to the end of the file
+
+
+def _no_video_stream(container: InputContainer, path: Path) -> VideoError:
+    kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
+    if container.streams.video:
+        holds = "only a cover picture" + (f" beside {' and '.join(kinds)}" if kinds else "")
+    else:
+        holds = f"only {' and '.join(kinds)}" if kinds else "no streams at all"
+    return VideoError(f"{path} has no video stream; it holds {holds}.", "Name the file with the pictures.")

@@ -1,0 +1,141 @@
+"""Demuxing and decoding with PyAV up to the first damage, and telling a cut-off file from a finished one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+# How far the last packet may end before the header's duration; muxers round, and audio is padded.
+SLACK_SECONDS = 0.5
+
+
+class StreamDamageError(Exception):
+    """The stream cannot be read beyond this point; readers turn it into a ``StreamBrokenError``.
+
+    Args:
+        reason: Why.
+        seconds: Up to where its frames were good, once their times are known.
+    """
+
+    def __init__(self, reason: str, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class ClaimedEnd:
+    """Where a header says that the packets end.
+
+    Attributes:
+        seconds: On the container's clock.
+        video_only: Whether it speaks of the video stream alone, or of all streams together.
+    """
+
+    seconds: float
+    video_only: bool
+
+
+def decoded_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Frames in the order of display, up to the end or the first damage.
+
+    Packets that cannot be decoded before the first frame are skipped: a recording may begin between key frames.
+
+    Raises:
+        StreamDamageError: The stream broke; every good frame was yielded before.
+    """
+    import av
+
+    begun = False
+    packets = sound_packets(container, stream)
+    while True:
+        try:
+            frames = _decode_next(packets)
+        except StopIteration:
+            return
+        except StreamDamageError:
+            yield from stream.codec_context.decode(None)  # what the decoder still holds was sound
+            raise
+        except av.FFmpegError as error:
+            if begun:
+                raise StreamDamageError(_reason(error)) from error
+            continue
+        begun = begun or bool(frames)
+        yield from frames
+
+
+def _decode_next(packets: Iterator[Packet]) -> list[VideoFrame]:
+    return [*next(packets).decode()]  # pyright: ignore[reportReturnType]  # a video packet decodes to video frames
+
+
+def sound_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """Packets of a video stream and the final empty one that flushes the decoder.
+
+    Raises:
+        StreamDamageError: The file cannot be read further, or ends before its header says; every sound packet was
+            yielded before.
+    """
+    import av
+
+    claim, reached, held = claimed_end(container, stream), float("-inf"), None
+    try:
+        for packet in container.demux():
+            mine = packet.stream.index == stream.index
+            if packet.size and (mine or not (claim and claim.video_only)):
+                reached = max(reached, _end_seconds(packet))
+            if not mine:
+                continue
+            if held is not None and packet.size:
+                yield held
+                held = None
+            if packet.size and packet.is_corrupt:
+                held = packet  # the last one of a cut-off file is half a packet, and its picture half grey
+            else:
+                yield packet
+    except av.FFmpegError as error:
+        raise StreamDamageError(_reason(error)) from error
+    if held is not None or (claim and reached < claim.seconds - SLACK_SECONDS):
+        raise StreamDamageError("the file ends before its header says; it is cut short")
+
+
+def claimed_end(container: InputContainer, stream: VideoStream) -> ClaimedEnd | None:
+    """Where the header says that the packets end; None for formats whose header does not know it."""
+    base = stream.time_base or Fraction(1, 1000)
+    formats = set(container.format.name.split(","))
+    if "avi" in formats and stream.frames and stream.average_rate:  # its duration is guessed from the file size
+        return ClaimedEnd(float(stream.frames / stream.average_rate), video_only=True)
+    if "mov" in formats and stream.duration:
+        return ClaimedEnd(float(((stream.start_time or 0) + stream.duration) * base), video_only=True)
+    tagged = tagged_duration_seconds(stream)
+    if tagged is not None:
+        return ClaimedEnd(tagged, video_only=True)
+    if formats & {"mov", "matroska", "flv", "asf"} and container.duration:
+        return ClaimedEnd(((container.start_time or 0) + container.duration) / 1e6, video_only=False)
+    return None
+
+
+def tagged_duration_seconds(stream: VideoStream) -> float | None:
+    """Seconds in the ``DURATION`` tag that Matroska writers leave per stream (``HH:MM:SS.fraction``)."""
+    try:
+        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    except (KeyError, ValueError):
+        return None
+
+
+def _end_seconds(packet: Packet) -> float:
+    at = packet.pts if packet.pts is not None else packet.dts
+    if at is None or packet.time_base is None:
+        return float("-inf")
+    return float((at + (packet.duration or 0)) * packet.time_base)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

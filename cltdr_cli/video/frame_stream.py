@@ -1,0 +1,168 @@
+"""Frames of a video decoded ahead on a thread: a range of it, at its own or another rate, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import StreamBrokenError, UsageError, VideoError
+from cltdr_cli.video.frames import FrameBatch, FrameTiming, VideoInfo, VideoReader
+from cltdr_cli.video.read_ahead import read_ahead
+from cltdr_cli.video.resampling import RangeFilter, Resampler, SampleGrid
+from cltdr_cli.video.timing import measure_timing
+
+# A batch holds no more than this, whatever the size of a frame (one frame of 4K is 24.9 MB).
+BATCH_BYTES = 24 << 20
+
+
+class FrameStream:
+    """The frames of a video in batches, each frame once, decoded ahead on a thread through a bounded queue.
+
+    Iterate it once for all frames; afterwards ``timing`` holds what was measured. Stopping early ends the thread.
+
+    Args:
+        reader: Where the frames come from; it stays open.
+        fps: Frames per second to resample to, by presentation time: the nearest frame at every ``start + k / fps``;
+            None keeps every frame.
+        start_seconds: Frames before it are left out; times stay those of the whole video.
+        end_seconds: Frames from it on are left out.
+        batch_frames: Frames of one batch at most; fewer where frames are large.
+        queue_batches: Batches that wait at most.
+        strict: Whether a stream that breaks raises ``StreamBrokenError`` after its last good frame. Otherwise it
+            ends there, and ``timing`` says where and why.
+
+    Raises:
+        UsageError: The rate is not positive, or the range is empty.
+    """
+
+    def __init__(  # noqa: PLR0913  # one keyword per question a caller may have
+        self,
+        reader: VideoReader,
+        *,
+        fps: float | None = None,
+        start_seconds: float | None = None,
+        end_seconds: float | None = None,
+        batch_frames: int = 32,
+        queue_batches: int = 4,
+        strict: bool = False,
+    ) -> None:
+        if fps is not None and not (0 < fps < math.inf):
+            raise UsageError(f"A rate of {fps:g} frames per second cannot be.", "Give a positive number.")
+        self._start = -math.inf if start_seconds is None else start_seconds
+        self._end = math.inf if end_seconds is None else end_seconds
+        if not self._start < self._end:
+            raise UsageError(
+                f"The range from {self._start:g} s to {self._end:g} s is empty.",
+                "Let the start lie before the end.",
+            )
+        self._reader, self._fps, self._strict, self._queue_batches = reader, fps, strict, queue_batches
+        frame_bytes = reader.info.width * reader.info.height * 3
+        self._batch_frames = max(1, min(batch_frames, BATCH_BYTES // frame_bytes))
+        self._timing: FrameTiming | None = None
+
+    @property
+    def info(self) -> VideoInfo:
+        """Facts of the stream, as its header tells them."""
+        return self._reader.info
+
+    @property
+    def timing(self) -> FrameTiming:
+        """What was measured, once every frame has been yielded."""
+        if self._timing is None:
+            raise RuntimeError("the timing is known only after the last frame was read")
+        return self._timing
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        """Batches in presentation order.
+
+        Raises:
+            StreamBrokenError: The stream broke and ``strict`` is set; every good frame was yielded before.
+            VideoError: The range holds no frame.
+        """
+        self._timing = None
+        return read_ahead(self._wanted(), self._queue_batches)
+
+    def _wanted(self) -> Generator[FrameBatch, None, None]:
+        """The whole stretch from reader to timing; runs on the thread."""
+        source = _Source(self._reader, self._batch_frames, self._start, self._end)
+        times: list[NDArray[np.float64]] = []
+        sampler: RangeFilter | Resampler | None = None
+        for batch in source:
+            sampler = sampler or self._sampler(batch)
+            yield from _noted(sampler.push(batch), times)
+        if sampler is not None and source.exhausted:
+            yield from _noted(sampler.finish(source.timing().duration_seconds), times)
+        if not times:
+            raise self._nothing(source)
+        self._timing = self._measured(np.concatenate(times), source)
+        if self._strict and source.broken is not None:
+            raise source.broken
+
+    def _sampler(self, first: FrameBatch) -> RangeFilter | Resampler:
+        if self._fps is None:
+            return RangeFilter(self._start, self._end)
+        if self._start > -math.inf:
+            first = next(iter(self._reader.batches(1)))
+        grid = SampleGrid(self._fps, float(first.pts_seconds[0]), self._start, self._end)
+        return Resampler(grid, self._batch_frames)
+
+    def _measured(self, times: NDArray[np.float64], source: _Source) -> FrameTiming:
+        if self._fps is None:
+            timing = measure_timing(times, [self.info.rate])
+        else:
+            end = source.timing().duration_seconds if source.exhausted else self._end
+            timing = FrameTiming(self._fps, len(times), float(times[0]), min(end, self._end))
+        if source.broken is None:
+            return timing
+        return replace(timing, broken_seconds=source.broken.seconds, broken_reason=source.broken.message)
+
+    def _nothing(self, source: _Source) -> VideoError:
+        if source.broken is not None:
+            return source.broken
+        end = f"; it ends at {source.timing().duration_seconds:.3f} s" if source.times else ""
+        return VideoError(
+            f"{self.info.path} has no frame between {max(self._start, 0):g} s and {self._end:g} s{end}.",
+            "Choose a range within the video.",
+        )
+
+
+class _Source:
+    """Batches of a reader up to the end of a range or a break, whose times are kept.
+
+    Attributes:
+        times: Of every batch so far, each float64 ``[N]``.
+        exhausted: Whether the last frame of the video was seen, or the last before a break.
+        broken: The break.
+    """
+
+    def __init__(self, reader: VideoReader, batch_frames: int, start: float, end: float) -> None:
+        self._reader, self._batch_frames, self._start, self._end = reader, batch_frames, start, end
+        self.times: list[NDArray[np.float64]] = []
+        self.exhausted = False
+        self.broken: StreamBrokenError | None = None
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        start = self._start if self._start > -math.inf else None
+        try:
+            for batch in self._reader.batches(self._batch_frames, start):
+                self.times.append(batch.pts_seconds)
+                yield batch
+                if batch.pts_seconds[-1] >= self._end:
+                    return
+        except StreamBrokenError as error:
+            self.broken = error
+        self.exhausted = True
+
+    def timing(self) -> FrameTiming:
+        """Measured over all frames seen."""
+        return measure_timing(np.concatenate(self.times), [self._reader.info.rate])
+
+
+def _noted(batches: Iterator[FrameBatch], times: list[NDArray[np.float64]]) -> Iterator[FrameBatch]:
+    for batch in batches:
+        times.append(batch.pts_seconds)
+        yield batch

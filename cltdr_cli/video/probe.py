@@ -1,0 +1,121 @@
+"""What can be known of a video before it is read: its header, its first packets and its first frame."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cltdr_cli.errors import VideoError
+from cltdr_cli.video.clock import StreamClock, stream_clock
+from cltdr_cli.video.container import COPY_AGAIN, open_container, video_stream
+from cltdr_cli.video.decoding import StreamDamageError, claimed_end, decoded_frames, sound_packets
+from cltdr_cli.video.frames import VideoInfo
+from cltdr_cli.video.orientation import Orientation, frame_orientation
+from cltdr_cli.video.rates import FALLBACK_RATE, nominal_rate
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+SAMPLED_PACKETS = 64
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The facts from which a reader starts.
+
+    Attributes:
+        info: As the header tells them; ``reader`` is the name it was probed for.
+        clock: Ticks to seconds.
+        orientation: From stored to shown pictures.
+        stored_size: Width and height of the stored picture in pixels.
+        pixel_format: FFmpeg's name of it.
+        seekable: Whether the container's index leads to an exact time.
+    """
+
+    info: VideoInfo
+    clock: StreamClock
+    orientation: Orientation
+    stored_size: tuple[int, int]
+    pixel_format: str
+    seekable: bool
+
+    @property
+    def period_seconds(self) -> float:
+        """Nominal distance between two frames."""
+        return float(1 / (self.info.rate or FALLBACK_RATE))
+
+
+def probe_video(path: Path, reader: str) -> Probe:
+    """Read a header and decode the first frame.
+
+    Raises:
+        VideoError: The file cannot be opened, or not one frame of it can be decoded.
+    """
+    frame = _first_frame(path)
+    with closing(open_container(path)) as container:
+        stream = video_stream(container, path)
+        clock = stream_clock(container, stream)
+        orientation = frame_orientation(frame)
+        width, height = orientation.shown_size(frame.width, frame.height)
+        info = VideoInfo(
+            path=path,
+            rate=nominal_rate(*_sampled_rate(container, stream, clock)),
+            frame_count=stream.frames or None,
+            duration_seconds=_header_duration(container, stream, clock),
+            width=width,
+            height=height,
+            rotation_degrees=orientation.degrees,
+            codec=stream.codec_context.codec.canonical_name,
+            reader=reader,
+        )
+        seekable = bool({"mov", "matroska"} & set(container.format.name.split(",")))
+    return Probe(info, clock, orientation, (frame.width, frame.height), frame.format.name, seekable)
+
+
+def _first_frame(path: Path) -> VideoFrame:
+    reason = "not one frame could be decoded"
+    with closing(open_container(path)) as container:
+        stream = video_stream(container, path)
+        with closing(decoded_frames(container, stream)) as frames:
+            try:
+                frame = next(frames, None)
+            except StreamDamageError as error:
+                frame, reason = None, f"{reason}: {error}"
+    if frame is None:
+        raise VideoError(f"{path} has a video stream without frames; {reason}.", COPY_AGAIN)
+    return frame
+
+
+def stated_rates(stream: VideoStream) -> tuple[Fraction | None, ...]:
+    """Frame rates that the header states or FFmpeg guesses, the most trusted first."""
+    return stream.average_rate, stream.guessed_rate, stream.base_rate
+
+
+def _sampled_rate(
+    container: InputContainer, stream: VideoStream, clock: StreamClock
+) -> tuple[np.ndarray, tuple[Fraction | None, ...]]:
+    ticks: list[int] = []
+    with closing(sound_packets(container, stream)) as packets:
+        try:
+            for packet in packets:
+                if packet.pts is not None:
+                    ticks.append(packet.pts)
+                if len(ticks) == SAMPLED_PACKETS:
+                    break
+        except StreamDamageError:
+            pass  # what was seen before the damage is sample enough
+    return np.array([clock.seconds(tick) for tick in sorted(ticks)]), stated_rates(stream)
+
+
+def _header_duration(container: InputContainer, stream: VideoStream, clock: StreamClock) -> float | None:
+    claim = claimed_end(container, stream)
+    if claim is not None:
+        return claim.seconds - float(clock.origin)
+    return container.duration / 1e6 if container.duration else None

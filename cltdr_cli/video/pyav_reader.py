@@ -1,0 +1,131 @@
+"""The reference reader: PyAV, for every kind of stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cltdr_cli.errors import StreamBrokenError, VideoError
+from cltdr_cli.video.clock import in_order_of_display
+from cltdr_cli.video.container import open_container, video_stream
+from cltdr_cli.video.decoding import StreamDamageError, decoded_frames
+from cltdr_cli.video.frames import FrameBatch, VideoInfo
+from cltdr_cli.video.pixels import RgbWriter
+from cltdr_cli.video.probe import Probe, probe_video
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+# A seek aims this much before the wanted time: index entries are in decoding order, which runs ahead of display.
+SEEK_MARGIN_SECONDS = 2.0
+
+
+class PyavReader:
+    """Reads a video with PyAV; see the ``VideoReader`` protocol.
+
+    Args:
+        path: The file.
+        probe: What is already known of it.
+
+    Raises:
+        VideoError: The file cannot be opened or holds no frame.
+    """
+
+    def __init__(self, path: Path, probe: Probe | None = None) -> None:
+        self._probe = probe or probe_video(path, "pyav")
+        self._info = replace(self._probe.info, reader="pyav")
+        self._closed = False
+
+    @property
+    def info(self) -> VideoInfo:
+        """Facts of the stream."""
+        return self._info
+
+    def close(self) -> None:
+        """Refuse further reading; containers are closed by their iterators."""
+        self._closed = True
+
+    def batches(self, batch_frames: int, start_seconds: float | None = None) -> Iterator[FrameBatch]:
+        """All frames in presentation order; see the ``VideoReader`` protocol.
+
+        Raises:
+            StreamBrokenError: The stream stopped decoding; every good frame was yielded before.
+            VideoError: The reader is closed.
+        """
+        if self._closed:
+            raise VideoError(f"{self._info.path} was closed.", "Open it again to read it again.")
+        writer = RgbWriter(*self._probe.stored_size, self._probe.orientation)
+        shape = (batch_frames, self._info.height, self._info.width, 3)
+        frames, times = np.empty(shape, np.uint8), list[float]()
+        damage: StreamDamageError | None = None
+        with closing(self._timed_frames(start_seconds)) as timed:
+            try:
+                for frame, seconds in timed:
+                    writer.write(frame, seconds, frames[len(times)])
+                    times.append(seconds)
+                    if len(times) == batch_frames:
+                        yield FrameBatch(frames, np.array(times))
+                        frames, times = np.empty(shape, np.uint8), []
+            except StreamDamageError as error:
+                damage = error
+        if times:
+            yield FrameBatch(frames[: len(times)], np.array(times))
+        if damage is not None:
+            raise self._broken(damage) from damage
+
+    def _broken(self, damage: StreamDamageError) -> StreamBrokenError:
+        seconds = damage.seconds or 0.0
+        return StreamBrokenError(
+            f"{self._info.path} can be read only up to {seconds:.3f} s: {damage}.",
+            "Copy or download it again, or go on with the part before the break.",
+            seconds=seconds,
+        )
+
+    def _timed_frames(self, start_seconds: float | None) -> Iterator[tuple[VideoFrame, float]]:
+        """Frames with seconds, from the last one before the start."""
+        if start_seconds is None:
+            yield from self._decoded(None)
+            return
+        before: tuple[VideoFrame, float] | None = None
+        frames = self._decoded_near(start_seconds)
+        for frame in frames:
+            if frame[1] >= start_seconds:
+                yield from [before, frame] if before else [frame]
+                yield from frames
+                return
+            before = frame
+        if before:
+            yield before
+
+    def _decoded_near(self, start_seconds: float) -> Iterator[tuple[VideoFrame, float]]:
+        """Frames from a key frame before the start if the index leads to one, else from the first."""
+        target = start_seconds - SEEK_MARGIN_SECONDS - self._probe.period_seconds
+        if target <= SEEK_MARGIN_SECONDS or not self._probe.seekable:
+            return self._decoded(None)
+        sought = self._decoded(target)
+        try:
+            first = next(sought, None)
+        except StreamDamageError:
+            first = None
+        if first is None or not first[0].key_frame or first[1] > start_seconds:
+            return self._decoded(None)
+        return chain([first], sought)
+
+    def _decoded(self, target_seconds: float | None) -> Iterator[tuple[VideoFrame, float]]:
+        clock = self._probe.clock
+        with closing(open_container(self._info.path)) as container:
+            stream = video_stream(container, self._info.path)
+            stream.thread_type = "AUTO"
+            if target_seconds is not None:
+                container.seek(clock.ticks(target_seconds), stream=stream)
+            timed = (
+                (frame, None if frame.pts is None else clock.seconds(frame.pts))
+                for frame in decoded_frames(container, stream)
+            )
+            yield from in_order_of_display(timed, self._probe.period_seconds)

@@ -1,0 +1,69 @@
+"""An iterator that runs ahead of its consumer on a thread, and never outlives it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class _End(Generic[Item]):
+    """The last thing in the queue: the items are exhausted, or failed."""
+
+    error: BaseException | None = None
+
+
+def read_ahead(items: Generator[Item, None, None], depth: int) -> Iterator[Item]:
+    """Yield the items of a generator that runs on its own thread, at most ``depth`` items ahead.
+
+    When the consumer stops early, raises or is interrupted, the thread ends and the generator is closed before
+    control returns. An exception of the generator is raised here, after the items before it.
+
+    Args:
+        items: Run, and closed, on the thread.
+        depth: Items that wait at most.
+    """
+    ready: queue.Queue[Item | _End[Item]] = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+    thread = threading.Thread(target=_fill, args=(items, ready, stopped), name="cltdr-read-ahead", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := ready.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _fill(
+    items: Generator[Item, None, None], ready: queue.Queue[Item | _End[Item]], stopped: threading.Event
+) -> None:
+    error: BaseException | None = None
+    try:
+        with closing(items):
+            for item in items:
+                if not _offered(item, ready, stopped):
+                    return
+    except BaseException as raised:  # whatever it is, it belongs to the consumer
+        error = raised
+    _offered(_End(error), ready, stopped)
+
+
+def _offered(item: Item | _End[Item], ready: queue.Queue[Item | _End[Item]], stopped: threading.Event) -> bool:
+    """Put an item into the queue; False once the consumer is gone."""
+    while not stopped.is_set():
+        try:
+            ready.put(item, timeout=POLL_SECONDS)
+        except queue.Full:
+            continue
+        return True
+    return False
