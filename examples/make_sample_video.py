@@ -13,7 +13,7 @@ from pathlib import Path
 from cltdr_cli.demo.script import draw_script
 from cltdr_cli.demo.world import WORLD_VERSION, annotation, write_video
 
-SEED, INDEX, SECONDS = 2024, 0, 20.0
+SEED, INDEX, SECONDS = 2024, 19, 20.0
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def painted_backdrop(backdrop: Backdrop, width: int, height: int, margin: int) -
 
 
 def _blend(first: NDArray[np.float32], second: NDArray[np.float32], share: Field) -> NDArray[np.float32]:
-    return first + (second - first) * share[..., None]
+    return (first + (second - first) * share[..., None]).astype(np.float32)
 
 
 def _gradient(size: tuple[int, int], angle: float) -> Field:

@@ -155,7 +155,7 @@ def draw_script(split: str, seed: int, index: int, duration_seconds: float | Non
         others = [act for one in performers for act in one.acts]
         part = _Part(acting, float(frame_count / rate), place, others, sparse=bool(performers))
         performers.append(part.performer(_drawn_look(seeing, scene.figure_contrast), int(acting.integers(2**31))))
-    crf = int(seeing.integers(19, 33))
+    crf = int(seeing.integers(22, 36))
     return VideoScript(f"demo-{split}-{seed}-{index:04d}", split, rate, frame_count, scene, tuple(performers), crf)
 
 
