@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+CHANNELS = {"rgb": 3, "flow": 2, "rgb+flow": 5}
+"""Channels of one frame by modality; flow is the x and y displacement as 8-bit images."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,20 @@ class ExtractorSpec:
         short_side: Pixels of the shorter side after an aspect-keeping resize; None where ``resize`` rules.
         crop: Side of the centre square cut afterwards, in pixels; None cuts nothing.
         antialias: Whether the resize filters before shrinking.
-        mean: Subtracted per RGB channel, after scaling pixels to [0, 1].
-        std: Divided by, per RGB channel. ``mean = std = 0.5`` is the x·2/255−1 of I3D.
+        mean: Subtracted per channel, after scaling pixels to [0, 1]; one number serves all channels.
+        std: Divided by, per channel. ``mean = std = 0.5`` is the x·2/255−1 of I3D.
         layer: Which activation the feature is.
-        weights: Key in the weights manifest; None where no public weights exist.
+        weights: Key in the weights manifest, or two joined by "+"; None where no public weights exist.
         weights_licence: Licence of those weights.
         modality: ``rgb``, ``flow`` or ``rgb+flow``.
         note: What is unknown about the published recipe, or an option it leaves open.
+        option: Which of the recipe's documented preprocessing options this is.
+        byte_resize: Whether the recipe holds resized frames as bytes (8-bit images, or a processor of bytes); they
+            are then rounded to whole grey levels, and large frames cost a CPU little.
+        squash: Side of the square that the warped frame is resampled to with a Lanczos filter; None: it is not.
+        ten_crop: Whether the feature is the mean over four corners and centre, each also mirrored.
+        window_range: Shortest and longest clip the network takes, in frames.
+        parameters: Number of weights of the network without its classifier; 0 when not counted.
     """
 
     name: str
@@ -41,27 +52,70 @@ class ExtractorSpec:
     short_side: int | None
     crop: int | None
     antialias: bool
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     layer: str
     weights: str | None
     weights_licence: str
     modality: str = "rgb"
     note: str = ""
+    option: str = "default"
+    byte_resize: bool = False
+    squash: int | None = None
+    ten_crop: bool = False
+    window_range: tuple[int, int] = (1, 1 << 20)
+    parameters: int = 0
+
+    @property
+    def channels(self) -> int:
+        """Channels of one frame: 3 for RGB, 2 for flow, 5 for both."""
+        return CHANNELS[self.modality]
+
+    @property
+    def prepared_size(self) -> tuple[int, int] | None:
+        """``(height, width)`` of a prepared frame; None when it follows the video's own size."""
+        if self.squash:
+            return self.squash, self.squash
+        if self.crop and not self.ten_crop:
+            return self.crop, self.crop
+        return (self.resize[1], self.resize[0]) if self.resize else None
+
+    @property
+    def transform(self) -> str:
+        """The preprocessing in one line, for the sidecar of a feature file."""
+        bilinear = "bilinear" + " antialiased" * self.antialias + " in bytes" * self.byte_resize
+        steps = [self.option + ":"]
+        if self.resize:
+            steps.append(f"warp {self.resize[0]}x{self.resize[1]} {bilinear},")
+        if self.short_side:
+            steps.append(f"short side {self.short_side} {bilinear},")
+        if self.squash:
+            steps.append(f"squash {self.squash}x{self.squash} lanczos,")
+        if self.crop:
+            steps.append(f"{'ten crops' if self.ten_crop else 'centre crop'} {self.crop}x{self.crop},")
+        steps.append(f"(x/255 - {list(self.mean)}) / {list(self.std)}")
+        return " ".join(steps)
 
 
 class Extractor(Protocol):
-    """A frozen network with its preprocessing. Frames are prepared once, although clips overlap."""
+    """A frozen network with its preprocessing. Frames are prepared once, although clips overlap.
+
+    ``C`` channels are those of the modality: 3 for RGB, 2 for flow, 5 for RGB followed by flow.
+    """
 
     spec: ExtractorSpec
     device: torch.device
 
     def prepare(self, frames: Tensor) -> Tensor:
-        """Uint8 RGB frames ``[N, H, W, 3]`` to network input ``[N, 3, S, S]`` float32 on the device."""
+        """Uint8 frames ``[N, H, W, C]`` to network input ``[N, C, S, S]`` float32 on the device."""
         ...
 
     def encode(self, clips: Tensor) -> Tensor:
-        """Prepared clips ``[B, F, 3, S, S]`` to features ``[B, C]`` float32, no gradient."""
+        """Prepared clips ``[B, F, C, S, S]`` to features ``[B, width]`` float32, no gradient.
+
+        Raises:
+            ValueError: The clips have fewer or more frames than ``spec.window_range`` allows.
+        """
         ...
 
     def class_head(self) -> nn.Linear | None:

@@ -1,0 +1,55 @@
+"""Frozen networks that turn clips into features: I3D, VideoMAE, VideoMAE v2, and the demo network.
+
+``EXTRACTORS`` lists them by name, and knowing their conventions imports nothing heavy; ``build`` makes one from
+its published state dict. This package opens no file and no socket: it gets tensors and gives tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from extractors.catalog import EXTRACTORS, ExtractorRecord
+from extractors.spec import Extractor, ExtractorSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from extractors.frozen import FrozenExtractor
+
+__all__ = ["EXTRACTORS", "Extractor", "ExtractorRecord", "ExtractorSpec", "build"]
+
+
+def build(
+    name: str,
+    state_dict: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+    option: str | None = None,
+) -> FrozenExtractor:
+    """A frozen extractor from its weights.
+
+    Args:
+        name: Key of ``EXTRACTORS``.
+        state_dict: Tensors by key, as published; for ``i3d`` a pair, RGB first.
+        device: Where it runs.
+        precision: ``fp32``, ``fp16`` or ``bf16``.
+        option: Preprocessing that the recipe leaves open (``EXTRACTORS[name].options``); None for the default.
+
+    Raises:
+        StateDictError: The weights do not fit; the message lists the keys. A ``ValueError``.
+        ValueError: Unknown name, option or precision.
+    """
+    import torch
+
+    from extractors.frozen import FrozenExtractor
+
+    if name not in EXTRACTORS:
+        raise ValueError(f"unknown extractor {name!r}; there are {', '.join(EXTRACTORS)}")
+    record = EXTRACTORS[name]
+    spec = record.with_option(option)
+    module, _, function = record.builder.partition(":")
+    parts = [state_dict] if isinstance(state_dict, Mapping) else list(state_dict)
+    network, head = getattr(import_module(f"extractors.{module}"), function)(spec, parts)
+    return FrozenExtractor(spec, network, head, torch.device(device), precision)

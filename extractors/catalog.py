@@ -1,0 +1,178 @@
+"""The extractors by name: what each was published with. Without torch, so that a table of them is quick.
+
+Sizes of frames, crops and scales follow the programs that made the published features; where those are silent, the
+candidates stand as named options and the note says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from extractors.spec import ExtractorSpec
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+NON_COMMERCIAL = "CC-BY-NC-4.0"
+
+I3D_NOTE = (
+    "Shipped THUMOS features do not say whether frames were centre-cropped, squashed ('resize') or ten-cropped, "
+    "nor with which filter they were scaled to 340x256. Weights of either published port load; heads were trained "
+    "on the piergiaj port's."
+)
+FLOW_NOTE = (
+    "Takes 8-bit flow images (x, y); TV-L1 clipped to [-20, 20] is what the weights were trained with. " + I3D_NOTE
+)
+V2_NOTE = (
+    "The published extraction script scales to [0, 1] only, although training subtracted ImageNet's mean: option "
+    "'imagenet'. It squashes frames to a square without antialiasing. The weights' licence: Apache-2.0 where they "
+    "lie, but their first release was by request and the same networks are CC-BY-NC-4.0 elsewhere."
+)
+
+
+@dataclass(frozen=True)
+class ExtractorRecord:
+    """One extractor: its conventions, the options its recipe leaves open, and who builds it.
+
+    Attributes:
+        spec: The conventions, with the default option.
+        builder: ``module:function`` inside this package, imported when something is built.
+        options: Other preprocessing by option name.
+    """
+
+    spec: ExtractorSpec
+    builder: str
+    options: dict[str, ExtractorSpec] = field(default_factory=dict[str, ExtractorSpec])
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Keys in the weights manifest, one per state dict that ``build`` takes, in its order."""
+        return tuple(self.spec.weights.split("+")) if self.spec.weights else ()
+
+    def with_option(self, option: str | None) -> ExtractorSpec:
+        """The conventions under a named option; None or its own name give the default.
+
+        Raises:
+            ValueError: There is no such option.
+        """
+        choices = {self.spec.option: self.spec, **self.options}
+        if option is None:
+            return self.spec
+        if option not in choices:
+            raise ValueError(f"{self.spec.name} has no option {option!r}; there are {', '.join(choices)}")
+        return choices[option]
+
+
+def _i3d(name: str, modality: str, width: int, parameters: int) -> ExtractorRecord:
+    spec = ExtractorSpec(
+        name=name,
+        width=width,
+        window_frames=16,
+        stride_frames=4,
+        rate=None,
+        resize=(340, 256),
+        short_side=None,
+        crop=224,
+        antialias=True,
+        mean=(0.5,),
+        std=(0.5,),
+        layer="average pool 2x7x7 before the logits",
+        weights="i3d-rgb+i3d-flow" if modality == "rgb+flow" else name,
+        weights_licence="Apache-2.0",
+        modality=modality,
+        note=I3D_NOTE if modality == "rgb" else FLOW_NOTE,
+        option="centre-crop",
+        byte_resize=True,
+        window_range=(9, 1 << 12),
+        parameters=parameters,
+    )
+    options = {"resize": replace(spec, option="resize", crop=None, squash=224)}
+    if modality == "rgb":  # how the ten-crop recipe mirrors the x component of flow is not documented
+        options["ten-crop"] = replace(spec, option="ten-crop", ten_crop=True)
+    return ExtractorRecord(spec, "i3d:build_i3d", options)
+
+
+def _videomae(name: str, width: int, parameters: int) -> ExtractorRecord:
+    spec = ExtractorSpec(
+        name=name,
+        width=width,
+        window_frames=16,
+        stride_frames=4,
+        rate=None,
+        resize=None,
+        short_side=224,
+        crop=224,
+        antialias=True,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        layer="mean over tokens, then fc_norm",
+        weights=name,
+        weights_licence=NON_COMMERCIAL,
+        note="Trained on frames 4 apart; localization features take them 1 apart, at strides that differ.",
+        option="processor",
+        byte_resize=True,
+        window_range=(16, 16),
+        parameters=parameters,
+    )
+    return ExtractorRecord(spec, "videomae:build_videomae")
+
+
+def _videomae_v2(name: str, width: int, parameters: int) -> ExtractorRecord:
+    spec = ExtractorSpec(
+        name=name,
+        width=width,
+        window_frames=16,
+        stride_frames=4,
+        rate=None,
+        resize=(224, 224),
+        short_side=None,
+        crop=None,
+        antialias=False,
+        mean=(0.0,),
+        std=(1.0,),
+        layer="mean over tokens, then fc_norm",
+        weights=name,
+        weights_licence="Apache-2.0 (disputed)",
+        note=V2_NOTE,
+        option="unit",
+        window_range=(16, 16),
+        parameters=parameters,
+    )
+    imagenet = replace(spec, option="imagenet", mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    return ExtractorRecord(spec, "videomae:build_videomae", {"imagenet": imagenet})
+
+
+DEMO = ExtractorSpec(
+    name="demo",
+    width=256,
+    window_frames=16,
+    stride_frames=4,
+    rate=None,
+    resize=(112, 112),
+    short_side=None,
+    crop=None,
+    antialias=True,
+    mean=(0.5,),
+    std=(0.25,),
+    layer="mean over space and time",
+    weights="demo",
+    weights_licence="MIT",
+    note="Knows drawn figures only; of no use on real footage.",
+    byte_resize=True,
+    window_range=(16, 16),
+    parameters=912_640,
+)
+
+EXTRACTORS: dict[str, ExtractorRecord] = {
+    "i3d-rgb": _i3d("i3d-rgb", "rgb", 1024, 12_279_984),
+    "i3d-flow": _i3d("i3d-flow", "flow", 1024, 12_258_032),
+    "i3d": _i3d("i3d", "rgb+flow", 2048, 24_538_016),
+    "videomae-small": _videomae("videomae-small", 384, 21_879_936),
+    "videomae-base": _videomae("videomae-base", 768, 86_227_200),
+    "videomae-large": _videomae("videomae-large", 1024, 303_860_736),
+    "videomae-huge": _videomae("videomae-huge", 1280, 631_607_040),
+    "videomaev2-small": _videomae_v2("videomaev2-small", 384, 21_879_936),
+    "videomaev2-base": _videomae_v2("videomaev2-base", 768, 86_227_200),
+    "videomaev2-giant": _videomae_v2("videomaev2-giant", 1408, 1_011_610_752),
+    "demo": ExtractorRecord(DEMO, "demo:build_demo"),
+}
+"""Every extractor that the command line knows, by name."""
