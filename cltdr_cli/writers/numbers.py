@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -37,8 +38,8 @@ def check_distinct(results: Sequence[VideoResult]) -> None:
     Raises:
         OutputError: Two videos have the same id.
     """
-    ids = [result.video_id for result in results]
-    twice = sorted({video_id for video_id in ids if ids.count(video_id) > 1})
+    counts = Counter(result.video_id for result in results)
+    twice = [video_id for video_id, count in counts.items() if count > 1]
     if twice:
         raise OutputError(
             f"two inputs have the id {twice[0]!r}; in one file their segments could not be told apart",
