@@ -1,0 +1,1 @@
+"""Annotations and predictions as files hold them, the benchmarks, and what is wrong with them."""

@@ -1,0 +1,112 @@
+"""Annotations in plain text: the folders of THUMOS14, and the sequences of KTH."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from cltdr_cli.data.annotation_csv import thumos_split
+from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assembled
+from cltdr_cli.errors import AnnotationError
+
+THUMOS_CLASSES = {
+    7: "BaseballPitch", 9: "BasketballDunk", 12: "Billiards", 21: "CleanAndJerk", 22: "CliffDiving",
+    23: "CricketBowling", 24: "CricketShot", 26: "Diving", 31: "FrisbeeCatch", 33: "GolfSwing",
+    36: "HammerThrow", 40: "HighJump", 45: "JavelinThrow", 51: "LongJump", 68: "PoleVault", 79: "Shotput",
+    85: "SoccerPenalty", 92: "TennisSwing", 93: "ThrowDiscus", 97: "VolleyballSpiking",
+}  # fmt: skip
+"""Class numbers of THUMOS14 detection results (``detclasslist.txt``: the places in the 101 classes of UCF101)."""
+
+_THUMOS_FILE = re.compile(r"(?P<label>\w+)_(?P<split>test|val)\.txt")
+_KTH_FPS = 25.0
+_KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")
+_KTH_SPLITS = {
+    **dict.fromkeys((11, 12, 13, 14, 15, 16, 17, 18), "training"),
+    **dict.fromkeys((19, 20, 21, 23, 24, 25, 1, 4), "validation"),
+    **dict.fromkeys((22, 2, 3, 5, 6, 7, 8, 9, 10), "test"),
+}
+"""Persons in each split of KTH (Schuldt et al. 2004)."""
+
+
+def thumos_files(folder: Path) -> list[Path]:
+    """``<Class>_test.txt`` and ``<Class>_val.txt`` in a folder and right below it, in order of name."""
+    inside = [*folder.glob("*.txt"), *folder.glob("*/*.txt")]
+    return sorted(path for path in inside if _THUMOS_FILE.fullmatch(path.name))
+
+
+def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotations:
+    """The original THUMOS14 annotation: one text file a class, rows ``video start end``.
+
+    Args:
+        folder: Where the files are.
+        class_names: Names by number; without them classes have the numbers of ``THUMOS_CLASSES``.
+
+    Raises:
+        AnnotationError: No such file in the folder, or a row that does not read.
+    """
+    files = thumos_files(folder)
+    if not files:
+        raise AnnotationError(
+            f"{folder} holds no THUMOS14 annotation", "Such a folder has files like BaseballPitch_test.txt."
+        )
+    drafts: dict[str, VideoDraft] = {}
+    numbers = {name: number for number, name in THUMOS_CLASSES.items()}
+    for path in files:
+        label = path.stem.rpartition("_")[0]
+        for place, line in _lines(path):
+            video, start, end = _thumos_row(path, place, line)
+            draft = drafts.setdefault(video, VideoDraft(split=thumos_split(video)))
+            if label == "Ambiguous":
+                draft.ambiguous.append((start, end))
+            else:
+                draft.instances.append(Instance(start, end, label, numbers.get(label)))
+    return assembled(drafts, "thumos-folder", folder, class_names)
+
+
+def read_kth(path: Path) -> Annotations:
+    """The KTH sequences: ``person01_boxing_d1 frames 1-95, 96-185``, frames counted from 1, 25 a second.
+
+    Frames are whole: the first shows ``[0, 1/25)`` s, so that ``1-95`` is 0 to 3.8 s. The one sequence that the
+    file calls missing (599 of 600 exist) has no entry.
+
+    Raises:
+        AnnotationError: A sequence that does not read.
+    """
+    drafts: dict[str, VideoDraft] = {}
+    for place, line in _lines(path):
+        name, *rest = line.split(maxsplit=2)
+        action = re.fullmatch(rf"person(\d\d)_({'|'.join(_KTH_ACTIONS)})_d\d", name)
+        if not action or rest == ["*missing*"]:
+            continue
+        draft = VideoDraft(split=_KTH_SPLITS.get(int(action[1]), ""), fps=_KTH_FPS)
+        for first, last in _frame_ranges(path, place, line):
+            draft.instances.append(Instance((first - 1) / _KTH_FPS, last / _KTH_FPS, action[2]))
+        drafts[name] = draft
+    if not drafts:
+        raise AnnotationError(f"{path} holds no annotation known here", "A text file is read as KTH sequences.")
+    return assembled(drafts, "kth", path)
+
+
+def _frame_ranges(path: Path, place: int, line: str) -> list[tuple[int, int]]:
+    ranges = re.search(r"\sframes\s+(\d+-\d+(?:,\s*\d+-\d+)*),?\s*$", line)
+    if not ranges:
+        raise AnnotationError(f"{path}: line {place} does not read: {line!r}")
+    return [(int(first), int(last)) for first, last in re.findall(r"(\d+)-(\d+)", ranges[1])]
+
+
+def _thumos_row(path: Path, place: int, line: str) -> tuple[str, float, float]:
+    try:
+        video, start, end = line.split()
+        return video, float(start), float(end)
+    except ValueError as error:
+        raise AnnotationError(f"{path}: line {place} is not `video start end`: {line!r}") from error
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Numbered lines that are not blank."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnnotationError(f"{path} cannot be read: {error}") from error
+    return [(place, line) for place, line in enumerate(text.splitlines(), 1) if line.strip()]

@@ -1,0 +1,145 @@
+"""Annotations as labelled segments in seconds, whatever file they came from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from cltdr_cli.errors import AnnotationError
+
+SPLIT_NAMES = {
+    "train": "training", "training": "training", "val": "validation", "valid": "validation",
+    "validation": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
+"""The words that files use for a split, and ours."""
+
+
+class Instance(NamedTuple):
+    """One annotated action, in seconds of its video; ``label_id`` is the number that the file gives its class."""
+
+    start: float
+    end: float
+    label: str
+    label_id: int | None = None
+
+
+@dataclass(frozen=True)
+class AnnotatedVideo:
+    """A video and what happens in it.
+
+    Attributes:
+        video_id: Name of the video in the file.
+        split: ``training``, ``validation``, ``test``, another word of the file in lower case, or empty.
+        instances: In the order of the file.
+        duration_seconds: None where the file does not say.
+        fps: Frames per second; None where the file does not say.
+        ambiguous: Start and end of what annotators could not decide on (THUMOS14); neither action nor background.
+    """
+
+    video_id: str
+    split: str
+    instances: tuple[Instance, ...]
+    duration_seconds: float | None = None
+    fps: float | None = None
+    ambiguous: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """All that one file or folder says.
+
+    Attributes:
+        videos: By video id, in the order of the file.
+        label_ids: Class names and their numbers, by number. The numbers are those of the class list given on
+            reading; else of the file; else the places in the sorted names.
+        layout: Name of the layout, see ``annotation_layouts.LAYOUTS``.
+        source: Where they were read from.
+    """
+
+    videos: dict[str, AnnotatedVideo]
+    label_ids: dict[str, int]
+    layout: str
+    source: Path
+
+    @property
+    def instance_count(self) -> int:
+        """Instances of all videos."""
+        return sum(len(video.instances) for video in self.videos.values())
+
+    def splits(self) -> Counter[str]:
+        """Videos in each split."""
+        return Counter(video.split for video in self.videos.values())
+
+    def of_split(self, split: str) -> Annotations:
+        """The videos of one split; class numbers stay.
+
+        Args:
+            split: Any of the words in ``SPLIT_NAMES``, or a word of the file; upper and lower case alike.
+
+        Raises:
+            AnnotationError: No video is of that split.
+        """
+        wanted = canonical_split(split)
+        videos = {name: video for name, video in self.videos.items() if video.split == wanted}
+        if not videos:
+            there = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in self.splits().items())
+            raise AnnotationError(
+                f"{self.source}: no video is of the split {split!r}",
+                f"It has {there or 'no videos'}: use --split.",
+            )
+        return replace(self, videos=videos)
+
+
+@dataclass
+class VideoDraft:
+    """A video while its file is being read."""
+
+    split: str = ""
+    instances: list[Instance] = field(default_factory=list[Instance])
+    duration_seconds: float | None = None
+    fps: float | None = None
+    ambiguous: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+
+
+def canonical_split(name: str) -> str:
+    """Our word for a split: ``Test``, ``testing`` and ``test`` are one."""
+    lower = name.strip().lower()
+    return SPLIT_NAMES.get(lower, lower)
+
+
+def assembled(
+    drafts: Mapping[str, VideoDraft], layout: str, source: Path, class_names: Sequence[str] = ()
+) -> Annotations:
+    """Annotations of drafts, with numbered classes.
+
+    Args:
+        drafts: By video id.
+        layout: Name of the layout.
+        source: File or folder.
+        class_names: Names by number, where a list was given.
+    """
+    videos = {
+        name: AnnotatedVideo(
+            name, canonical_split(d.split), tuple(d.instances), d.duration_seconds, d.fps, tuple(d.ambiguous)
+        )
+        for name, d in drafts.items()
+    }
+    instances = (instance for video in videos.values() for instance in video.instances)
+    return Annotations(videos, _numbered(instances, class_names), layout, source)
+
+
+def _numbered(instances: Iterable[Instance], class_names: Sequence[str]) -> dict[str, int]:
+    """Class numbers: of the list, of the file, or alphabetical. Names that a list lacks come after it."""
+    of_file: dict[str, int | None] = {}
+    for instance in instances:
+        of_file.setdefault(instance.label, instance.label_id)
+    if class_names:
+        rest = sorted(of_file.keys() - set(class_names))
+        return {name: i for i, name in enumerate([*class_names, *rest])}
+    numbers = [number for number in of_file.values() if number is not None]
+    if len(set(numbers)) == len(of_file):
+        return {name: number for number, name in sorted(zip(numbers, of_file, strict=True))}
+    return {name: i for i, name in enumerate(sorted(of_file))}

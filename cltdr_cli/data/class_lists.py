@@ -1,0 +1,63 @@
+"""Lists of class names: those of the benchmarks, and those that users give in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from cltdr_cli.data.video_info import csv_rows
+from cltdr_cli.errors import AnnotationError
+
+
+def packaged_class_list(name: str) -> tuple[str, ...]:
+    """Class names of a benchmark by number, as shipped in ``zoo/labels``."""
+    text = resources.files("cltdr_cli").joinpath(f"zoo/labels/{name}.txt").read_text(encoding="utf-8")
+    return _lines(text)
+
+
+def read_class_list(path: Path) -> tuple[str, ...]:
+    """Class names of a user's file by number.
+
+    A text file has one name a line; lines that all begin with a number (``7 BaseballPitch``) are ordered by it.
+    A CSV has the columns ``id,key`` (EPIC-KITCHENS-100), or one column with a head (ActivityNet).
+
+    Raises:
+        AnnotationError: Unreadable, empty, or a name or number stands twice.
+    """
+    try:
+        names = _csv_names(path) if path.suffix.lower() == ".csv" else _text_names(path)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise AnnotationError(f"{path} cannot be read as a list of classes: {error}") from error
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        raise AnnotationError(f"{path}: {f'the class {twice[0]!r} stands twice' if twice else 'no class named'}")
+    return tuple(names)
+
+
+def _csv_names(path: Path) -> list[str]:
+    rows = csv_rows(path)
+    columns = list(rows[0]) if rows else []
+    if {"id", "key"} <= set(columns):
+        return _by_number([(int(row["id"]), row["key"]) for row in rows])
+    if len(columns) != 1:
+        raise ValueError(f"columns {', '.join(columns)}: need id and key, or one column")
+    return [row[columns[0]] for row in rows]
+
+
+def _text_names(path: Path) -> list[str]:
+    lines = _lines(path.read_text(encoding="utf-8-sig"))
+    split = [line.split(maxsplit=1) for line in lines]
+    if all(len(words) == 2 and words[0].isdigit() for words in split):
+        return _by_number([(int(number), name) for number, name in split])
+    return list(lines)
+
+
+def _by_number(numbered: Sequence[tuple[int, str]]) -> list[str]:
+    if len({number for number, _ in numbered}) != len(numbered):
+        raise ValueError("a number stands twice")
+    return [name for _, name in sorted(numbered)]
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

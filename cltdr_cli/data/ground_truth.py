@@ -1,0 +1,151 @@
+"""From annotations to what is scored: the split, the protocol's videos, duplicates and empty instances."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance, canonical_split
+from cltdr_cli.data.benchmarks import Benchmark, Protocol
+from cltdr_cli.data.findings import Finding, found
+from cltdr_cli.errors import AnnotationError
+from cltdr_cli.evaluation.tables import GroundTruth
+
+TOLERANCE_SECONDS = 1e-3
+"""Shorter instances are dropped; two of one label whose ends differ by no more are one (as in ActionFormer)."""
+
+
+@dataclass(frozen=True)
+class ScoredSplit:
+    """What predictions are compared with, and what was left out on the way.
+
+    Attributes:
+        truth: The instances.
+        split: Name of the split.
+        set_aside: Videos that the protocol takes out; predictions in them do not count.
+        elsewhere: Split of every other annotated video.
+        findings: What was left out of the annotation.
+    """
+
+    truth: GroundTruth
+    split: str
+    set_aside: frozenset[str]
+    elsewhere: dict[str, str]
+    findings: tuple[Finding, ...]
+
+
+def scored_split(
+    annotations: Annotations, benchmark: Benchmark, split: str | None = None, protocol: Protocol | None = None
+) -> ScoredSplit:
+    """The instances that an evaluation counts.
+
+    Args:
+        annotations: As read.
+        benchmark: Names the split to score where ``split`` is None.
+        split: Split to score.
+        protocol: Choice of videos.
+
+    Raises:
+        AnnotationError: No such split, no instance in it, or a time that is no number.
+    """
+    name = canonical_split(split) if split is not None else default_split(annotations, benchmark)
+    chosen = list(annotations.of_split(name).videos.values())
+    kept = [video for video in chosen if _is_counted(video, protocol)]
+    _refuse_unreadable_times(annotations, kept)
+    videos, findings = _clean(kept)
+    if not any(video.instances for video in videos):
+        raise AnnotationError(f"{annotations.source}: the split {name!r} holds no instance", "Use --split.")
+    return ScoredSplit(
+        _table(videos, annotations.label_ids),
+        name,
+        frozenset(protocol.without if protocol else ()),
+        {v.video_id: v.split for v in annotations.videos.values() if v.split != name},
+        tuple(findings),
+    )
+
+
+def default_split(annotations: Annotations, benchmark: Benchmark) -> str:
+    """The first split of the benchmark's tests that the annotation has.
+
+    Raises:
+        AnnotationError: It has none of them.
+    """
+    there = annotations.splits()
+    for name in benchmark.test_splits:
+        if there[name]:
+            return name
+    listed = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in there.items())
+    raise AnnotationError(
+        f"{annotations.source} has no {' or '.join(benchmark.test_splits)} split to score {benchmark.name} on",
+        f"It has {listed}: use --split.",
+    )
+
+
+def _is_counted(video: AnnotatedVideo, protocol: Protocol | None) -> bool:
+    if protocol is None:
+        return True
+    only_ambiguous = bool(video.ambiguous) and not video.instances
+    return video.video_id not in protocol.without and (protocol.only_ambiguous or not only_ambiguous)
+
+
+def _refuse_unreadable_times(annotations: Annotations, videos: Iterable[AnnotatedVideo]) -> None:
+    wrong = [
+        f"{video.video_id} {item.label} {item.start}..{item.end}"
+        for video in videos
+        for item in video.instances
+        if not (math.isfinite(item.start) and math.isfinite(item.end))
+    ]
+    if wrong:
+        raise AnnotationError(
+            f"{annotations.source}: {len(wrong)} instances have a time that is no number: {', '.join(wrong[:3])}",
+            "cltdr datasets check lists them all.",
+        )
+
+
+def _clean(videos: Iterable[AnnotatedVideo]) -> tuple[list[AnnotatedVideo], list[Finding]]:
+    """Videos without duplicated and empty instances, and what was taken out."""
+    cleaned: list[AnnotatedVideo] = []
+    duplicates: list[str] = []
+    empty: list[str] = []
+    for video in videos:
+        unique = list(_without_duplicates(video.instances))
+        solid = [item for item in unique if item.end - item.start >= TOLERANCE_SECONDS]
+        duplicates += [video.video_id] * (len(video.instances) - len(unique))
+        empty += [video.video_id] * (len(unique) - len(solid))
+        cleaned.append(replace(video, instances=tuple(solid)))
+    return cleaned, [
+        *found("duplicate", "annotated instances repeat another one of their label", duplicates, "counted once"),
+        *found("empty", "annotated instances last less than 1 ms or end before they start", empty, "not counted"),
+    ]
+
+
+def _without_duplicates(instances: Iterable[Instance]) -> Iterator[Instance]:
+    """Instances whose start or end is not within 1 ms of an earlier kept one of the same label."""
+    kept: dict[tuple[str, int], list[Instance]] = {}
+    for item in instances:
+        cell = math.floor(item.start / TOLERANCE_SECONDS)
+        near = (other for i in (cell - 1, cell, cell + 1) for other in kept.get((item.label, i), ()))
+        if any(_is_same(item, other) for other in near):
+            continue
+        kept.setdefault((item.label, cell), []).append(item)
+        yield item
+
+
+def _is_same(a: Instance, b: Instance) -> bool:
+    return abs(a.start - b.start) <= TOLERANCE_SECONDS and abs(a.end - b.end) <= TOLERANCE_SECONDS
+
+
+def _table(videos: list[AnnotatedVideo], label_ids: dict[str, int]) -> GroundTruth:
+    """Columns; labels become their places in the list of all classes, ordered by number."""
+    places = {name: i for i, name in enumerate(label_ids)}
+    rows = [(i, item) for i, video in enumerate(videos) for item in video.instances]
+    return GroundTruth(
+        np.array([i for i, _ in rows], np.int64),
+        np.array([places[item.label] for _, item in rows], np.int64),
+        np.array([(item.start, item.end) for _, item in rows], np.float64).reshape(-1, 2),
+        tuple(video.video_id for video in videos),
+        tuple(label_ids),
+    )

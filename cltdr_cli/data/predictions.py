@@ -1,0 +1,156 @@
+"""Results brought to the ground truth's videos and labels; what does not fit is counted and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.data.findings import Finding, found
+from cltdr_cli.data.ground_truth import ScoredSplit
+from cltdr_cli.data.prediction_files import LabelKey, ResultRows
+from cltdr_cli.errors import AnnotationError
+from cltdr_cli.evaluation.tables import UNKNOWN, Predictions
+
+_FILE_SUFFIXES = {".npy", ".npz", ".pt", ".mp4", ".avi", ".mkv", ".webm", ".mov"}
+
+
+def aligned(
+    rows: ResultRows,
+    split: ScoredSplit,
+    class_numbers: Mapping[int, str],
+    row_classes: Mapping[int, str] | None = None,
+    outside_counts: bool = True,
+) -> tuple[Predictions, list[Finding]]:
+    """Predictions with the indices of the ground truth, and what was noticed.
+
+    Args:
+        rows: As read.
+        split: What they are compared with.
+        class_numbers: Names of the numbers in ``label_id``.
+        row_classes: Names of the numbers in THUMOS rows; None takes ``class_numbers``.
+        outside_counts: Whether predictions in videos outside the split are false positives, as in the published
+            evaluators; else they are left out.
+
+    Raises:
+        AnnotationError: There are predictions, and none is in a video of the split.
+    """
+    numbers = row_classes if rows.thumos_numbers and row_classes is not None else class_numbers
+    video_places = _video_places(rows.video_ids, split.truth.video_ids)
+    names = {name: i for i, name in enumerate(split.truth.label_names)}
+    label_places = np.array([_label_place(key, names, numbers) for key in rows.label_keys], int)
+    videos, labels = _taken(video_places, rows.videos), _taken(label_places, rows.labels)
+    _refuse_wrong_split(rows, split, videos)
+    aside = np.isin(rows.videos, [i for i, name in enumerate(rows.video_ids) if name in split.set_aside])
+    outside = (videos == UNKNOWN) & ~aside
+    keep = ~aside if outside_counts else ~aside & ~outside
+    findings = [
+        *_video_findings(rows, split, aside, outside, outside_counts),
+        *_silent_videos(split, videos),
+        *_respelled(rows, split, video_places),
+        *_label_findings(rows, labels),
+        *_segment_findings(rows),
+    ]
+    predictions = Predictions(videos, labels, rows.segments_seconds, rows.scores)
+    return (predictions if keep.all() else predictions.selected(keep)), findings
+
+
+def _video_places(wanted: tuple[str, ...], video_ids: tuple[str, ...]) -> NDArray[np.int64]:
+    """Index in ``video_ids`` of each wanted id: by the id, else by its core where that is one video's only."""
+    cores: dict[str, int] = {}
+    for i, name in enumerate(video_ids):
+        cores[_core(name)] = UNKNOWN if _core(name) in cores else i
+    exact = {name: i for i, name in enumerate(video_ids)}
+    return np.array([exact.get(name, cores.get(_core(name), UNKNOWN)) for name in wanted], np.int64)
+
+
+def _core(video_id: str) -> str:
+    """A video id without the ``v_`` of ActivityNet's files and without the suffix of a feature or video file."""
+    stem = video_id[: -len(suffix)] if (suffix := PurePosixPath(video_id).suffix) in _FILE_SUFFIXES else video_id
+    return stem.removeprefix("v_")
+
+
+def _label_place(key: LabelKey, places: Mapping[str, int], numbers: Mapping[int, str]) -> int:
+    """Index of a class: by its name; by its number only where the row names none, or names the number."""
+    if key.name is not None and key.name in places:
+        return places[key.name]
+    spelled = key.name if key.name is not None else str(key.number)
+    return places.get(numbers.get(int(spelled), ""), UNKNOWN) if spelled.isdecimal() else UNKNOWN
+
+
+def _taken(places: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return places[rows] if len(places) else np.full(len(rows), UNKNOWN, np.int64)
+
+
+def _refuse_wrong_split(rows: ResultRows, split: ScoredSplit, videos: NDArray[np.int64]) -> None:
+    if not len(rows.scores) or (videos != UNKNOWN).any():
+        return
+    splits = sorted({split.elsewhere[name] or "unnamed" for name in rows.video_ids if name in split.elsewhere})
+    examples = ", ".join(rows.video_ids[:3])
+    raise AnnotationError(
+        f"{rows.source}: none of its {len(rows.video_ids)} videos ({examples}, …) is in the split {split.split!r}",
+        f"They are in the split {', '.join(splits)}: use --split."
+        if splits
+        else f"The annotation's videos are called like {split.truth.video_ids[0]}: is it the right data set?",
+    )
+
+
+def _video_findings(
+    rows: ResultRows,
+    split: ScoredSplit,
+    aside: NDArray[np.bool_],
+    outside: NDArray[np.bool_],
+    outside_counts: bool,
+) -> Iterator[Finding]:
+    counted = "counted as false positives, as the published evaluators do" if outside_counts else "left out"
+    other = np.array([name in split.elsewhere for name in rows.video_ids], bool)[rows.videos] & outside
+    groups = (
+        ("set-aside", "predictions are in videos that the protocol leaves out", aside, "left out"),
+        ("other-split", "predictions are in videos of another split", other, counted),
+        ("unknown-video", "predictions are in videos without annotation", outside & ~other, counted),
+    )
+    for kind, text, mask, consequence in groups:
+        names = [rows.video_ids[i] for i in np.unique(rows.videos[mask])]
+        yield from found(kind, text, names, consequence, int(mask.sum()))
+
+
+def _silent_videos(split: ScoredSplit, videos: NDArray[np.int64]) -> list[Finding]:
+    silent = np.setdiff1d(np.arange(len(split.truth.video_ids)), videos)
+    names = [split.truth.video_ids[i] for i in silent]
+    return found("silent-video", "videos have no prediction", names, "their instances are missed")
+
+
+def _respelled(rows: ResultRows, split: ScoredSplit, places: NDArray[np.int64]) -> list[Finding]:
+    known = set(split.truth.video_ids)
+    names = [name for name, place in zip(rows.video_ids, places, strict=True) if place >= 0 and name not in known]
+    text = "video ids differ from the annotation's by the prefix v_ or a file suffix"
+    return found("respelled", text, names, "taken for the same videos")
+
+
+def _label_findings(rows: ResultRows, labels: NDArray[np.int64]) -> list[Finding]:
+    if not len(labels):
+        return found("no-predictions", "predictions in all", [rows.source], "every instance is missed", 0)
+    unknown = labels == UNKNOWN
+    names = [_spelled(rows.label_keys[i]) for i in np.unique(rows.labels[unknown])]
+    text = "predictions have a label that the annotation does not have"
+    return found("unknown-label", text, names, "ignored, as the published evaluators do", int(unknown.sum()))
+
+
+def _spelled(key: LabelKey) -> str:
+    return key.name if key.name is not None else f"class {key.number}"
+
+
+def _segment_findings(rows: ResultRows) -> list[Finding]:
+    starts, ends = rows.segments_seconds.T
+    groups = (
+        ("reversed", "predictions end before they start", ends < starts, "counted as false positives"),
+        ("empty-prediction", "predictions have no length", ends == starts, "counted as false positives"),
+        ("negative-time", "predictions start before their video", starts < 0, "scored as they are"),
+    )
+    findings: list[Finding] = []
+    for kind, text, mask, consequence in groups:
+        places = [f"{rows.video_ids[rows.videos[i]]} {starts[i]:g}..{ends[i]:g}" for i in np.flatnonzero(mask)[:4]]
+        findings += found(kind, text, places, consequence, int(mask.sum()))
+    return findings

@@ -1,0 +1,1 @@
+"""Scores of detections against annotations, and what stands behind them; numpy only."""

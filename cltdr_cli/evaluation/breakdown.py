@@ -1,0 +1,105 @@
+"""Average precision on a part of the instances: by their length, and by how many share their video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.evaluation.average_precision import Evaluation, envelope
+from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth
+
+
+@dataclass(frozen=True, eq=False)
+class Bucket:
+    """How well one kind of instance is found.
+
+    Attributes:
+        name: Such as ``3-6 s``.
+        instances: Instances of the kind.
+        classes: Classes that have some.
+        mean_ap: float64 ``[T]``, over those classes.
+        normalized: float64 ``[T]``, the same with precision as if every class had equally many instances, so that
+            kinds compare (Hoiem et al. 2012, as DETAD uses it).
+        recall: float64 ``[T]``, share of the instances found at any score.
+    """
+
+    name: str
+    instances: int
+    classes: int
+    mean_ap: NDArray[np.float64]
+    normalized: NDArray[np.float64]
+    recall: NDArray[np.float64]
+
+
+def by_length(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]) -> list[Bucket]:
+    """Buckets of instances by their length: up to the first edge, up to the second, …, longer than the last.
+
+    Args:
+        truth: The instances.
+        evaluation: Their evaluation.
+        edges: Seconds, rising.
+    """
+    lengths = truth.segments_seconds[:, 1] - truth.segments_seconds[:, 0]
+    return _buckets(truth, evaluation, lengths, edges, " s")
+
+
+def by_count(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]) -> list[Bucket]:
+    """Buckets of instances by how many of their class are in their video, as in DETAD.
+
+    Args:
+        truth: The instances.
+        evaluation: Their evaluation.
+        edges: Counts, rising.
+    """
+    keys = truth.videos * len(truth.label_names) + truth.labels
+    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return _buckets(truth, evaluation, counts[place].astype(np.float64), edges, "")
+
+
+def normalized_mean_ap(truth: GroundTruth, evaluation: Evaluation) -> NDArray[np.float64]:
+    """float64 ``[T]``: normalised mAP over all instances, which those of the buckets compare with."""
+    return _bucket(truth, evaluation, np.ones(len(truth), bool), "all").normalized
+
+
+def _buckets(
+    truth: GroundTruth, evaluation: Evaluation, values: NDArray[np.float64], edges: Sequence[float], unit: str
+) -> list[Bucket]:
+    place = np.searchsorted(np.asarray(edges, np.float64), values, "left")
+    low = [f"≤ {edges[0]:g}{unit}"]
+    middle = [f"{a:g}-{b:g}{unit}" for a, b in pairwise(edges)]
+    names = [*low, *middle, f"> {edges[-1]:g}{unit}"]
+    return [_bucket(truth, evaluation, place == i, name) for i, name in enumerate(names)]
+
+
+def _bucket(truth: GroundTruth, evaluation: Evaluation, inside: NDArray[np.bool_], name: str) -> Bucket:
+    """Predictions that found an instance of another kind are neither right nor wrong here; all others count."""
+    columns: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    usual = float(evaluation.instance_counts.mean()) if len(evaluation.classes) else 0.0
+    for label, rows in zip(evaluation.classes, evaluation.order, strict=True):
+        instances = int((inside & (truth.labels == label)).sum())
+        if instances:
+            columns.append(_class_ap(evaluation.matches[:, rows], inside, instances, usual))
+    zero = np.zeros(len(evaluation.tious))
+    ap, normalized = (np.mean(part, axis=0) for part in zip(*columns, strict=True)) if columns else (zero, zero)
+    found = np.zeros((len(evaluation.tious), len(truth) + 1), bool)
+    np.put_along_axis(found, np.where(evaluation.matches == UNKNOWN, len(truth), evaluation.matches), True, axis=1)
+    recall = found[:, :-1][:, inside].mean(axis=1) if inside.any() else zero
+    return Bucket(name, int(inside.sum()), len(columns), ap, normalized, recall)
+
+
+def _class_ap(
+    matches: NDArray[np.int64], inside: NDArray[np.bool_], instances: int, usual: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Average precision of one class on the instances inside, plain and normalised, float64 ``[T]`` each."""
+    miss = matches == UNKNOWN
+    hits = ~miss & inside[np.where(miss, 0, matches)]
+    found, wrong = np.cumsum(hits, axis=1, dtype=np.float64), np.cumsum(miss, axis=1, dtype=np.float64)
+    share = found / instances
+    plain = found / np.maximum(found + wrong, 1)
+    normal = share * usual / np.maximum(share * usual + wrong, np.finfo(np.float64).tiny)
+    ap, normalized = ((envelope(precision) * hits).sum(axis=1) / instances for precision in (plain, normal))
+    return ap, normalized

@@ -1,0 +1,117 @@
+"""What false positives are made of, as in DETAD (Alwassel et al., ECCV 2018), and what each kind costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.evaluation.average_precision import Evaluation, average_precision
+from cltdr_cli.evaluation.matching import Pairs, overlapping_pairs
+from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions
+
+KINDS = ("right", "duplicate", "wrong label", "localization", "confusion", "background")
+"""What a prediction can be; its kind is an index here.
+
+right: it found an instance. Else the instance of its video that it overlaps most decides, of any label (of equally
+overlapped ones, one of its own label): by the threshold or more, of its own label: duplicate, as somebody better
+scored has that instance; of another: wrong label. By 0.1 up to the threshold, of its own label: localization; of
+another: confusion (both the label and the ends are wrong). By less than 0.1: background.
+"""
+
+LEAST_TIOU = 0.1
+"""Overlap from which a prediction means an instance at all."""
+
+_TIMES_INSTANCES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class FalsePositives:
+    """Kinds of predictions and what the wrong ones cost.
+
+    Attributes:
+        tious: float64 ``[T]``, thresholds.
+        profile: float64 ``[T, 10, 6]``: shares of the kinds among the first G predictions of each class (G its
+            instances), among the second G, …, the tenth G; 0 where there are none.
+        counts: int64 ``[T, 6]``: predictions of each kind among these ten times G.
+        gain: float64 ``[T, 6]``: mAP that is won where one wrong kind is left out; 0 for right.
+    """
+
+    tious: NDArray[np.float64]
+    profile: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    gain: NDArray[np.float64]
+
+
+def false_positives(truth: GroundTruth, predictions: Predictions, evaluation: Evaluation) -> FalsePositives:
+    """Classify the best ten times G predictions of each class, G being the number of its instances.
+
+    Args:
+        truth: The instances.
+        predictions: The predictions.
+        evaluation: Their evaluation.
+    """
+    tenths = _tenths(evaluation, len(predictions))
+    considered = np.flatnonzero(tenths >= 0)
+    kinds = np.full((len(evaluation.tious), len(predictions)), -1, np.int64)
+    part = predictions.selected(considered)
+    pairs = overlapping_pairs(truth, part, LEAST_TIOU, same_label=False)
+    for row, found, threshold in zip(kinds, evaluation.matches, evaluation.tious, strict=True):
+        row[considered] = _kinds(truth, part, pairs, float(threshold), found[considered] != UNKNOWN)
+    profile = np.stack([_shares(row, tenths) for row in kinds])
+    counts = np.stack([np.bincount(row[considered], minlength=len(KINDS)) for row in kinds])
+    return FalsePositives(evaluation.tious, profile, counts, _gains(evaluation, kinds))
+
+
+def _tenths(evaluation: Evaluation, predictions: int) -> NDArray[np.int64]:
+    """int64 ``[N]``: to which G of its class, 0 to 9, each prediction belongs by rank; -1 for later ones."""
+    tenths = np.full(predictions, -1, np.int64)
+    for rows, instances in zip(evaluation.order, evaluation.instance_counts, strict=True):
+        best = rows[: _TIMES_INSTANCES * int(instances)]
+        tenths[best] = np.arange(len(best)) // instances
+    return tenths
+
+
+def _kinds(
+    truth: GroundTruth, predictions: Predictions, pairs: Pairs, threshold: float, right: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """int64 ``[N]``: kind of each prediction at one threshold."""
+    own = truth.labels[pairs.instances] == predictions.labels[pairs.predictions]
+    order = np.lexsort((own, pairs.tiou, pairs.predictions))
+    last = order[np.flatnonzero(np.diff(pairs.predictions[order], append=len(predictions)))]
+    tiou, own_label = np.zeros(len(predictions)), np.zeros(len(predictions), bool)
+    tiou[pairs.predictions[last]] = pairs.tiou[last]
+    own_label[pairs.predictions[last]] = own[last]
+    close = tiou >= threshold
+    kinds = np.where(close, np.where(own_label, 1, 2), np.where(own_label, 3, 4))
+    kinds[tiou < LEAST_TIOU] = KINDS.index("background")
+    kinds[right] = KINDS.index("right")
+    return kinds
+
+
+def _shares(kinds: NDArray[np.int64], tenths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64 ``[10, 6]``."""
+    counts = np.zeros((_TIMES_INSTANCES, len(KINDS)))
+    kept = tenths >= 0
+    np.add.at(counts, (tenths[kept], kinds[kept]), 1)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
+def _gains(evaluation: Evaluation, kinds: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64 ``[T, 6]``: mAP without the predictions of each wrong kind, less the mAP."""
+    gains = np.zeros((len(evaluation.tious), len(KINDS)))
+    for t in range(len(evaluation.tious)):
+        for kind in range(1, len(KINDS)):
+            gains[t, kind] = _mean_ap_without(evaluation, t, kinds[t] == kind) - evaluation.mean_ap[t]
+    return gains
+
+
+def _mean_ap_without(evaluation: Evaluation, t: int, left_out: NDArray[np.bool_]) -> float:
+    """The mAP at one threshold without some false positives. Leaving out false positives changes no match."""
+    values: list[float] = []
+    for rows, instances in zip(evaluation.order, evaluation.instance_counts, strict=True):
+        kept = rows[~left_out[rows]]
+        hits = evaluation.matches[t : t + 1, kept] != UNKNOWN
+        values.append(float(average_precision(hits, int(instances))[0]))
+    return float(np.mean(values)) if values else 0.0

@@ -1,0 +1,148 @@
+"""Which prediction finds which instance: candidate pairs by temporal IoU, and greedy matching in score order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions
+
+_PAIRS_AT_ONCE = 2_000_000
+"""Bounds memory: about 100 bytes a pair while its IoU is computed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Predictions and instances of one video that overlap.
+
+    Attributes:
+        predictions: int64 ``[M]``, rows of the predictions.
+        instances: int64 ``[M]``, rows of the ground truth.
+        tiou: float64 ``[M]``, temporal intersection over union, above 0.
+    """
+
+    predictions: NDArray[np.int64]
+    instances: NDArray[np.int64]
+    tiou: NDArray[np.float64]
+
+
+def temporal_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of two lists of segments, row by row; 0 where there is no union to speak of.
+
+    Args:
+        a: float64 ``[M, 2]``, start and end.
+        b: float64 ``[M, 2]``, start and end.
+    """
+    shared = np.maximum(np.minimum(a[:, 1], b[:, 1]) - np.maximum(a[:, 0], b[:, 0]), 0)
+    union = (a[:, 1] - a[:, 0]) + (b[:, 1] - b[:, 0]) - shared
+    return np.divide(shared, union, out=np.zeros(len(a)), where=union > 0)
+
+
+def overlapping_pairs(
+    truth: GroundTruth, predictions: Predictions, floor: float, same_label: bool = True
+) -> Pairs:
+    """Every prediction with every instance of its video (and label) that it overlaps by at least ``floor``.
+
+    Args:
+        truth: The instances.
+        predictions: The predictions.
+        floor: Least temporal IoU of a pair; pairs without any overlap are never listed.
+        same_label: Pair equal labels only; else all instances of the video.
+    """
+    chunks = list(_pairs_in_chunks(truth, predictions, floor, same_label))
+    if not chunks:
+        none = np.zeros(0, np.int64)
+        return Pairs(none, none, np.zeros(0))
+    return Pairs(*(np.concatenate(columns) for columns in zip(*chunks, strict=True)))
+
+
+def greedy_matches(
+    truth: GroundTruth, predictions: Predictions, ranks: NDArray[np.int64], tious: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Give each prediction, best score first, the free instance of its video and label that it overlaps most.
+
+    As in the ActivityNet toolkit: a prediction whose best instance is taken gets the next best one that still
+    overlaps by the threshold. Of instances overlapped equally the later one in the file is taken first.
+
+    Args:
+        truth: The instances, ``G`` of them.
+        predictions: The predictions, ``N`` of them.
+        ranks: int64 ``[N]``, a place in the order of processing for each prediction; all different.
+        tious: float64 ``[T]``, thresholds.
+
+    Returns:
+        int64 ``[T, N]``: the instance of each prediction at each threshold, -1 for none.
+    """
+    pairs = overlapping_pairs(truth, predictions, float(tious.min(initial=1.0)))
+    by_wish = np.lexsort((-pairs.instances, -pairs.tiou, pairs.predictions))
+    wishes = Pairs(pairs.predictions[by_wish], pairs.instances[by_wish], pairs.tiou[by_wish])
+    matched = np.full((len(tious), len(predictions)), UNKNOWN, np.int64)
+    for row, threshold in zip(matched, tious, strict=True):
+        _settle(row, wishes, wishes.tiou >= threshold, ranks, len(truth))
+    return matched
+
+
+def _settle(
+    matched: NDArray[np.int64], wishes: Pairs, allowed: NDArray[np.bool_], ranks: NDArray[np.int64], instances: int
+) -> None:
+    """Greedy matching without a loop over predictions: all ask at once, the best rank keeps the instance.
+
+    Whoever is turned away asks for its next wish, until nobody is. Every instance ranks predictions alike, so this
+    deferred acceptance (Gale and Shapley 1962) ends in the one stable matching, which is what serving the
+    predictions one by one in rank order gives.
+    """
+    wisher, wished = wishes.predictions[allowed], wishes.instances[allowed]
+    first = np.flatnonzero(np.diff(wisher, prepend=UNKNOWN))
+    last = np.append(first[1:], len(wisher))
+    asking, keeper = first.copy(), np.full(instances, np.iinfo(np.int64).max)
+    while len(asking):
+        rank, instance = ranks[wisher[asking]], wished[asking]
+        np.minimum.at(keeper, instance, rank)
+        kept = keeper[instance] == rank
+        if kept.all():
+            matched[wisher[asking]] = instance
+            return
+        asking = asking + ~kept
+        more = asking < last
+        asking, last = asking[more], last[more]
+
+
+def _pairs_in_chunks(
+    truth: GroundTruth, predictions: Predictions, floor: float, same_label: bool
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
+    """Pairs of at least ``floor``, computed for a bounded number of predictions at a time."""
+    instance_keys, keys = _group_keys(truth, predictions, same_label)
+    by_key = np.argsort(instance_keys, kind="stable")
+    start = np.searchsorted(instance_keys[by_key], keys, "left")
+    count = np.searchsorted(instance_keys[by_key], keys, "right") - start
+    rows = np.flatnonzero(count)
+    for chunk in _bounded(rows, count[rows]):
+        within = np.arange(count[chunk].sum()) - np.repeat(np.cumsum(count[chunk]) - count[chunk], count[chunk])
+        row = np.repeat(chunk, count[chunk])
+        instance = by_key[np.repeat(start[chunk], count[chunk]) + within]
+        tiou = temporal_iou(predictions.segments_seconds[row], truth.segments_seconds[instance])
+        keep = (tiou >= floor) & (tiou > 0)
+        yield row[keep], instance[keep], tiou[keep]
+
+
+def _group_keys(
+    truth: GroundTruth, predictions: Predictions, same_label: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Equal numbers for what may be paired; predictions outside the ground truth get a number of no instance."""
+    known = predictions.videos != UNKNOWN
+    if not same_label:
+        return truth.videos, predictions.videos
+    classes = len(truth.label_names)
+    keys = predictions.videos * classes + predictions.labels
+    known = known & (predictions.labels != UNKNOWN)
+    return truth.videos * classes + truth.labels, np.where(known, keys, UNKNOWN)
+
+
+def _bounded(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Split ``rows`` where their running count of pairs passes the bound."""
+    if len(rows):
+        chunk = np.cumsum(counts) // _PAIRS_AT_ONCE
+        yield from np.split(rows, np.flatnonzero(np.diff(chunk)) + 1)
