@@ -1,4 +1,7 @@
-"""The eight motions: offsets from the resting pose that are zero at both ends and nowhere between."""
+"""The eight motions: offsets from the resting pose, zero before the start, at both ends and after.
+
+Between, they pass through zero for an instant at most, where one repeat ends and the next begins.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +121,7 @@ def _kick_of(side: str, swing: Track, chamber: Track, style: Style) -> Pose:
     away = style.amplitude * swing
     other = _other(side)
     if style.variant < 0.5:
-        body = {f"leg_flex_{side}": 1.6 * away, "pitch": -0.28 * away, f"leg_flex_{other}": 0.0 * away}
+        body = {f"leg_flex_{side}": 1.6 * away, "pitch": -0.28 * away}
         return body | {f"knee_{side}": knee, f"arm_flex_{other}": 0.5 * away}
     lean = 0.42 * SIDES[side] * away
     body = {f"leg_abduct_{side}": 1.35 * away, f"leg_flex_{side}": 0.5 * np.sqrt(swing) * chamber}
