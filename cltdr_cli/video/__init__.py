@@ -42,8 +42,8 @@ def open_video(path: Path | str, reader: str = "auto") -> VideoReader:
 
     Args:
         path: The file.
-        reader: ``pyav`` (the reference), ``decord``, or ``auto``: decord where it is installed and the stream has a
-            constant rate, no rotation and nothing else that decord gets wrong; PyAV otherwise.
+        reader: ``pyav`` (the reference), ``decord``, or ``auto``: decord where it is installed and the stream
+            has a constant rate, no rotation and nothing else that decord gets wrong; PyAV otherwise.
 
     Returns:
         A reader; ``reader.info.reader`` says which one it became.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
@@ -60,7 +60,7 @@ def stream_clock(container: InputContainer, stream: VideoStream) -> StreamClock:
 
 def in_order_of_display(
     timed: Iterable[tuple[Shown, float | None]], period_seconds: float
-) -> Iterator[tuple[Shown, float]]:
+) -> Generator[tuple[Shown, float], None, None]:
     """Give frames strictly increasing times, without changing their order.
 
     Swapped times are sorted within a short window; a missing time is its predecessor's plus one period; a clock
@@ -106,7 +106,7 @@ def _after(last: float, seconds: float, period_seconds: float) -> float:
 
 def _continued(
     timed: Iterable[tuple[Shown, float | None]], period_seconds: float
-) -> Iterator[tuple[Shown, float]]:
+) -> Generator[tuple[Shown, float], None, None]:
     previous: float | None = None
     shift = 0.0
     for item, stated in timed:

@@ -32,12 +32,13 @@ def open_container(path: Path) -> InputContainer:
         VideoError: The file is missing, a directory, unreadable, empty, text, or no video.
     """
     import av
+    from av.error import FFmpegError
 
     _check_file(path)
     try:
-        # An absolute path keeps FFmpeg from reading "12:30.mp4" as a protocol; the whitelist keeps it off the network.
+        # An absolute path keeps "12:30.mp4" from being read as a protocol, the whitelist keeps off the network.
         return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         raise _not_a_video(path, error) from error
 
 
@@ -98,7 +99,7 @@ def _check_start(path: Path, start: bytes) -> None:
     if _is_text(start):
         raise VideoError(
             f"{path} is a text file, not a video.",
-            "A list of videos needs the suffix .txt; a playlist must be converted first: ffmpeg -i LIST OUTPUT.mp4",
+            "A list of videos needs the suffix .txt; a playlist must be converted: ffmpeg -i LIST OUTPUT.mp4",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ class ClaimedEnd:
     video_only: bool
 
 
-def decoded_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def decoded_frames(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame, None, None]:
     """Frames in the order of display, up to the end or the first damage.
 
     Packets that cannot be decoded before the first frame are skipped: a recording may begin between key frames.
@@ -51,7 +51,7 @@ def decoded_frames(container: InputContainer, stream: VideoStream) -> Iterator[V
     Raises:
         StreamDamageError: The stream broke; every good frame was yielded before.
     """
-    import av
+    from av.error import FFmpegError
 
     begun = False
     packets = sound_packets(container, stream)
@@ -63,7 +63,7 @@ def decoded_frames(container: InputContainer, stream: VideoStream) -> Iterator[V
         except StreamDamageError:
             yield from stream.codec_context.decode(None)  # what the decoder still holds was sound
             raise
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             if begun:
                 raise StreamDamageError(_reason(error)) from error
             continue
@@ -75,14 +75,14 @@ def _decode_next(packets: Iterator[Packet]) -> list[VideoFrame]:
     return [*next(packets).decode()]  # pyright: ignore[reportReturnType]  # a video packet decodes to video frames
 
 
-def sound_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+def sound_packets(container: InputContainer, stream: VideoStream) -> Generator[Packet, None, None]:
     """Packets of a video stream and the final empty one that flushes the decoder.
 
     Raises:
         StreamDamageError: The file cannot be read further, or ends before its header says; every sound packet was
             yielded before.
     """
-    import av
+    from av.error import FFmpegError
 
     claim, reached, held = claimed_end(container, stream), float("-inf"), None
     try:
@@ -99,7 +99,7 @@ def sound_packets(container: InputContainer, stream: VideoStream) -> Iterator[Pa
                 held = packet  # the last one of a cut-off file is half a packet, and its picture half grey
             else:
                 yield packet
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         raise StreamDamageError(_reason(error)) from error
     if held is not None or (claim and reached < claim.seconds - SLACK_SECONDS):
         raise StreamDamageError("the file ends before its header says; it is cut short")
@@ -132,7 +132,7 @@ def tagged_duration_seconds(stream: VideoStream) -> float | None:
 
 def _end_seconds(packet: Packet) -> float:
     at = packet.pts if packet.pts is not None else packet.dts
-    if at is None or packet.time_base is None:
+    if at is None:
         return float("-inf")
     return float((at + (packet.duration or 0)) * packet.time_base)
 

@@ -26,8 +26,8 @@ class FrameStream:
 
     Args:
         reader: Where the frames come from; it stays open.
-        fps: Frames per second to resample to, by presentation time: the nearest frame at every ``start + k / fps``;
-            None keeps every frame.
+        fps: Frames per second to resample to, by presentation time: the nearest frame at every
+            ``start + k / fps``; None keeps every frame.
         start_seconds: Frames before it are left out; times stay those of the whole video.
         end_seconds: Frames from it on are left out.
         batch_frames: Frames of one batch at most; fewer where frames are large.
@@ -39,7 +39,7 @@ class FrameStream:
         UsageError: The rate is not positive, or the range is empty.
     """
 
-    def __init__(  # noqa: PLR0913  # one keyword per question a caller may have
+    def __init__(
         self,
         reader: VideoReader,
         *,
@@ -57,7 +57,7 @@ class FrameStream:
         if not self._start < self._end:
             raise UsageError(
                 f"The range from {self._start:g} s to {self._end:g} s is empty.",
-                "Let the start lie before the end.",
+                "Let it start before it ends.",
             )
         self._reader, self._fps, self._strict, self._queue_batches = reader, fps, strict, queue_batches
         frame_bytes = reader.info.width * reader.info.height * 3

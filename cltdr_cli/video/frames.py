@@ -90,8 +90,8 @@ class VideoReader(Protocol):
         """All frames in presentation order, at most ``batch_frames`` at a time.
 
         Args:
-            batch_frames: Frames of one batch at most; only the last batch may hold fewer.
-            start_seconds: Frames before the last one that precedes this time may be skipped; None starts at the first.
+            batch_frames: Frames of one batch at most.
+            start_seconds: Frames before the last one that precedes this time may be skipped; None skips none.
 
         Raises:
             StreamBrokenError: The stream stopped decoding; every good frame was yielded before.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain
@@ -51,7 +51,7 @@ class PyavReader:
         """Refuse further reading; containers are closed by their iterators."""
         self._closed = True
 
-    def batches(self, batch_frames: int, start_seconds: float | None = None) -> Iterator[FrameBatch]:
+    def batches(self, batch_frames: int, start_seconds: float | None = None) -> Generator[FrameBatch, None, None]:
         """All frames in presentation order; see the ``VideoReader`` protocol.
 
         Raises:
@@ -87,7 +87,7 @@ class PyavReader:
             seconds=seconds,
         )
 
-    def _timed_frames(self, start_seconds: float | None) -> Iterator[tuple[VideoFrame, float]]:
+    def _timed_frames(self, start_seconds: float | None) -> Generator[tuple[VideoFrame, float], None, None]:
         """Frames with seconds, from the last one before the start."""
         if start_seconds is None:
             yield from self._decoded(None)
@@ -117,7 +117,7 @@ class PyavReader:
             return self._decoded(None)
         return chain([first], sought)
 
-    def _decoded(self, target_seconds: float | None) -> Iterator[tuple[VideoFrame, float]]:
+    def _decoded(self, target_seconds: float | None) -> Generator[tuple[VideoFrame, float], None, None]:
         clock = self._probe.clock
         with closing(open_container(self._info.path)) as container:
             stream = video_stream(container, self._info.path)

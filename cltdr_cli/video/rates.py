@@ -47,7 +47,7 @@ def nominal_rate(times: NDArray[np.float64], stated: Iterable[Fraction | None]) 
     """The rate a header means, judged by the times of its first packets ``[N]`` (sorted, in seconds).
 
     Returns:
-        The first stated rate within a tenth of the measured one; else the measured one; None where nothing is known.
+        The first stated rate within a tenth of the measured one; else the measured one; None if nothing is known.
     """
     known = [rate for rate in stated if rate and 0 < rate <= HIGHEST_RATE]
     if len(times) < 3 or times[-1] <= times[0]:

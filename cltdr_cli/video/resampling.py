@@ -1,4 +1,4 @@
-"""Which frames are wanted: a range of them, or by presentation time the nearest one at every ``start + k / rate``."""
+"""Which frames are wanted: a range of them, or the nearest one at every ``start + k / rate``."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ KNOT_TOLERANCE_SECONDS = 0.001
 def measure_timing(times: NDArray[np.float64], stated: Iterable[Fraction | None] = ()) -> FrameTiming:
     """Rate, start, end and, where the rate varies, the knots of a stream.
 
-    The rate is constant when no frame lies half a frame interval or more beside ``start + k / rate``; times rounded
-    to milliseconds, or slightly late ones, do not make a rate variable.
+    The rate is constant when every frame lies less than half a frame interval beside ``start + k / rate``; times
+    rounded to milliseconds, or slightly late ones, do not make a rate variable.
 
     Args:
         times: float64 ``[N]``, N ≥ 1, increasing presentation times in seconds.

@@ -1,0 +1,240 @@
+"""From the words of a command to the files they mean: each with an id of its own, or with the reason why not."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
+
+VIDEO_SUFFIXES = frozenset(
+    {
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+    }
+    | {".ts", ".vob", ".webm", ".wmv", ".y4m"}
+)
+FEATURE_SUFFIXES = frozenset({".npy", ".npz", ".pt"})
+LIST_SUFFIX = ".txt"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file to work on.
+
+    Attributes:
+        path: The file, as it was named.
+        video_id: Its stem, made unique among the inputs.
+        is_features: Whether it holds features rather than a video.
+    """
+
+    path: Path
+    video_id: str
+    is_features: bool
+
+
+@dataclass(frozen=True)
+class FailedInput:
+    """A word that led to no file.
+
+    Attributes:
+        word: As it was given, or the line of a list.
+        error: What is wrong with it.
+    """
+
+    word: str
+    error: CltdrError
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the words of a command mean, in their order.
+
+    Attributes:
+        entries: Files, and words that led to none.
+        notices: What the user should know, such as ids that had to change.
+    """
+
+    entries: tuple[Input | FailedInput, ...]
+    notices: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[Input, ...]:
+        """The files alone."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Input))
+
+    @property
+    def failures(self) -> tuple[FailedInput, ...]:
+        """The words that led to no file."""
+        return tuple(entry for entry in self.entries if isinstance(entry, FailedInput))
+
+
+def find_inputs(words: Iterable[str]) -> Inputs:
+    """Resolve video files, directories, patterns, lists and feature files.
+
+    A directory is searched with all below it for video suffixes; a pattern may hold ``*``, ``?``, ``[...]`` and
+    ``**``; a ``.txt`` list names one of these a line, relative to its own folder or else to the working directory,
+    with ``#`` before comments. A file named twice counts once.
+
+    Args:
+        words: As given on the command line.
+
+    Returns:
+        The files in order (directories and patterns sorted). A word that leads to none stands in its place with
+        its error, so that the others can go on.
+
+    Raises:
+        UsageError: There are no words.
+    """
+    given = list(words)
+    if not given:
+        raise UsageError(
+            "No input was named.", "Name video files, directories, patterns, a .txt list or feature files."
+        )
+    found = [entry for word in given for entry in _meaning(word, Path())]
+    return _with_unique_ids(_once(found))
+
+
+def _meaning(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | FailedInput]:
+    """Paths that a word means, or what is wrong with it."""
+    path = _located(word, folder)
+    if path.is_dir():
+        yield from _or_failure(word, _videos_below(path), f"The directory {path} holds no video.", _SUFFIX_HINT)
+    elif path.suffix.lower() == LIST_SUFFIX and path.exists():
+        yield from [_nested(word)] if in_list else _listed(path)
+    elif path.exists():
+        yield path
+    elif glob.has_magic(word):
+        yield from _or_failure(
+            word, _matches(path), f"The pattern {word} matches no video and no feature file.", _PATTERN_HINT
+        )
+    else:
+        yield FailedInput(word, _missing(path))
+
+
+_SUFFIX_HINT = (
+    f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
+)
+_PATTERN_HINT = "Try the pattern with ls; ** stands for folders at any depth."
+
+
+def _located(word: str, folder: Path) -> Path:
+    """A word beside the list it stands in where there is such a file, else in the working directory."""
+    path = Path(word).expanduser()
+    beside = folder / path
+    there = beside.exists() or (glob.has_magic(word) and bool(_matching(beside)))
+    return beside if there else path
+
+
+def _missing(path: Path) -> CltdrError:
+    kind = FeatureError if path.suffix.lower() in FEATURE_SUFFIXES else VideoError
+    return kind(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
+
+
+def _nested(word: str) -> FailedInput:
+    return FailedInput(
+        word, VideoError(f"The list names another list, {word}.", "Name that one on the command line.")
+    )
+
+
+def _or_failure(word: str, paths: list[Path], message: str, hint: str) -> Iterator[Path | FailedInput]:
+    yield from paths or [FailedInput(word, VideoError(message, hint))]
+
+
+def _videos_below(folder: Path) -> list[Path]:
+    """Video files of a directory and all below it, sorted; hidden files and folders are left out."""
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in VIDEO_SUFFIXES)
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """Files that a pattern matches, and the videos of directories that it matches, sorted."""
+    found: list[Path] = []
+    for path in _matching(pattern):
+        if path.is_dir():
+            found += _videos_below(path)
+        elif path.suffix.lower() in VIDEO_SUFFIXES | FEATURE_SUFFIXES:
+            found.append(path)
+    return found
+
+
+def _matching(pattern: Path) -> list[Path]:
+    names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
+    return [Path(name) for name in sorted(names)]
+
+
+def _listed(path: Path) -> Iterator[Path | FailedInput]:
+    """What the lines of a list mean."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        yield FailedInput(str(path), VideoError(f"The list {path} cannot be read: {reason}.", _LIST_HINT))
+        return
+    words = [word for line in lines if (word := _without_comment(line))]
+    if not words:
+        yield FailedInput(str(path), VideoError(f"The list {path} names no file.", _LIST_HINT))
+    for word in words:
+        yield from _meaning(word, path.parent, in_list=True)
+
+
+_LIST_HINT = "A list is a text file with one path a line; # begins a comment."
+
+
+def _without_comment(line: str) -> str:
+    """A line of a list without its comment: ``#`` at the beginning or after a blank."""
+    kept, _, _ = f" {line}".replace("\t", " ").partition(" #")
+    return kept.strip()
+
+
+def _once(found: Iterable[Path | FailedInput]) -> Iterator[Path | FailedInput]:
+    """Each file at its first place only."""
+    seen: set[Path] = set()
+    for entry in found:
+        if isinstance(entry, Path):
+            if entry.resolve() in seen:
+                continue
+            seen.add(entry.resolve())
+        yield entry
+
+
+def _with_unique_ids(found: Iterable[Path | FailedInput]) -> Inputs:
+    entries: list[Input | FailedInput] = []
+    notices: list[str] = []
+    owners: dict[str, Path] = {}
+    for entry in found:
+        if isinstance(entry, FailedInput):
+            entries.append(entry)
+            continue
+        video_id = _free_id(entry, owners)
+        if video_id != entry.stem:
+            owner = owners[entry.stem.casefold()]
+            notices.append(f"{entry} and {owner} share a name; results of {entry} are named {video_id}.")
+        owners[video_id.casefold()] = entry
+        entries.append(Input(entry, video_id, entry.suffix.lower() in FEATURE_SUFFIXES))
+    return Inputs(tuple(entries), tuple(notices))
+
+
+def _free_id(path: Path, owners: dict[str, Path]) -> str:
+    """The stem; where it is taken, with the folder's name before it or a number behind it."""
+    named = [path.stem, f"{path.resolve().parent.name}_{path.stem}"]
+    numbered = (f"{path.stem}_{number}" for number in range(2, len(owners) + 3))
+    return next(name for name in (*named, *numbered) if name.casefold() not in owners)
