@@ -60,8 +60,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         self._check_ranges()
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"epochs and batch_size must be at least 1, got {self.epochs} and {self.batch_size}")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.eta_min > self.learning_rate:
             raise ValueError(f"eta_min {self.eta_min} is above learning_rate {self.learning_rate}")
         if self.crop_ratio and not 0 < self.crop_ratio[0] <= self.crop_ratio[1] <= 1:

@@ -54,7 +54,7 @@ def _names(kind: str, suffix: str) -> tuple[str, ...]:
 def _path(kind: str, name: str, suffix: str, known: tuple[str, ...], what: str, hint: str) -> Path:
     if name in known:
         return _folder(kind) / f"{name}{suffix}"
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-    near += [other for other in known if name and name.lower() in other and other not in near][: 3 - len(near)]
+    start = [other for other in known if name and other.startswith(name.lower())]
+    near = list(dict.fromkeys([*start, *get_close_matches(name.lower(), known, n=3, cutoff=0.5)]))[:3]
     guess = f"; did you mean {' or '.join(near)}?" if near else ""
     raise PresetError(f"there is no {what} {name!r}{guess}", hint)

@@ -49,15 +49,16 @@ def _keys(preset: Preset) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for field in fields(preset):
         section = getattr(preset, field.name)
-        if is_dataclass(section):
+        if is_dataclass(section) and field.name not in _RESULTS:
             found += [(field.name, inner.name) for inner in fields(cast(Any, section))]
         elif section is None or isinstance(section, str):
             found.append(("", field.name))
     return [pair for pair in found if pair not in _FIXED]
 
 
-_FIXED = {("", name) for name in ("method", "training", "reported", "reproduced")}
-"""What a single value cannot change: the method decides the sections, and sections are no values."""
+_RESULTS = ("reported", "reproduced")
+_FIXED = {("", name) for name in ("method", "training", *_RESULTS)}
+"""What a single value cannot change: the method decides the sections, and sections and results are no settings."""
 
 
 def _resolve(preset: Preset, key: str) -> tuple[str, str]:

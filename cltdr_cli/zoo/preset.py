@@ -201,7 +201,7 @@ def load_preset(name_or_path: str | Path) -> Preset:
     text = str(name_or_path)
     if text in catalog.presets():
         return Preset.from_yaml(catalog.preset_path(text))
-    if Path(text).exists() or text.endswith((".yaml", ".yml")) or len(Path(text).parts) > 1:
+    if text and (Path(text).exists() or text.endswith((".yaml", ".yml")) or len(Path(text).parts) > 1):
         return Preset.from_yaml(Path(text))
     return Preset.from_yaml(catalog.preset_path(text))
 

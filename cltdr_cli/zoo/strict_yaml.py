@@ -123,9 +123,10 @@ def value(kind: Any, node: yaml.Node, what: str) -> Any:
 
 
 def _culprit(message: str, found: Mapping[str, yaml.Node], owner: yaml.Node) -> yaml.Node:
-    """The value node of the first key that a dataclass's own complaint names."""
-    words = re.findall(r"\w+", message)
-    return next((found[word] for word in words if word in found), owner)
+    """The value node of the first key, here or one level down, that a dataclass's own complaint names."""
+    inner = [entries(node, name) for name, node in found.items() if isinstance(node, yaml.MappingNode)]
+    nodes = {name: node for mapping in (*inner, found) for name, node in mapping.items()}
+    return next((nodes[word] for word in re.findall(r"\w+", message) if word in nodes), owner)
 
 
 def _basic(kind: type, node: yaml.Node, what: str) -> Any:
