@@ -71,7 +71,8 @@ def _load_pickled(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise _refusal(path, str(error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = str(error).splitlines()[:1]
+        reason = said[0] if said and " " in said[0] else type(error).__name__
         raise WeightsError(f"{path}: damaged, or no file of weights: {reason}", "download it again") from error
 
 
