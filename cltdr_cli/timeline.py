@@ -74,6 +74,12 @@ class FeatureGrid:
         """Grid of every ``rate``-th step (published ``downsample_rate``)."""
         return replace(self, stride_frames=self.stride_frames * rate)
 
+    def shifted(self, steps: int) -> FeatureGrid:
+        """Grid of the steps from number ``steps`` on."""
+        frames = steps * self.stride_frames
+        start = float(self.frames_to_seconds(frames))
+        return replace(self, start_seconds=start, knots=tuple((at - frames, time) for at, time in self.knots))
+
     def step_count(self, frame_count: int) -> int:
         """Whole windows in ``frame_count`` frames, no padding at either end: ``(F - window) // stride + 1``."""
         return max(0, int((frame_count - self.window_frames) // self.stride_frames) + 1)
@@ -103,3 +109,12 @@ class FeatureSequence:
 
     def __len__(self) -> int:
         return self.features.shape[0]
+
+    def between(self, start_seconds: float | None, end_seconds: float | None) -> FeatureSequence:
+        """The steps whose centres lie in a range of time; times stay those of the whole video."""
+        centers = self.grid.to_seconds(np.arange(len(self)))
+        first = 0 if start_seconds is None else int(np.searchsorted(centers, start_seconds, "left"))
+        last = len(self) if end_seconds is None else int(np.searchsorted(centers, end_seconds, "left"))
+        end = self.duration_seconds if end_seconds is None else min(end_seconds, self.duration_seconds)
+        features = self.features[first : max(first, last)]
+        return replace(self, features=features, grid=self.grid.shifted(first), duration_seconds=end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,36 @@ from numpy.typing import NDArray
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.segments import Detections
 
-VideoScores = dict[str, NDArray[np.float32]]
+
+@dataclass(frozen=True, eq=False)
+class VideoScores:
+    """Class scores of whole videos, from a classifier outside.
+
+    Attributes:
+        labels: Class names in index order.
+        by_video: Video id (without a leading ``v_``) -> float32 ``[K]``, not negative.
+        keep_segments: Segments of a video that are fused.
+        top_classes: Classes given to each.
+    """
+
+    labels: tuple[str, ...]
+    by_video: dict[str, NDArray[np.float32]]
+    keep_segments: int = 200
+    top_classes: int = 2
+
+    def fused(self, detections: Detections, video_id: str) -> Detections:
+        """Detections with the video's classes.
+
+        Raises:
+            AnnotationError: The file has no scores of this video.
+        """
+        scores = self.by_video.get(bare_id(video_id))
+        if scores is None:
+            raise AnnotationError(
+                f"The video scores have no row for {video_id}.",
+                "Ids are the file names without suffix; a leading v_ does not count.",
+            )
+        return fuse(detections, scores, self.keep_segments, self.top_classes)
 
 
 def fuse(
@@ -44,14 +74,15 @@ def read_video_scores(path: Path, label_names: Sequence[str]) -> VideoScores:
     [{"label", "score"} …]}}``; the outer ``results`` may be left out. CSV: columns ``video_id,label,score``.
 
     Returns:
-        Video id (a leading ``v_`` removed) -> float32 ``[K]`` in the order of ``label_names``.
+        The scores in the order of ``label_names``.
 
     Raises:
         AnnotationError: Unreadable file, unknown labels, wrong lengths, scores that are negative or not finite.
     """
     try:
         rows = _from_csv(path) if path.suffix.lower() == ".csv" else _from_json(path, label_names)
-        return {bare_id(video): _vector(scores, label_names, path) for video, scores in rows.items()}
+        by_video = {bare_id(video): _vector(scores, label_names, path) for video, scores in rows.items()}
+        return VideoScores(tuple(label_names), by_video)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise AnnotationError(
             f"video scores {path} cannot be read: {error}",

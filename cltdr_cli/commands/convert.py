@@ -1,0 +1,76 @@
+"""cltdr convert: a published checkpoint becomes ours, with its preset and labels inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cltdr_cli import console
+from cltdr_cli.commands.options import Debug, Device, Quiet
+from cltdr_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from cltdr_cli.zoo.preset import Preset
+
+
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(help="Published file (.pth.tar).", metavar="CHECKPOINT.pth.tar")],
+    out: Annotated[Path, typer.Option(help="Our checkpoint.", metavar="FILE.safetensors")],
+    config: Annotated[
+        Path | None, typer.Option(help="The published config it was trained with.", metavar="CONFIG.yaml")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Or a preset of ours with the same numbers.", metavar="NAME|FILE.yaml")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Class names, one a line, in index order; else numbers.", metavar="FILE")
+    ] = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Turn a published CLTDR-GMG checkpoint (its averaged weights) and config into one of ours."""
+    from cltdr_cli.files import check_writable
+    from cltdr_cli.zoo.checkpoint import save_checkpoint, sha256_of
+    from cltdr_cli.zoo.convert import converted_state, published_ema_state
+    from cltdr_cli.zoo.state_dict import load_state_dict
+
+    settings = _settings(config, preset)
+    names = _labels(labels, settings)
+    check_writable(out)
+    content = load_state_dict(checkpoint)
+    state = converted_state(published_ema_state(content, checkpoint.name), settings)
+    facts = {
+        "trained": True,
+        "source": checkpoint.name,
+        "source_sha256": sha256_of(checkpoint),
+        "epoch": content.get("epoch") if isinstance(content.get("epoch"), int) else None,
+    }
+    save_checkpoint(out, state, settings, names, facts)
+    console.notice(f"{out}: {len(state)} tensors of {checkpoint.name}, {len(names)} classes")
+    console.notice(f"use it: cltdr detect VIDEO --checkpoint {out}")
+
+
+def _settings(config: Path | None, preset: str | None) -> Preset:
+    from cltdr_cli.zoo.preset import load_preset
+    from cltdr_cli.zoo.published import preset_from_published
+
+    if (config is None) == (preset is None):
+        raise UsageError(
+            "Exactly one of --config and --preset says how the checkpoint was built.",
+            "--config takes the published YAML file; --preset one of `cltdr presets list`.",
+        )
+    return preset_from_published(config) if config is not None else load_preset(str(preset))
+
+
+def _labels(file: Path | None, settings: Preset) -> tuple[str, ...]:
+    from cltdr_cli.models.cltdr_config import CltdrConfig
+    from cltdr_cli.zoo.labels import match_labels, read_labels
+
+    assert isinstance(settings.model, CltdrConfig) or file is None
+    classes = settings.model.num_classes
+    if file is not None:
+        return match_labels(read_labels(file), classes, str(file))
+    return settings.class_names or tuple(map(str, range(classes)))

@@ -1,0 +1,91 @@
+"""cltdr detect: videos (or feature files) in, action segments out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cltdr_cli import console
+from cltdr_cli.commands.options import (
+    AcceptLicense,
+    BatchSize,
+    Checkpoint,
+    Debug,
+    Device,
+    Precision,
+    Preset,
+    Quiet,
+    Reader,
+    Strict,
+)
+
+
+def detect(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Videos, folders, patterns, a .txt list, or features (.npy .npz .pt).", metavar="INPUT..."
+        ),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option(help="A file (its suffix picks the format) or a folder; else a table.", metavar="PATH"),
+    ] = None,
+    format: Annotated[
+        list[Literal["json", "csv", "srt", "vtt"]], typer.Option(help="Formats in the folder; repeatable.")
+    ] = [],  # noqa: B006 - typer copies it
+    preset: Preset = "auto",
+    checkpoint: Checkpoint = None,
+    extractor_weights: Annotated[
+        list[str], typer.Option(help="Extractor weights by hand; repeatable.", metavar="NAME=FILE")
+    ] = [],  # noqa: B006 - typer copies it
+    extractor: Annotated[
+        str | None, typer.Option(help="Extractor, where a converted checkpoint does not say it.", metavar="NAME")
+    ] = None,
+    min_score: Annotated[float, typer.Option(help="Leave out segments below it.", min=0, max=1)] = 0.0,
+    max_segments: Annotated[
+        int | None, typer.Option(help="Keep the best N per video.", metavar="N", min=1)
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="Only these, separated by commas.", metavar="A,B")] = None,
+    start: Annotated[float | None, typer.Option(help="Look from here on.", metavar="SECONDS", min=0)] = None,
+    end: Annotated[float | None, typer.Option(help="Look up to here.", metavar="SECONDS", min=0)] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Rate of a feature file's video; videos are resampled to it.", min=0)
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Length of a feature file's video.", metavar="SECONDS", min=0)
+    ] = None,
+    video_scores: Annotated[
+        Path | None, typer.Option(help="Class scores of whole videos, for class-agnostic presets.", metavar="FILE")
+    ] = None,
+    reader: Reader = "auto",
+    strict: Strict = False,
+    batch_size: BatchSize = 8,
+    precision: Precision = "fp32",
+    accept_license: AcceptLicense = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Find actions in videos: when they start and end, what they are, and how sure that is.
+
+    Without --preset or --checkpoint an installed real detector is used, or else the bundled demo model, which
+    knows drawn figures only. kinetics400-i3d-rgb and kinetics400-videomae-base name 400 everyday actions on any
+    footage: a classifier slid over the video, the baseline that CLTDR must beat.
+    """
+    from cltdr_cli.commands.detection import DetectionRun, Wishes
+    from cltdr_cli.commands.models import model_sources
+    from cltdr_cli.pipeline import VideoOptions
+
+    sources = model_sources(device, extractor_weights, precision, accept=accept_license, extractor=extractor)
+    options = VideoOptions(
+        reader=reader, fps=fps, start_seconds=start, end_seconds=end, strict=strict, batch_clips=batch_size
+    )
+    wishes = Wishes(min_score, max_segments, labels, duration, video_scores, out, tuple(format))
+    run = DetectionRun.prepare(inputs, preset, checkpoint, sources, options, wishes)
+    failed = run.detect_all()
+    if failed:
+        console.warning(f"{failed} of {run.count} inputs failed")
+        raise typer.Exit(1)

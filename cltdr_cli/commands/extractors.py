@@ -1,0 +1,31 @@
+"""cltdr extractors: the feature extractors and their conventions."""
+
+from __future__ import annotations
+
+from cltdr_cli import console
+from cltdr_cli.commands.options import Debug, Quiet
+
+
+def extractors(quiet: Quiet = False, debug: Debug = False) -> None:
+    """List the feature extractors: width, window, stride, preprocessing, licence of their weights."""
+    from extractors import EXTRACTORS
+
+    columns = ("name", "width", "window", "stride", "fps", "input", "preprocessing", "weights", "licence")
+    rows = [
+        (
+            name,
+            record.spec.width,
+            record.spec.window_frames,
+            record.spec.stride_frames,
+            record.spec.rate or "native",
+            record.spec.modality,
+            record.spec.transform,
+            record.spec.weights or "bundled",
+            record.spec.weights_licence,
+        )
+        for name, record in EXTRACTORS.items()
+    ]
+    console.table("", columns, rows)
+    for name, record in EXTRACTORS.items():
+        if record.options:
+            console.notice(f"{name} --option {'|'.join(record.options)}: {record.spec.note}")

@@ -1,0 +1,93 @@
+"""Our checkpoints: safetensors with the preset, the class names and the facts of their making inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cltdr_cli.errors import WeightsError
+from cltdr_cli.files import replacing
+from cltdr_cli.zoo.preset import Preset
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = "cltdr-checkpoint-1"
+_HINT = "Checkpoints come from `cltdr train`; `cltdr convert` makes one of a published .pth.tar file."
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A localizer at rest.
+
+    Attributes:
+        state: Parameters by our names.
+        preset: Complete settings.
+        labels: Class names in index order.
+        facts: Plain JSON: ``trained`` (bool), ``source`` and whatever made the file wants to keep.
+        digest: SHA-256 of the file.
+    """
+
+    state: dict[str, Tensor]
+    preset: Preset
+    labels: tuple[str, ...]
+    facts: dict[str, Any]
+    digest: str
+
+
+def save_checkpoint(
+    path: Path, state: Mapping[str, Tensor], preset: Preset, labels: Sequence[str], facts: Mapping[str, object]
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    metadata = {
+        "format": FORMAT,
+        "preset": preset.to_yaml(),
+        "labels": json.dumps(list(labels), ensure_ascii=False),
+        "facts": json.dumps(dict(facts), ensure_ascii=False),
+    }
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read one of our checkpoints; nothing in it is executed.
+
+    Raises:
+        WeightsError: There is no such file, or it is none of ours.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise WeightsError(f"{path} is no checkpoint of cltdr (no {FORMAT!r} inside)", _HINT)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping, only its keys()
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as a checkpoint: {error}", _HINT) from error
+    preset = Preset.from_yaml(metadata["preset"], f"preset inside {path.name}")
+    try:
+        labels, facts = json.loads(metadata["labels"]), json.loads(metadata["facts"])
+    except (KeyError, ValueError) as error:
+        raise WeightsError(f"{path} is damaged: its labels or facts cannot be read ({error})", _HINT) from error
+    return Checkpoint(state, preset, tuple(map(str, labels)), dict(facts), sha256_of(path))
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file, read in pieces."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
