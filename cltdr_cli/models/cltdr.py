@@ -43,14 +43,16 @@ class Cltdr(nn.Module):
             self.fusion = CrossLevelFusion(width)
             self.refine_head = RefineHead(_trunk(config, kernel), classes, kernel, config.refine)
 
-    def forward(self, features: Tensor, mask: Tensor) -> HeadOutputs:
+    def forward(self, features: Tensor, mask: Tensor, real_steps: int | None = None) -> HeadOutputs:
         """Padded features ``[B, T, C]`` and mask bool ``[B, T]``, true on real steps, to the heads' outputs.
 
-        In training and evaluation alike; nothing is computed in the heads beyond the longest real length.
+        Nothing is computed in the heads beyond ``real_steps``, by default the longest real length. In training the
+        first convolution sees the padding as it is: published input noise lies on it, too.
         """
-        real_steps = int(mask.sum(1).max())
+        real_steps = int(mask.sum(1).max()) if real_steps is None else real_steps
         weights = mask[..., None].to(features.dtype)
-        pyramid = self.neck(self.encoder(features * weights, weights, real_steps))
+        features = features if self.training else features * weights
+        pyramid = self.neck(self.encoder(features, weights, real_steps))
         return self._decode(pyramid, self._packing(pyramid, real_steps))
 
     def pad_length(self, steps: int) -> int:

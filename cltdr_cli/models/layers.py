@@ -52,7 +52,13 @@ class GroupNorm(nn.Module):
 
 
 class ScaledDropPath(nn.Module):
-    """Stochastic depth with a learned scale per channel, initialised small; the scale acts at inference too."""
+    """Stochastic depth with a learned scale per channel, initialised small; the scale acts at inference too.
+
+    Attributes:
+        draws: Uniform ``[B]`` numbers that decide about the next batch; None draws them from the global generator.
+    """
+
+    draws: Tensor | None = None
 
     def __init__(self, channels: int, probability: float, initial_scale: float = 1e-4) -> None:
         super().__init__()
@@ -65,7 +71,8 @@ class ScaledDropPath(nn.Module):
         if not self.training or self.probability == 0:
             return x
         keep = 1 - self.probability
-        return x * (torch.rand(x.shape[0], 1, 1, device=x.device, dtype=x.dtype) < keep) / keep
+        draws = torch.rand(x.shape[0], device=x.device) if self.draws is None else self.draws
+        return x * (draws[:, None, None] < keep) / keep
 
 
 def drop_path(channels: int, probability: float) -> nn.Module:

@@ -1,0 +1,59 @@
+"""Training samples of several videos in one batch: padded features, mask, labelled segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from cltdr_cli.data.samples import Sample
+from cltdr_cli.training.targets import NO_INSTANCE
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples padded to one length.
+
+    Attributes:
+        features: float32 ``[B, T, C]``, zero past the end of each sample.
+        mask: bool ``[B, T]``, true on real steps.
+        segments: float32 ``[B, N, 2]``, in level-0 steps; zeros where a sample has fewer than N.
+        labels: int64 ``[B, N]``; ``NO_INSTANCE`` where a sample has fewer.
+        seeds: One for the chance of each sample.
+    """
+
+    features: Tensor
+    mask: Tensor
+    segments: Tensor
+    labels: Tensor
+    seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], steps: int) -> Batch:
+        """Join samples, zero-padded to ``steps``.
+
+        Raises:
+            ValueError: A sample is longer than ``steps``.
+        """
+        count = max(len(sample.labels) for sample in samples)
+        features = torch.zeros(len(samples), steps, samples[0].features.shape[1])
+        mask = torch.zeros(len(samples), steps, dtype=torch.bool)
+        segments = torch.zeros(len(samples), count, 2)
+        labels = torch.full((len(samples), count), NO_INSTANCE)
+        for row, sample in enumerate(samples):
+            length, instances = len(sample.features), len(sample.labels)
+            features[row, :length] = torch.from_numpy(sample.features)
+            mask[row, :length] = True
+            segments[row, :instances] = torch.from_numpy(sample.segments_steps)
+            labels[row, :instances] = torch.from_numpy(sample.labels)
+        return cls(features, mask, segments, labels, tuple(sample.seed for sample in samples))
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device; the copy to a GPU runs beside the work there."""
+        if device.type == "cpu":
+            return self
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "seeds"}
+        moved = {name: value.pin_memory().to(device, non_blocking=True) for name, value in tensors.items()}
+        return replace(self, **moved)

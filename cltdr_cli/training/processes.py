@@ -1,0 +1,92 @@
+"""Training on several processes (torchrun), or on one: sums, exchange of gradients, and who may write files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+_PATIENCE = timedelta(hours=2)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train together.
+
+    Attributes:
+        rank: Its number, from 0.
+        count: How many there are.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the files and speaks."""
+        return self.rank == 0
+
+    def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
+        """The model with gradients averaged over all processes, if there are several."""
+        if self.count == 1:
+            return model
+        devices = [device.index] if device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(
+            model, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
+        )
+
+    def sum_of(self, value: int) -> int:
+        """Sum of an integer over all processes."""
+        return value if self.count == 1 else sum(self.gathered(value))
+
+    def summed(self, values: Tensor) -> Tensor:
+        """Sum of a tensor over all processes, in place."""
+        if self.count > 1:
+            torch.distributed.all_reduce(values)
+        return values
+
+    def gathered(self, value: T) -> list[T]:
+        """What every process holds, by rank."""
+        if self.count == 1:
+            return [value]
+        found: list[T | None] = [None] * self.count
+        torch.distributed.all_gather_object(found, value)
+        return [item for item in found if item is not None]
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.count > 1:
+            torch.distributed.barrier()
+
+
+@contextmanager
+def joined(device_name: str) -> Generator[tuple[Processes, str]]:
+    """Join the processes that torchrun started, if it did.
+
+    Args:
+        device_name: ``cpu``, ``cuda`` …; without a number each process of a machine takes its own GPU.
+
+    Yields:
+        The processes, and the device name of this one.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield Processes(), device_name
+        return
+    is_gpu = device_name.startswith("cuda")
+    if is_gpu:
+        device_name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        torch.cuda.set_device(device_name)
+    torch.distributed.init_process_group("nccl" if is_gpu else "gloo", timeout=_PATIENCE)
+    try:
+        yield Processes(torch.distributed.get_rank(), count), device_name
+    finally:
+        torch.distributed.destroy_process_group()

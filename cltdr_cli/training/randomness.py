@@ -1,0 +1,51 @@
+"""All chance in training, as a function of (seed, epoch, video): no generator has a state to lose.
+
+So a resumed run, a run in parts and a run on several processes draw what an uninterrupted single one draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cltdr_cli.models.layers import ScaledDropPath
+
+ORDER, CROP, NOISE, DROP = range(4)
+"""What chance is needed for; each gets a stream of its own."""
+
+
+def stream_seed(*words: int) -> int:
+    """A 63-bit seed of some non-negative integers; close words give unrelated seeds."""
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def epoch_order(seed: int, epoch: int, videos: int) -> list[int]:
+    """The videos of one epoch in random order."""
+    return np.random.default_rng(stream_seed(seed, ORDER, epoch)).permutation(videos).tolist()
+
+
+def add_noise(features: Tensor, deviation: float, seeds: Sequence[int]) -> Tensor:
+    """Gaussian noise on padded features ``[B, T, C]``, padding included as published; one seed per sample."""
+    if deviation == 0:
+        return features
+    noise = torch.empty_like(features)
+    for row, seed in zip(noise, seeds, strict=True):
+        generator = torch.Generator(features.device).manual_seed(stream_seed(seed, NOISE))
+        row.normal_(0, deviation, generator=generator)
+    return noise.add_(features)
+
+
+def draw_drop_paths(model: nn.Module, seeds: Sequence[int]) -> None:
+    """Decide for the next batch which samples each drop path lets through; one seed per sample."""
+    layers = [module for module in model.modules() if isinstance(module, ScaledDropPath)]
+    if not layers:
+        return
+    rows = [
+        torch.rand(len(layers), generator=torch.Generator().manual_seed(stream_seed(seed, DROP))) for seed in seeds
+    ]
+    columns = torch.stack(rows, dim=1).to(layers[0].scale.device)
+    for layer, draws in zip(layers, columns, strict=True):
+        layer.draws = draws
