@@ -3,7 +3,7 @@
     python examples/make_sample_video.py [PATH.mp4]
 
 The clip is from the test split of the demo world, which the demo model has not been trained on. Its true actions
-are written beside it (PATH.json, ActivityNet layout) and printed.
+are written beside it (PATH.truth.json, ActivityNet layout) and printed.
 """
 
 import json
@@ -22,7 +22,7 @@ def main() -> None:
     script = draw_script("test", SEED, INDEX, duration_seconds=SECONDS)
     write_video(path, script)
     truth = {"version": WORLD_VERSION, "database": {path.stem: annotation(script)}}
-    path.with_suffix(".json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
+    path.with_suffix(".truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     print(f"{path}: {script.duration_seconds:.1f} s at {script.rate} frames per second")
     for act in script.acts():
         print(f"  {act.start_seconds:5.2f} to {act.end_seconds:5.2f}  {act.label}")

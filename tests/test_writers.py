@@ -201,7 +201,7 @@ def test_plan_contradictions(tmp_path, out, formats, ids, match):
 
 def test_plan_spares_inputs_and_their_sidecars(tmp_path):
     with pytest.raises(UsageError, match="would be overwritten"):
-        plan_outputs(tmp_path, ["json"], ["x"], [tmp_path / "x.npy"])
+        plan_outputs(tmp_path, ["json"], ["x"], [tmp_path / "x.npy", tmp_path / "x.json"])
     assert plan_outputs(tmp_path, ["csv"], ["x"], [tmp_path / "x.npy"])
 
 

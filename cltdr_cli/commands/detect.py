@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from cltdr_cli.commands.options import (
     Checkpoint,
     Debug,
     Device,
+    Format,
     Precision,
     Preset,
     Quiet,
@@ -33,9 +34,8 @@ def detect(
         str | None,
         typer.Option(help="A file (its suffix picks the format) or a folder; else a table.", metavar="PATH"),
     ] = None,
-    format: Annotated[
-        list[Literal["json", "csv", "srt", "vtt"]], typer.Option(help="Formats in the folder; repeatable.")
-    ] = [],  # noqa: B006 - typer copies it
+    format: Annotated[list[Format], typer.Option(help="Formats in the folder; repeatable.")] = [],  # noqa: B006 - typer copies it
+    table: Annotated[bool, typer.Option("--table", help="Print the table although --out writes files.")] = False,
     preset: Preset = "auto",
     checkpoint: Checkpoint = None,
     extractor_weights: Annotated[
@@ -83,7 +83,16 @@ def detect(
     options = VideoOptions(
         reader=reader, fps=fps, start_seconds=start, end_seconds=end, strict=strict, batch_clips=batch_size
     )
-    wishes = Wishes(min_score, max_segments, labels, duration, video_scores, out, tuple(format))
+    wishes = Wishes(
+        min_score=min_score,
+        max_segments=max_segments,
+        labels=labels,
+        duration_seconds=duration,
+        video_scores=video_scores,
+        out=out,
+        formats=tuple(word.value for word in format),
+        table=table,
+    )
     run = DetectionRun.prepare(inputs, preset, checkpoint, sources, options, wishes)
     failed = run.detect_all()
     if failed:

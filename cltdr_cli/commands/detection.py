@@ -35,6 +35,7 @@ class Wishes:
         video_scores: File of external class scores.
         out: File or folder; None for a table.
         formats: Of the files.
+        table: Whether the table is printed although files are written.
     """
 
     min_score: float
@@ -44,6 +45,7 @@ class Wishes:
     video_scores: Path | None
     out: str | None
     formats: tuple[str, ...]
+    table: bool
 
 
 @dataclass
@@ -166,9 +168,8 @@ class _Results:
 
     def add(self, position: int, result: VideoResult) -> None:
         """Write what concerns only this input at once, and what holds several now and then."""
-        if self._run.wishes.out is None:
+        if self._run.wishes.out is None or self._run.wishes.table:
             console.segments_table(result, self._run.wishes.max_segments or _TABLE_ROWS)
-            return
         self._done[position] = result
         for output in self._run.outputs:
             if output.inputs == (position,):
@@ -199,9 +200,9 @@ def _planned(inputs: Inputs, wishes: Wishes) -> list[OutputFile]:
             )
         return []
     files = inputs.files
-    outputs = plan_outputs(
-        wishes.out, wishes.formats, [item.video_id for item in files], [item.path for item in files]
-    )
+    protected = [item.path for item in files]
+    protected += [item.path.with_suffix(".json") for item in files if item.is_features]  # their sidecars
+    outputs = plan_outputs(wishes.out, wishes.formats, [item.video_id for item in files], protected)
     for output in outputs:
         check_writable(output.path)
     return outputs

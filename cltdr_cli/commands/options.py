@@ -7,6 +7,7 @@ command has nothing more to do with them. Both are also taken before the command
 from __future__ import annotations
 
 import re
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -57,6 +58,17 @@ Precision = Annotated[Literal["fp32", "fp16", "bf16", "int8"], typer.Option(help
 Backend = Annotated[Literal["torch", "openvino"], typer.Option(help="What runs the extractor on a CPU.")]
 BatchSize = Annotated[int, typer.Option(help="Clips (or training samples) computed together.", min=1)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo what is already there.")]
+
+
+class Format(str, Enum):
+    """Formats of results; the words are the keys of ``writers.WRITERS``."""
+
+    JSON = "json"
+    CSV = "csv"
+    SRT = "srt"
+    VTT = "vtt"
+
+
 Strict = Annotated[bool, typer.Option("--strict", help="A stream that breaks midway is an error, not a warning.")]
 AcceptLicense = Annotated[
     bool, typer.Option("--accept-license", help="Accept the licence of weights that are not free for every use.")

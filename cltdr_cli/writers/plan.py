@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import UsageError
-from cltdr_cli.plain_text import harmless
+from cltdr_cli.plain_text import safe_file_name
 
 FORMATS = ("json", "csv", "srt", "vtt")
 MERGING_FORMATS = ("json", "csv")
 """Formats that hold the results of several videos."""
-
-_NAME_BYTES = 200
-_DEVICE_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-"""Names that mean a device on Windows, whatever their suffix."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ def format_for(path: Path) -> str | None:
 
 
 def plan_outputs(
-    out: str | Path, formats: Sequence[str], video_ids: Sequence[str], inputs: Sequence[Path] = ()
+    out: str | Path, formats: Sequence[str], video_ids: Sequence[str], protected: Sequence[Path] = ()
 ) -> list[OutputFile]:
     """Which file each format of each input goes to.
 
@@ -52,7 +47,7 @@ def plan_outputs(
         out: Value of ``--out``; a string keeps the ``/`` at its end.
         formats: Values of ``--format``.
         video_ids: Ids of the inputs, in order.
-        inputs: Files that must not be overwritten, nor the sidecars beside them.
+        protected: Files that must not be overwritten: the inputs, and the sidecars of feature files.
 
     Raises:
         UsageError: The words contradict each other, or an input would be overwritten.
@@ -67,7 +62,7 @@ def plan_outputs(
                 f"--out {out}: subtitles of {len(video_ids)} videos cannot share one file",
                 "name a folder, and use --format " + planned[0].format,
             )
-    _spare(planned, inputs)
+    _spare(planned, protected)
     return planned
 
 
@@ -76,7 +71,7 @@ def file_names(video_ids: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     names: list[str] = []
     for video_id in video_ids:
-        base = _safe_name(video_id)
+        base = safe_file_name(video_id)
         name, number = base, 1
         while name.casefold() in taken:
             number += 1
@@ -84,14 +79,6 @@ def file_names(video_ids: Sequence[str]) -> list[str]:
         taken.add(name.casefold())
         names.append(name)
     return names
-
-
-def _safe_name(video_id: str) -> str:
-    name = re.sub(r'[/\\<>:"|?*�]', "_", harmless(video_id)).strip(" ").rstrip(".")
-    name = re.sub(r"^\.+", "_", name)
-    while len(name.encode()) > _NAME_BYTES:
-        name = name[:-1]
-    return f"_{name}" if not name or _DEVICE_NAMES.fullmatch(name) else name
 
 
 def _is_folder(out: str | Path) -> bool:
@@ -123,10 +110,10 @@ def _single_format(path: Path, formats: tuple[str, ...]) -> str:
     return picked
 
 
-def _spare(planned: Sequence[OutputFile], inputs: Sequence[Path]) -> None:
-    protected = {file.resolve() for path in inputs for file in (path, path.with_suffix(".json"))}
+def _spare(planned: Sequence[OutputFile], protected: Sequence[Path]) -> None:
+    spared = {path.resolve() for path in protected}
     for output in planned:
-        if output.path.resolve() in protected:
+        if output.path.resolve() in spared:
             raise UsageError(
                 f"--out: {output.path} is an input or the sidecar of one and would be overwritten",
                 "choose another folder or name",

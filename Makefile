@@ -1,0 +1,37 @@
+# make demo   set up .venv, draw a video, find its actions: a table, JSON, CSV and SRT
+# make test   set up .venv, run the test suite
+# make check  what CI runs: lint, types, tests, and the wheel in an empty environment
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test lint types wheel check clean
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/python examples/make_sample_video.py out/sample.mp4
+	$(BIN)/cltdr detect out/sample.mp4 --preset demo --min-score 0.2 --table --out out/ --format json --format csv --format srt
+	$(BIN)/python examples/compare_with_truth.py out/sample.json out/sample.truth.json
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+wheel: $(INSTALLED)
+	PYTHON=$(BIN)/python bash tests/check_wheel.sh
+
+check: lint types test wheel
+
+clean:
+	rm -rf .venv build dist out *.egg-info
