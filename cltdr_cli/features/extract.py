@@ -1,0 +1,193 @@
+"""Frames and a frozen extractor to a feature sequence: the one place where frames become tensors and come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import UsageError, VideoError
+from cltdr_cli.timeline import FeatureGrid, FeatureSequence
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cltdr_cli.video.frames import FrameBatch, FrameTiming
+    from extractors.spec import Extractor, ExtractorSpec
+
+
+class TimedFrames(Protocol):
+    """Frames in presentation order, each once, and what was measured of their times when all have been read."""
+
+    @property
+    def timing(self) -> FrameTiming:
+        """Facts of the stream; known after the last frame."""
+        ...
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        """Batches of any size."""
+        ...
+
+
+def check_extraction(spec: ExtractorSpec, *, stride_frames: int, window_frames: int, batch_clips: int = 1) -> None:
+    """Refuse what this extractor cannot do, before any weights are loaded or frames are read.
+
+    Raises:
+        UsageError: It looks at optical flow, the window has a length that it cannot take, or a number is below 1.
+    """
+    if spec.modality != "rgb":
+        raise UsageError(
+            f"The extractor {spec.name} looks at optical flow, which is not computed from video yet.",
+            "Take i3d-rgb or one of the VideoMAE extractors, or give features that were made elsewhere.",
+        )
+    shortest, longest = spec.window_range
+    if not shortest <= window_frames <= longest:
+        allowed = f"exactly {shortest}" if shortest == longest else f"{shortest} to {longest}"
+        raise UsageError(
+            f"The extractor {spec.name} takes windows of {allowed} frames, not {window_frames}.",
+            f"Leave the window out for its usual {spec.window_frames}.",
+        )
+    if stride_frames < 1 or batch_clips < 1:
+        raise UsageError("Stride and batch size must be at least 1.", "Leave them out for the usual values.")
+
+
+def extract_features(
+    stream: TimedFrames,
+    extractor: Extractor,
+    *,
+    stride_frames: int,
+    window_frames: int,
+    batch_clips: int = 8,
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[NDArray[np.float32], FrameTiming]:
+    """Features of every whole window of a stream, in one pass and in memory that does not grow with its frames.
+
+    Each frame is prepared once, on the extractor's device, although windows overlap. Nothing is padded: ``F``
+    frames give ``(F - window) // stride + 1`` steps.
+
+    Args:
+        stream: The frames; ``timing`` is read after the last one.
+        extractor: The frozen network.
+        stride_frames: Frames between the starts of two windows.
+        window_frames: Frames of one window.
+        batch_clips: Windows that go through the network together.
+        on_progress: Called with the number of frames done so far.
+
+    Returns:
+        Features float32 ``[T, C]``, and the stream's timing.
+
+    Raises:
+        UsageError: The extractor cannot take such windows, or not from video.
+        VideoError: The stream is shorter than one window; or what the stream itself raises.
+    """
+    check_extraction(
+        extractor.spec, stride_frames=stride_frames, window_frames=window_frames, batch_clips=batch_clips
+    )
+    buffer = _WindowBuffer(window_frames, stride_frames)
+    collected = _Collected()
+    frames_done = 0
+    for batch in stream:
+        frames_done += len(batch)
+        buffer.push(batch.frames, extractor)
+        for clips in buffer.clips(batch_clips, at_least=batch_clips):
+            collected.add(extractor.encode(clips))
+        if on_progress is not None:
+            on_progress(frames_done)
+    for clips in buffer.clips(batch_clips, at_least=1):
+        collected.add(extractor.encode(clips))
+    features = collected.stacked()
+    if features is None:
+        raise _too_short(extractor.spec, frames_done, window_frames)
+    return features, stream.timing
+
+
+def to_sequence(
+    features: NDArray[np.float32],
+    timing: FrameTiming,
+    *,
+    stride_frames: int,
+    window_frames: int,
+    video_id: str,
+    extractor: str | None = None,
+) -> FeatureSequence:
+    """Features and the time of every step.
+
+    Args:
+        features: float32 ``[T, C]`` of whole windows from frame 0.
+        timing: What was measured of the frames.
+        stride_frames: Frames between the starts of two windows.
+        window_frames: Frames of one window.
+        video_id: Name of the video in results.
+        extractor: Name of the extractor.
+    """
+    grid = FeatureGrid(timing.rate, stride_frames, window_frames, timing.start_seconds, timing.knots)
+    return FeatureSequence(features, grid, timing.duration_seconds, video_id, extractor)
+
+
+class _WindowBuffer:
+    """Prepared frames from the start of the next window on; gives clips as soon as their frames are there."""
+
+    def __init__(self, window_frames: int, stride_frames: int) -> None:
+        self._window, self._stride = window_frames, stride_frames
+        self._held: Tensor | None = None
+        self._skipped_frames = 0
+
+    def push(self, frames: NDArray[np.uint8], extractor: Extractor) -> None:
+        """Prepare and keep frames ``[N, H, W, C]``, except those between two windows that no window looks at."""
+        import torch
+
+        skipped = min(self._skipped_frames, len(frames))
+        self._skipped_frames -= skipped
+        if skipped == len(frames):
+            return
+        frames = np.require(frames[skipped:], requirements=["C", "W"])
+        prepared = extractor.prepare(torch.from_numpy(frames))
+        self._held = prepared if self._held is None else torch.cat([self._held, prepared])
+
+    def clips(self, most: int, *, at_least: int) -> Iterator[Tensor]:
+        """Views ``[B, F, C, S, S]`` of the next ``B ≤ most`` windows, while ``at_least`` so many are whole."""
+        while self._held is not None and (whole := self._whole(len(self._held))) >= at_least:
+            count = min(whole, most)
+            windows = self._held.unfold(0, self._window, self._stride)[:count]
+            yield windows.movedim(-1, 1)
+            self._skipped_frames = max(0, count * self._stride - len(self._held))
+            self._held = self._held[count * self._stride :]
+
+    def _whole(self, frames: int) -> int:
+        return max(0, (frames - self._window) // self._stride + 1)
+
+
+class _Collected:
+    """Features on their way back; the device works on one batch while the one before is fetched."""
+
+    def __init__(self) -> None:
+        self._fetched: list[NDArray[np.float32]] = []
+        self._waiting: Tensor | None = None
+
+    def add(self, features: Tensor) -> None:
+        """Take the features ``[B, C]`` of the next windows."""
+        self._fetch()
+        self._waiting = features
+
+    def stacked(self) -> NDArray[np.float32] | None:
+        """All features ``[T, C]``; None when there are none."""
+        self._fetch()
+        return np.concatenate(self._fetched) if self._fetched else None
+
+    def _fetch(self) -> None:
+        if self._waiting is not None:
+            self._fetched.append(self._waiting.float().cpu().numpy())
+            self._waiting = None
+
+
+def _too_short(spec: ExtractorSpec, frame_count: int, window_frames: int) -> VideoError:
+    hint = "Take a longer video"
+    if spec.window_range[0] <= frame_count:
+        hint += f", a window of at most {frame_count} frames"
+    return VideoError(
+        f"The video has {frame_count} frame{'s' * (frame_count != 1)}, and one window of {spec.name} looks at "
+        f"{window_frames}: there is nothing to compute.",
+        hint + ", or resample it to more frames per second.",
+    )
