@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -11,10 +12,23 @@ _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that turn the direction of the text behind them, so that a name shows as another one."""
 
+_NAME_BYTES = 200
+_DEVICE_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+"""Names that mean a device on Windows, whatever their suffix."""
+
 
 def harmless(text: object) -> str:
     """Text that stays on its line and draws only itself: control and reordering characters become ``�``."""
     return "".join("�" if _is_harmful(letter) else letter for letter in str(text))
+
+
+def safe_file_name(text: str) -> str:
+    """A name without suffix that every file system takes as one file, whatever a dataset calls its videos."""
+    name = re.sub(r'[/\\<>:"|?*�]', "_", harmless(text)).strip(" ").rstrip(".")
+    name = re.sub(r"^\.+", "_", name)
+    while len(name.encode()) > _NAME_BYTES:
+        name = name[:-1]
+    return f"_{name}" if not name or _DEVICE_NAMES.fullmatch(name) else name
 
 
 def clock_time(seconds: float, places: int = 2) -> str:

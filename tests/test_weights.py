@@ -440,8 +440,8 @@ def test_numpy_numbers_and_options_beside_the_tensors_are_not_read(tmp_path, leg
         (b"hello, world, this is a text", r"no(t a)? file of"),
         (b"PK\x03\x04 truncated", "damaged"),
         (b"\xff" * 8 + b"{}", "damaged safetensors"),
-        (b"\x80\x02}q\x00.", r"damaged, or no file of weights: (Invalid magic number|EOFError)"),
-        (None, "no such file"),
+        (b"\x80\x02}q\x00.", r"damaged, or no file of tensors: (Invalid magic number|EOFError)"),
+        (None, "cannot be read: No such file"),
     ],
 )
 def test_files_that_hold_no_weights(tmp_path, content, match):

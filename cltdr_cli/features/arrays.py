@@ -1,0 +1,159 @@
+"""Arrays out of feature files, as published ones are stored; nothing in them is ever run."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import FeatureError
+
+USUAL_KEYS = ("feats", "features")
+"""What published archives call their array."""
+
+
+def read_array(path: Path, keys: Sequence[str] = ()) -> NDArray[np.float32]:
+    """The features of a ``.npy``, ``.npz`` or ``.pt`` file as float32 ``[T, C]``.
+
+    Args:
+        path: The file.
+        keys: Arrays inside one file, joined along channels; empty takes ``feats``, ``features`` or the only one.
+
+    Raises:
+        FeatureError: Unreadable, damaged, of another form, empty, or with values that are not finite; a pickle
+            inside is refused.
+    """
+    readers = {".npy": _read_npy, ".npz": _read_npz, ".pt": _read_pt}
+    if path.suffix.lower() not in readers:
+        raise FeatureError(f"{path}: not a kind of feature file", f"there are {', '.join(readers)}")
+    if not path.is_file():
+        raise FeatureError(f"{path}: no such file", "check the name")
+    return checked(readers[path.suffix.lower()](path, keys), path)
+
+
+def is_whole(path: Path, shape: tuple[int, int]) -> bool:
+    """Whether a ``.npy`` file holds all bytes of a float32 array of that shape, judged by header and size."""
+    try:
+        with path.open("rb") as file:
+            found, fortran_order, dtype = _npy_header(file)
+            complete = path.stat().st_size == file.tell() + math.prod(found) * dtype.itemsize
+    except (OSError, ValueError, EOFError):
+        return False
+    return complete and found == shape and dtype == np.dtype("<f4") and not fortran_order
+
+
+def checked(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    """Features that a model can take.
+
+    Args:
+        array: As it was stored.
+        path: Its file, for the message.
+
+    Raises:
+        FeatureError: Not ``[T, C]``, not of floats, empty, or a value is not finite.
+    """
+    if array.ndim != 2:
+        raise FeatureError(
+            f"{path}: its array has the shape {list(array.shape)}, and features are [steps, channels]",
+            "save one array of two dimensions",
+        )
+    if array.dtype.kind != "f":
+        raise FeatureError(f"{path}: its values are {array.dtype}, and features are float16, float32 or float64")
+    if 0 in array.shape:
+        raise FeatureError(f"{path}: is empty: its shape is {list(array.shape)}", "extract the features again")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is told below
+        features = np.ascontiguousarray(array, np.float32)
+    if not np.isfinite(features).all():
+        wrong = np.argwhere(~np.isfinite(features))
+        step, channel = wrong[0]
+        raise FeatureError(
+            f"{path}: {len(wrong)} of {features.size} values are not finite, the first "
+            f"({array[step, channel]}) at step {step}, channel {channel}",
+            "extract the features again",
+        )
+    return features
+
+
+def _read_npy(path: Path, keys: Sequence[str]) -> NDArray[Any]:
+    with path.open("rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise FeatureError(f"{path}: not a .npy file", "save it with numpy.save")
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _read_npz(path: Path, keys: Sequence[str]) -> NDArray[Any]:
+    if not zipfile.is_zipfile(path):
+        raise FeatureError(f"{path}: damaged, or not a .npz archive", "get or extract it again")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return _joined({key: archive[key] for key in _chosen(archive.files, keys, path)}, path)
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from error
+
+
+def _read_pt(path: Path, keys: Sequence[str]) -> NDArray[Any]:
+    import torch
+
+    from cltdr_cli.tensor_files import read_tensors
+
+    content = read_tensors(path, FeatureError)
+    tensors = content if isinstance(content, Mapping) else {"": content}
+    chosen = {key: tensors[key] for key in _chosen(list(tensors), keys, path)}
+    for key, value in chosen.items():
+        if not isinstance(value, torch.Tensor):
+            raise FeatureError(f"{path}: {key or 'its content'} is a {type(value).__name__}, not a tensor")
+    return _joined({key: value.detach().to(_numpy_kin(value)).numpy() for key, value in chosen.items()}, path)
+
+
+def _numpy_kin(tensor: Any) -> Any:
+    """Numpy has no bfloat16; every bfloat16 is a float32."""
+    import torch
+
+    return torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
+
+
+def _chosen(there: Sequence[str], keys: Sequence[str], path: Path) -> Sequence[str]:
+    missing = [key for key in keys if key not in there]
+    if missing:
+        raise FeatureError(f"{path}: holds no array {missing[0]!r}; it holds {', '.join(there) or 'none'}")
+    usual = [key for key in USUAL_KEYS if key in there]
+    found = keys or usual[:1] or (there if len(there) == 1 else ())
+    if not found:
+        raise FeatureError(
+            f"{path}: holds {len(there)} arrays ({', '.join(there)}), none called {' or '.join(USUAL_KEYS)}",
+            "save the features alone",
+        )
+    return found
+
+
+def _joined(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[Any]:
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    shapes = {key: array.shape for key, array in arrays.items()}
+    if any(len(shape) != 2 for shape in shapes.values()) or len({shape[0] for shape in shapes.values()}) > 1:
+        raise FeatureError(f"{path}: its arrays cannot be joined along channels: {shapes}")
+    return np.concatenate(list(arrays.values()), axis=1)
+
+
+def _unreadable(path: Path, error: Exception) -> FeatureError:
+    if "allow_pickle" in str(error) or "pickled" in str(error):
+        return FeatureError(
+            f"{path}: refused: it holds Python objects (a pickle), which could run anything when read",
+            "load it where you trust it, and save the plain array with numpy.save",
+        )
+    return FeatureError(f"{path}: damaged: {error}", "get or extract it again")
+
+
+def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    major, _ = np.lib.format.read_magic(file)
+    if major == 1:
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)

@@ -1,0 +1,236 @@
+"""The sidecar of a feature file: how the features were made and where they lie in time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from cltdr_cli.errors import FeatureError
+from cltdr_cli.timeline import FeatureGrid
+
+_KEYS = {"stride_frames": "stride", "window_frames": "window", "duration_seconds": "duration"}
+"""Where a key of the file is called other than the field: the file's keys are the documented interface."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a feature file will be made of and how; known before the work, and compared to resume it.
+
+    Attributes:
+        extractor: Name of the extractor.
+        weights_digest: SHA-256 of its weights; None for weights without a file.
+        transform: How pixels become the network's input, in words.
+        layer: Which activation the features are.
+        precision: Arithmetic of the extractor.
+        backend: What ran it.
+        stride_frames: Frames between two steps.
+        window_frames: Frames of one step.
+        requested_fps: Rate the video was to be resampled to; None keeps its own.
+        clip_seconds: Range of the video that was looked at; None where it is open.
+        source: File name of the video.
+        source_size: Its bytes.
+        source_mtime: Its modification time, seconds since 1970.
+    """
+
+    extractor: str
+    weights_digest: str | None
+    transform: str
+    layer: str
+    precision: str
+    stride_frames: int
+    window_frames: int
+    requested_fps: float | None
+    source: str
+    source_size: int
+    source_mtime: float
+    backend: str = "torch"
+    clip_seconds: tuple[float | None, float | None] = (None, None)
+
+    def difference(self, other: Recipe) -> str:
+        """What is not the same, in words; empty where all is. A renamed source is the same source."""
+        for field in fields(self):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            if mine != theirs and field.name != "source":
+                return f"{_KEYS.get(field.name, field.name)} is {mine}, and {theirs} is wanted"
+        return ""
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """Everything that stands beside a feature file.
+
+    Attributes:
+        recipe: How it was made.
+        fps: Frames per second of the sampled video, as measured.
+        frame_count: Frames of the sampled video.
+        duration_seconds: End of the video.
+        steps: Rows of the array.
+        width: Columns of the array.
+        cltdr_version: Which program made it.
+        start_seconds: Presentation time of frame 0.
+        time_knots: ``(frame, seconds)`` pairs of a variable-rate video; empty for a constant rate.
+        reader: Which decoder read the video.
+        broken_seconds: Where the stream stopped decoding; None when it was read to its end.
+    """
+
+    recipe: Recipe
+    fps: float
+    frame_count: int
+    duration_seconds: float
+    steps: int
+    width: int
+    cltdr_version: str
+    start_seconds: float = 0.0
+    time_knots: tuple[tuple[float, float], ...] = ()
+    reader: str = ""
+    broken_seconds: float | None = None
+
+    @property
+    def grid(self) -> FeatureGrid:
+        """Time of every step."""
+        recipe = self.recipe
+        return FeatureGrid(
+            self.fps, recipe.stride_frames, recipe.window_frames, self.start_seconds, self.time_knots
+        )
+
+    def to_json(self) -> str:
+        """The text of the file: one flat object."""
+        facts = {key: value for key, value in asdict(self).items() if key != "recipe"}
+        content = {_KEYS.get(key, key): value for key, value in {**facts, **asdict(self.recipe)}.items()}
+        return json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def sidecar_path(path: Path) -> Path:
+    """Where the sidecar of a feature file stands."""
+    return path.with_suffix(".json")
+
+
+def read_sidecar(path: Path) -> Sidecar | None:
+    """Read the JSON beside a feature file; keys that a later version may add are passed over.
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        None where there is no such file, or where it is something else (results, say) with not one of our keys.
+
+    Raises:
+        FeatureError: Unreadable; a key is missing, or its value of the wrong kind: it is named.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise FeatureError(f"{path}: cannot be read as a sidecar: {error}", _hint(path)) from error
+    if not isinstance(content, dict) or not {"fps", "stride", "window"} & content.keys():
+        return None
+    return _sidecar(content, path)
+
+
+def _sidecar(content: dict[str, Any], path: Path) -> Sidecar:
+    missing = [key for key in _CHECKS if key not in content and key not in _OPTIONAL]
+    if missing:
+        raise FeatureError(f"{path}: the sidecar lacks {', '.join(missing)}", _hint(path))
+    values: dict[str, Any] = {}
+    for key, check in _CHECKS.items():
+        if key in content:
+            try:
+                values[key] = check(content[key])
+            except (TypeError, ValueError) as error:
+                raise FeatureError(f"{path}: {key} is {content[key]!r}: {error}", _hint(path)) from error
+    named = {
+        field: values[_KEYS.get(field, field)] for field in _field_names() if _KEYS.get(field, field) in values
+    }
+    recipe = Recipe(**{field.name: named[field.name] for field in fields(Recipe) if field.name in named})
+    own = {field.name for field in fields(Sidecar)} & named.keys()
+    return Sidecar(recipe, **{name: named[name] for name in own})
+
+
+def _field_names() -> list[str]:
+    return [field.name for part in (Recipe, Sidecar) for field in fields(part) if field.name != "recipe"]
+
+
+def _hint(path: Path) -> str:
+    return f"extract the features again, or move {path.name} away and give --fps and --duration"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("it should be a text")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise TypeError("it should be a number")
+    return float(value)
+
+
+def _positive(value: Any) -> float:
+    if _number(value) <= 0:
+        raise ValueError("it should be above 0")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError("it should be a count")
+    return value
+
+
+def _natural(value: Any) -> int:
+    if _count(value) == 0:
+        raise ValueError("it should be at least 1")
+    return value
+
+
+def _or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else check(value)
+
+
+def _clip(value: Any) -> tuple[float | None, float | None]:
+    start, end = value
+    return _or_none(_number)(start), _or_none(_number)(end)
+
+
+def _knots(value: Any) -> tuple[tuple[float, float], ...]:
+    knots = tuple((_number(frame), _number(seconds)) for frame, seconds in value)
+    if any(a[0] >= b[0] or a[1] >= b[1] for a, b in pairwise(knots)):
+        raise ValueError("frames and seconds should increase")
+    return knots
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "fps": _positive,
+    "frame_count": _count,
+    "duration": _positive,
+    "stride": _natural,
+    "window": _natural,
+    "steps": _natural,
+    "width": _natural,
+    "extractor": _text,
+    "weights_digest": _or_none(_text),
+    "transform": _text,
+    "layer": _text,
+    "cltdr_version": _text,
+    "source": _text,
+    "source_size": _count,
+    "source_mtime": _number,
+    "precision": _text,
+    "requested_fps": _or_none(_positive),
+    "backend": _text,
+    "clip_seconds": _clip,
+    "start_seconds": _number,
+    "time_knots": _knots,
+    "reader": _text,
+    "broken_seconds": _or_none(_number),
+}
+"""Every key of the file, and what its value must be."""
+
+_OPTIONAL = {"backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds"}

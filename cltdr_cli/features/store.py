@@ -1,0 +1,236 @@
+"""Feature files: one array and one sidecar per video, whole or not at all, and read back with their times."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli import __version__
+from cltdr_cli.errors import FeatureError
+from cltdr_cli.features.arrays import is_whole, read_array
+from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
+from cltdr_cli.files import replacing, write_text
+from cltdr_cli.plain_text import safe_file_name
+from cltdr_cli.timeline import FeatureGrid, FeatureSequence
+from cltdr_cli.video.frames import FrameTiming
+
+_RATE_TOLERANCE = 0.005
+"""29.97 passes for 30, as in the published files; 25 does not."""
+
+
+class ExpectedFeatures(Protocol):
+    """What a model says of the features it was trained on; ``zoo.preset.FeatureConfig`` says it."""
+
+    @property
+    def extractor(self) -> str:
+        """Name of the extractor."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Channels."""
+        ...
+
+    @property
+    def stride_frames(self) -> int:
+        """Frames between two steps."""
+        ...
+
+    @property
+    def window_frames(self) -> int:
+        """Frames of one step."""
+        ...
+
+    @property
+    def rate(self) -> float | None:
+        """Frames per second of the sampled video; None is each file's own."""
+        ...
+
+    @property
+    def file_keys(self) -> tuple[str, ...]:
+        """Arrays inside one file, joined along channels."""
+        ...
+
+
+def feature_path(folder: Path, video_id: str) -> Path:
+    """The feature file of a video."""
+    return folder / f"{safe_file_name(video_id)}.npy"
+
+
+def sidecar_of(sequence: FeatureSequence, recipe: Recipe, timing: FrameTiming, reader: str) -> Sidecar:
+    """The sidecar of features that were just made.
+
+    Args:
+        sequence: The features.
+        recipe: How they were made.
+        timing: What was measured of the frames.
+        reader: Which decoder gave them.
+    """
+    steps, width = sequence.features.shape
+    return Sidecar(
+        recipe=recipe,
+        fps=timing.rate,
+        frame_count=timing.frame_count,
+        duration_seconds=sequence.duration_seconds,
+        steps=steps,
+        width=width,
+        cltdr_version=__version__,
+        start_seconds=timing.start_seconds,
+        time_knots=timing.knots,
+        reader=reader,
+        broken_seconds=timing.broken_seconds,
+    )
+
+
+def save(folder: Path, sequence: FeatureSequence, sidecar: Sidecar) -> Path:
+    """Store features and their sidecar; returns the feature file.
+
+    The sidecar is the mark that all is done: an old one goes first, the new one comes last, so that after a stop
+    at any moment no sidecar stands beside an array that is not its own.
+
+    Raises:
+        OutputError: The folder or disk does not take them.
+        ValueError: The sidecar is not that of these features.
+    """
+    if (sidecar.steps, sidecar.width) != sequence.features.shape:
+        raise ValueError(f"sidecar of [{sidecar.steps}, {sidecar.width}] for features {sequence.features.shape}")
+    path = feature_path(folder, sequence.video_id)
+    with replacing(path) as partial:
+        with partial.open("wb") as file:
+            np.save(file, np.ascontiguousarray(sequence.features, "<f4"), allow_pickle=False)
+        sidecar_path(path).unlink(missing_ok=True)
+    write_text(sidecar_path(path), sidecar.to_json())
+    return path
+
+
+def why_unfinished(folder: Path, video_id: str, wanted: Recipe) -> str:
+    """Why the features of a video must be made (again); empty when they are there, whole, and as wanted."""
+    path = feature_path(folder, video_id)
+    if not path.is_file():
+        return "not there yet"
+    try:
+        found = read_sidecar(sidecar_path(path))
+    except FeatureError as error:
+        return error.message
+    if found is None:
+        return "there is no sidecar, the mark of a finished file"
+    if not is_whole(path, (found.steps, found.width)):
+        return f"{path.name} is not whole"
+    return found.recipe.difference(wanted)
+
+
+def load_features(
+    path: Path,
+    expected: ExpectedFeatures | None = None,
+    *,
+    fps: float | None = None,
+    duration_seconds: float | None = None,
+    video_id: str | None = None,
+) -> FeatureSequence:
+    """Features with their times: from the sidecar, or from what is given.
+
+    Args:
+        path: ``.npy``, ``.npz`` or ``.pt``, float ``[T, C]``.
+        expected: What the model was trained on; without it a sidecar is needed.
+        fps: Frames per second of the sampled video; overrides the sidecar's.
+        duration_seconds: End of the video; overrides the sidecar's.
+        video_id: Name of the video; the file's stem where it is not given.
+
+    Raises:
+        FeatureError: Unreadable, damaged, of the wrong width, contradicted by its sidecar, or without its times.
+    """
+    for name, value in (("fps", fps), ("duration", duration_seconds)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise FeatureError(f"{path}: {name} is {value}, and must be above 0")
+    features = read_array(path, expected.file_keys if expected is not None else ())
+    sidecar = read_sidecar(sidecar_path(path))
+    if sidecar is not None:
+        _check_pair(features, sidecar, path)
+    if expected is not None:
+        _check_width(features, expected, path)
+        if sidecar is not None:
+            _check_sidecar(sidecar, expected, path)
+    grid = _grid(sidecar, expected, fps, path)
+    duration = duration_seconds or (sidecar.duration_seconds if sidecar is not None else None)
+    if grid is None or duration is None:
+        raise _times_unknown(path, features, grid, expected)
+    name = video_id if video_id is not None else path.stem
+    return FeatureSequence(features, grid, duration, name, sidecar.recipe.extractor if sidecar else None)
+
+
+def _grid(
+    sidecar: Sidecar | None, expected: ExpectedFeatures | None, fps: float | None, path: Path
+) -> FeatureGrid | None:
+    """The sidecar's measured times, unless another rate is given than the model's usual one."""
+    usual = expected.rate if expected is not None else None
+    if sidecar is not None:
+        return sidecar.grid if fps in (None, usual) else replace(sidecar.grid, rate=fps, knots=())
+    rate = fps or usual
+    if expected is None or rate is None:
+        return None
+    return FeatureGrid(rate, expected.stride_frames, expected.window_frames)
+
+
+def _check_width(features: NDArray[np.float32], expected: ExpectedFeatures, path: Path) -> None:
+    rows, columns = features.shape
+    if columns == expected.width:
+        return
+    if rows == expected.width:
+        raise FeatureError(
+            f"{path}: is [{rows}, {columns}], channels first; features are [steps, channels], here [T, {rows}]",
+            "turn it over and save it again: numpy.save(FILE, numpy.load(FILE).T)",
+        )
+    raise FeatureError(
+        f"{path}: has {columns} channels, and the model takes {expected.width} ({expected.extractor})",
+        "choose the preset of these features, or extract them with the model's extractor",
+    )
+
+
+def _check_pair(features: NDArray[np.float32], sidecar: Sidecar, path: Path) -> None:
+    if features.shape != (sidecar.steps, sidecar.width):
+        raise FeatureError(
+            f"{path}: is {list(features.shape)}, and its sidecar speaks of [{sidecar.steps}, {sidecar.width}]: "
+            "they do not belong together",
+            "extract the features again",
+        )
+
+
+def _check_sidecar(sidecar: Sidecar, expected: ExpectedFeatures, path: Path) -> None:
+    """Features of another kind or grid give segments in wrong places without any other sign of it."""
+    recipe = sidecar.recipe
+    pairs = (
+        ("stride", recipe.stride_frames, expected.stride_frames),
+        ("window", recipe.window_frames, expected.window_frames),
+        ("extractor", recipe.extractor, expected.extractor),
+    )
+    for name, found, wanted in pairs:
+        if found != wanted:
+            raise _contradiction(path, name, found, wanted)
+    if expected.rate is not None and abs(sidecar.fps / expected.rate - 1) > _RATE_TOLERANCE:
+        raise _contradiction(path, "fps", f"{sidecar.fps:g}", f"{expected.rate:g}")
+
+
+def _contradiction(path: Path, name: str, found: object, wanted: object) -> FeatureError:
+    return FeatureError(
+        f"{path}: was made with {name} {found} (says {sidecar_path(path).name}), the model needs {name} {wanted}",
+        "extract the features again as the model needs them, or choose the preset that fits them",
+    )
+
+
+def _times_unknown(
+    path: Path, features: NDArray[np.float32], grid: FeatureGrid | None, expected: ExpectedFeatures | None
+) -> FeatureError:
+    if expected is None:
+        return FeatureError(f"{path}: has no sidecar, so its stride and window are unknown", "name a preset")
+    frames = (len(features) - 1) * expected.stride_frames + expected.window_frames
+    missing = "--duration SECONDS" if grid is not None else "--fps FRAMES_PER_SECOND --duration SECONDS"
+    covered = f", {frames / grid.rate:.2f} seconds" if grid is not None else ""
+    return FeatureError(
+        f"{path}: nothing says when its steps are: there is no sidecar {sidecar_path(path).name}",
+        f"add {missing} of the video (its {len(features)} steps cover {frames} frames{covered})",
+    )
