@@ -53,6 +53,10 @@ class ExtractedVideo:
     timing: FrameTiming
     info: VideoInfo
 
+    def named(self, video_id: str) -> ExtractedVideo:
+        """The same under another id."""
+        return replace(self, sequence=replace(self.sequence, video_id=video_id))
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know: where a broken stream stopped."""
