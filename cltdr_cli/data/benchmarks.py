@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cltdr_cli.data.annotation_text import THUMOS_CLASSES
 from cltdr_cli.data.class_lists import packaged_class_list
 from cltdr_cli.errors import UsageError
@@ -18,6 +21,7 @@ class Protocol:
         videos: Videos of the test split under it.
         without: Videos taken out of the annotation, with their predictions.
         only_ambiguous: Whether videos count that hold nothing but Ambiguous rows.
+        unseen: Whether instances count that lie wholly after the end of their video.
         reason: Why, and who does so.
     """
 
@@ -25,6 +29,7 @@ class Protocol:
     videos: int
     without: frozenset[str]
     only_ambiguous: bool
+    unseen: bool
     reason: str
 
 
@@ -66,6 +71,11 @@ class Benchmark:
         return packaged_class_list(self.class_list) if self.class_list else ()
 
     @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """Temporal IoU thresholds, float64 ``[T]``, spaced as the published evaluators space them."""
+        return np.linspace(*self.tious)
+
+    @property
     def row_classes(self) -> dict[int, str]:
         """Names of the class numbers in THUMOS rows (``video start end class-id score``)."""
         if self.name == "thumos14":
@@ -96,18 +106,20 @@ _LONG = (30.0, 60.0, 120.0, 180.0)
 
 _THUMOS_PROTOCOLS = (
     Protocol(
-        "actionformer", 212, frozenset(), False,
+        "actionformer", 212, frozenset(), False, True,
         f"ActionFormer, TriDet, CLTDR: every test video but {_ONLY_AMBIGUOUS}, which has Ambiguous rows only",
     ),
     Protocol(
-        "opentad", 211, frozenset({_MISMATCHED, _ONLY_AMBIGUOUS}), False,
-        f"OpenTAD: also without {_MISMATCHED}, whose 29 HammerThrow rows belong to another video",
+        "opentad", 211, frozenset({_MISMATCHED, _ONLY_AMBIGUOUS}), False, False,
+        f"OpenTAD: also without {_MISMATCHED}, whose 29 HammerThrow rows belong to another video, and without the "
+        "4 rows in other videos that begin after their end",
     ),
     Protocol(
-        "gtad", 210, frozenset({_MISMATCHED, _ONLY_AMBIGUOUS, _DISPUTED}), False,
-        f"G-TAD, AFSD, SSN: also without {_DISPUTED}, whose 18 CricketShot rows are disputed",
+        "gtad", 210, frozenset({_MISMATCHED, _ONLY_AMBIGUOUS, _DISPUTED}), False, True,
+        f"G-TAD, AFSD, SSN: without {_MISMATCHED} too, and without {_DISPUTED}, whose 18 CricketShot rows "
+        "are disputed",
     ),
-    Protocol("full", 213, frozenset(), True, f"every annotated test video, {_ONLY_AMBIGUOUS} included"),
+    Protocol("full", 213, frozenset(), True, True, f"every annotated test video, {_ONLY_AMBIGUOUS} included"),
 )  # fmt: skip
 
 _ACTIVITYNET_TIOUS = (0.5, 0.95, 10)

@@ -18,6 +18,7 @@ class Finding:
         count: How often.
         examples: The first few places.
         consequence: What happens to them.
+        severe: Whether it must be mended before training.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Finding:
     count: int
     examples: tuple[str, ...]
     consequence: str
+    severe: bool = False
 
     def __str__(self) -> str:
         more = ", …" if self.count > len(self.examples) else ""

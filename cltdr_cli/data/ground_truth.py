@@ -55,7 +55,8 @@ def scored_split(
     chosen = list(annotations.of_split(name).videos.values())
     kept = [video for video in chosen if _is_counted(video, protocol)]
     _refuse_unreadable_times(annotations, kept)
-    videos, findings = _clean(kept)
+    seen, unseen = _seen(kept, protocol)
+    videos, findings = _clean(seen)
     if not any(video.instances for video in videos):
         raise AnnotationError(f"{annotations.source}: the split {name!r} holds no instance", "Use --split.")
     return ScoredSplit(
@@ -63,7 +64,7 @@ def scored_split(
         name,
         frozenset(protocol.without if protocol else ()),
         {v.video_id: v.split for v in annotations.videos.values() if v.split != name},
-        tuple(findings),
+        (*unseen, *findings),
     )
 
 
@@ -89,6 +90,20 @@ def _is_counted(video: AnnotatedVideo, protocol: Protocol | None) -> bool:
         return True
     only_ambiguous = bool(video.ambiguous) and not video.instances
     return video.video_id not in protocol.without and (protocol.only_ambiguous or not only_ambiguous)
+
+
+def _seen(videos: list[AnnotatedVideo], protocol: Protocol | None) -> tuple[list[AnnotatedVideo], list[Finding]]:
+    """Videos without the instances that begin after their end, where the protocol leaves these out."""
+    if protocol is None or protocol.unseen:
+        return videos, []
+    kept = [replace(v, instances=tuple(i for i in v.instances if not _is_unseen(v, i))) for v in videos]
+    names = [video.video_id for video in videos for item in video.instances if _is_unseen(video, item)]
+    text = "annotated instances begin after the end of their video"
+    return kept, found("unseen", text, names, f"not counted by the protocol {protocol.name}")
+
+
+def _is_unseen(video: AnnotatedVideo, item: Instance) -> bool:
+    return video.duration_seconds is not None and item.start >= video.duration_seconds
 
 
 def _refuse_unreadable_times(annotations: Annotations, videos: Iterable[AnnotatedVideo]) -> None:

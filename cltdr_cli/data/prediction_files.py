@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cltdr_cli.data.annotation_json import load_json
 from cltdr_cli.errors import AnnotationError
+from cltdr_cli.segments import VideoResult
 
 
 class LabelKey(NamedTuple):
@@ -91,6 +92,23 @@ def read_predictions(path: Path) -> ResultRows:
     rows = _reader_of(path)(path)
     _refuse_unreadable_numbers(rows)
     return rows
+
+
+def rows_of_results(results: Sequence[VideoResult], source: str) -> ResultRows:
+    """What was just detected, as if read from a file.
+
+    Args:
+        results: One for each video.
+        source: Where they were detected in.
+    """
+    columns = _Columns()
+    for result in results:
+        columns.video(result.video_id)
+        found = result.detections
+        rows = zip(found.segments_seconds.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+        for (start, end), score, label in rows:
+            columns.add(result.video_id, LabelKey(result.label_names[label], label), start, end, score)
+    return columns.finished(source)
 
 
 def _reader_of(path: Path) -> Callable[[Path], ResultRows]:

@@ -44,7 +44,8 @@ def by_length(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]
         edges: Seconds, rising.
     """
     lengths = truth.segments_seconds[:, 1] - truth.segments_seconds[:, 0]
-    return _buckets(truth, evaluation, lengths, edges, " s")
+    middle = [f"{low:g}-{high:g} s" for low, high in pairwise(edges)]
+    return _buckets(truth, evaluation, lengths, edges, [f"≤ {edges[0]:g} s", *middle, f"> {edges[-1]:g} s"])
 
 
 def by_count(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]) -> list[Bucket]:
@@ -57,7 +58,9 @@ def by_count(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float])
     """
     keys = truth.videos * len(truth.label_names) + truth.labels
     _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return _buckets(truth, evaluation, counts[place].astype(np.float64), edges, "")
+    first = f"{edges[0]:g}" if edges[0] == 1 else f"1-{edges[0]:g}"
+    middle = [f"{low + 1:g}-{high:g}" for low, high in pairwise(edges)]
+    return _buckets(truth, evaluation, counts[place], edges, [first, *middle, f"> {edges[-1]:g}"])
 
 
 def normalized_mean_ap(truth: GroundTruth, evaluation: Evaluation) -> NDArray[np.float64]:
@@ -66,12 +69,13 @@ def normalized_mean_ap(truth: GroundTruth, evaluation: Evaluation) -> NDArray[np
 
 
 def _buckets(
-    truth: GroundTruth, evaluation: Evaluation, values: NDArray[np.float64], edges: Sequence[float], unit: str
+    truth: GroundTruth,
+    evaluation: Evaluation,
+    values: NDArray[np.float64] | NDArray[np.int64],
+    edges: Sequence[float],
+    names: Sequence[str],
 ) -> list[Bucket]:
     place = np.searchsorted(np.asarray(edges, np.float64), values, "left")
-    low = [f"≤ {edges[0]:g}{unit}"]
-    middle = [f"{a:g}-{b:g}{unit}" for a, b in pairwise(edges)]
-    names = [*low, *middle, f"> {edges[-1]:g}{unit}"]
     return [_bucket(truth, evaluation, place == i, name) for i, name in enumerate(names)]
 
 

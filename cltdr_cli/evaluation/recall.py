@@ -69,7 +69,7 @@ def recall_at(
 
 
 def places_in_video(predictions: Predictions) -> NDArray[np.int64]:
-    """int64 ``[N]``: 0 for the best segment of its video, 1 for the next; equal scores in the order of the file."""
+    """int64 ``[N]``: 0 for the best segment of its video, 1 for the next; equal scores in file order."""
     order = np.lexsort((-predictions.scores, predictions.videos))
     videos = predictions.videos[order]
     first = np.flatnonzero(np.diff(videos, prepend=np.iinfo(np.int64).min))

@@ -1,0 +1,119 @@
+"""cltdr datasets: list the benchmarks; check annotations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cltdr_cli import console
+from cltdr_cli.commands.eval import AnnotationFile, ClassList, DataRoot, Dataset, VideoInfo
+from cltdr_cli.commands.options import Debug, Quiet
+
+if TYPE_CHECKING:
+    from cltdr_cli.data.benchmarks import Benchmark
+    from cltdr_cli.data.video_info import VideoFacts
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback(invoke_without_command=True)
+def datasets(ctx: typer.Context, data_root: DataRoot = None, quiet: Quiet = False, debug: Debug = False) -> None:
+    """List the benchmarks: splits, thresholds, video sets, and where files are expected under the data root."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from cltdr_cli.data.benchmarks import BENCHMARKS
+
+    records = list(BENCHMARKS.values())
+    rows = [
+        (b.name, f"{b.train_split} -> {b.test_splits[0]}", _thresholds(b), _classes(b), b.note) for b in records
+    ]
+    console.table("benchmarks", ("dataset", "trained -> scored", "tIoU", "classes", "note"), rows)
+    typer.echo()
+    protocols = [(b.name, p.name, p.videos, p.reason) for b in records for p in b.protocols]
+    console.table("video sets (--protocol)", ("dataset", "protocol", "videos", "which and why"), protocols)
+    typer.echo()
+    root = data_root if data_root is not None else "DIR of --data-root or $CLTDR_DATA"
+    files = [row for b in records for row in _file_rows(b, data_root)]
+    console.table(f"annotations under {root} (one of each)", ("dataset", "file or folder", "state"), files)
+
+
+@app.command()
+def check(
+    annotations: AnnotationFile = None,
+    dataset: Dataset = "custom",
+    features: Annotated[
+        Path | None, typer.Option(help="Compare with these features and their sidecars.", metavar="DIR")
+    ] = None,
+    videos: Annotated[Path | None, typer.Option(help="Compare with these videos.", metavar="DIR")] = None,
+    data_root: DataRoot = None,
+    labels: ClassList = None,
+    video_info: VideoInfo = [],  # noqa: B006 # typer copies it
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Find what is wrong with annotations before any training.
+
+    Segments past the end, reversed or empty ones, unknown labels, overlapping duplicates, frame rates and
+    durations that contradict the features or videos. Exit status 1 if something must be mended.
+    """
+    from cltdr_cli.commands.scoring import read_benchmark_annotations
+    from cltdr_cli.data.benchmarks import benchmark
+    from cltdr_cli.data.checks import check_annotations
+    from cltdr_cli.data.class_lists import read_class_list
+
+    record = benchmark(dataset)
+    read = read_benchmark_annotations(record, annotations, data_root, labels, video_info)
+    names = read_class_list(labels) if labels is not None else record.class_names
+    console.table(
+        f"{read.source}: {read.layout}, {len(read.videos)} videos, {read.instance_count} instances, "
+        f"{len({item.label for video in read.videos.values() for item in video.instances})} classes",
+        ("split", "videos", "instances"),
+        [
+            (split or "(none)", count, read.of_split(split).instance_count)
+            for split, count in read.splits().items()
+        ],
+    )
+    findings = check_annotations(read, names, _measured(features, videos))
+    for finding in findings:
+        console.warning(f"{'must be mended: ' if finding.severe else ''}{finding}")
+    if not findings:
+        console.notice("nothing wrong found")
+    if any(finding.severe for finding in findings):
+        raise typer.Exit(1)
+
+
+def _measured(features: Path | None, videos: Path | None) -> dict[str, VideoFacts] | None:
+    """Rates and durations by the sidecars of features, or by the headers of videos."""
+    from cltdr_cli.data.measured import facts_of_features, facts_of_videos
+
+    if features is not None:
+        return facts_of_features(features)
+    if videos is None:
+        return None
+    facts, failures = facts_of_videos(videos)
+    for name, reason in failures.items():
+        console.warning(f"{name}: {reason}")
+    return facts
+
+
+def _thresholds(record: Benchmark) -> str:
+    first, last, count = record.tious
+    return f"{first:g}:{last:g}:{(last - first) / (count - 1):.2g}"
+
+
+def _classes(record: Benchmark) -> str:
+    return str(len(record.class_names)) if record.class_list else "yours"
+
+
+def _file_rows(record: Benchmark, data_root: Path | None) -> list[tuple[str, str, str]]:
+    """Where the annotation may be, and whether it is there."""
+
+    def state(name: str) -> str:
+        if data_root is None:
+            return "-"
+        return "found" if (data_root / name).exists() else "missing"
+
+    names = [record.name] + [""] * (len(record.files) - 1)
+    return [(name, file, state(file)) for name, file in zip(names, record.files, strict=True)]

@@ -1,0 +1,90 @@
+"""Detection in all videos of a split, for cltdr eval: features or videos in, rows of predictions out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cltdr_cli import console
+from cltdr_cli.commands.models import model_sources
+from cltdr_cli.commands.scoring import Reference
+from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.data.prediction_files import ResultRows, rows_of_results
+from cltdr_cli.errors import AnnotationError, CltdrError, FeatureError, VideoError
+from cltdr_cli.features.store import load_features
+from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video
+from cltdr_cli.segments import VideoResult
+from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
+from cltdr_cli.zoo.load import LoadedDetector, load_detector
+
+
+def detect_split(
+    reference: Reference,
+    features: Path | None,
+    videos: Path | None,
+    preset: str,
+    checkpoint: Path | None,
+    device: str,
+) -> tuple[ResultRows, int]:
+    """Detect in every scored video that has a file.
+
+    Args:
+        reference: What is scored.
+        features: Folder of feature files; None to read ``videos``.
+        videos: Folder of videos.
+        preset: As for ``cltdr detect``.
+        checkpoint: As for ``cltdr detect``.
+        device: As for ``cltdr detect``.
+
+    Returns:
+        Predictions, and how many videos failed (each named on stderr).
+
+    Raises:
+        AnnotationError: No video of the split has a file.
+    """
+    detector = load_detector(preset, checkpoint, model_sources(device))
+    for text in detector.notices:
+        console.notice(text)
+    results: list[VideoResult] = []
+    failed = 0
+    ids = reference.split.truth.video_ids
+    with console.progress("detecting", len(ids), "videos") as bar:
+        for done, video_id in enumerate(ids, 1):
+            try:
+                results.append(_detect(detector, reference.annotations.videos[video_id], features, videos))
+            except CltdrError as error:
+                failed += 1
+                console.warning(f"{video_id}: {error.message}")
+            bar.update(done)
+    if not results:
+        raise AnnotationError(f"no video of the split could be detected in: {features or videos}", "See above.")
+    return rows_of_results(results, str(features or videos)), failed
+
+
+def _detect(
+    detector: LoadedDetector, video: AnnotatedVideo, features: Path | None, videos: Path | None
+) -> VideoResult:
+    if features is None:
+        path = _file(videos or Path(), video.video_id, VIDEO_SUFFIXES)
+        if path is None:
+            raise VideoError(f"no video of that name in {videos}")
+        return detect_video(path, detector, detector.extractor.extractor, _options(detector))
+    path = _file(features, video.video_id, FEATURE_SUFFIXES)
+    if path is None:
+        raise FeatureError(f"no feature file of that name in {features}")
+    sequence = load_features(
+        path,
+        detector.preset.features,
+        fps=video.fps,
+        duration_seconds=video.duration_seconds,
+        video_id=video.video_id,
+    )
+    return detect_features(detector, sequence)
+
+
+def _options(detector: LoadedDetector) -> VideoOptions:
+    grid = detector.preset.features
+    return VideoOptions(fps=grid.rate, stride_frames=grid.stride_frames, window_frames=grid.window_frames)
+
+
+def _file(folder: Path, video_id: str, suffixes: frozenset[str]) -> Path | None:
+    return next((path for suffix in sorted(suffixes) if (path := folder / f"{video_id}{suffix}").is_file()), None)

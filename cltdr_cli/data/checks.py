@@ -1,0 +1,226 @@
+"""What is wrong with annotations, before any training: one function for each kind of defect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
+from cltdr_cli.data.findings import Finding, found
+from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
+from cltdr_cli.data.video_info import VideoFacts
+
+SAME_TIOU = 0.9
+"""Two instances of one label that overlap by this much are probably one, annotated twice."""
+
+_FPS_TOLERANCE = 0.005
+_DURATION_TOLERANCE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What annotations are checked against.
+
+    Attributes:
+        videos: The annotated videos.
+        class_names: Names that are known; empty where the annotation itself names the classes.
+        measured: Rate and duration by video id, from feature sidecars or the videos themselves; may be empty.
+        files_given: Whether ``measured`` tells which videos exist.
+    """
+
+    videos: Sequence[AnnotatedVideo]
+    class_names: frozenset[str]
+    measured: Mapping[str, VideoFacts]
+    files_given: bool
+
+
+def check_annotations(
+    annotations: Annotations,
+    class_names: Sequence[str] = (),
+    measured: Mapping[str, VideoFacts] | None = None,
+) -> list[Finding]:
+    """Everything that is wrong, the severe first.
+
+    Args:
+        annotations: As read.
+        class_names: The only names that are right; empty for any.
+        measured: Rate and duration by video id as measured; None where nothing was measured.
+    """
+    context = CheckContext(
+        tuple(annotations.videos.values()), frozenset(class_names), measured or {}, measured is not None
+    )
+    findings = [replace(one, severe=severe) for check, severe in _CHECKS for one in check(context)]
+    return sorted(findings, key=lambda one: not one.severe)
+
+
+def _items(context: CheckContext) -> Iterator[tuple[AnnotatedVideo, Instance]]:
+    return ((video, item) for video in context.videos for item in video.instances)
+
+
+def _place(video: AnnotatedVideo, item: Instance) -> str:
+    return f"{video.video_id} {item.label} {item.start:g}..{item.end:g} s"
+
+
+def _unreadable(context: CheckContext) -> list[Finding]:
+    places = [_place(v, i) for v, i in _items(context) if not (math.isfinite(i.start) and math.isfinite(i.end))]
+    return found("not-a-number", "instances have a time that is no number", places, "mend or remove them")
+
+
+def _unknown_labels(context: CheckContext) -> list[Finding]:
+    names = context.class_names
+    places = [_place(v, i) for v, i in _items(context) if names and i.label not in names]
+    return found("unknown-label", "instances have a label that is not in the class list", places, "mend the label")
+
+
+def _reversed(context: CheckContext) -> list[Finding]:
+    places = [_place(v, i) for v, i in _items(context) if i.end < i.start]
+    return found("reversed", "instances end before they start", places, "left out of training and scoring")
+
+
+def _empty(context: CheckContext) -> list[Finding]:
+    places = [_place(v, i) for v, i in _items(context) if 0 <= i.end - i.start < TOLERANCE_SECONDS]
+    return found("empty", "instances last less than 1 ms", places, "left out of training and scoring")
+
+
+def _outside(context: CheckContext) -> list[Finding]:
+    places = [_place(v, i) for v, i in _items(context) if i.end <= 0 or i.start >= _duration(context, v)]
+    return found("outside", "instances lie wholly outside their video", places, "nothing of them can be seen")
+
+
+def _past_end(context: CheckContext) -> list[Finding]:
+    past = [(v, i) for v, i in _items(context) if i.start < _duration(context, v) < i.end]
+    places = [f"{_place(v, i)} of {_duration(context, v):g} s" for v, i in past]
+    most = max((i.end - _duration(context, v) for v, i in past), default=0.0)
+    return found("past-end", "instances end after their video", places, f"at most {most:.2f} s too late")
+
+
+def _before_start(context: CheckContext) -> list[Finding]:
+    places = [_place(v, i) for v, i in _items(context) if i.start < 0 < i.end]
+    return found("before-start", "instances start before their video", places, "seen from 0 s on")
+
+
+def _overlapping(context: CheckContext) -> list[Finding]:
+    exact: list[str] = []
+    near: list[str] = []
+    for video in context.videos:
+        for one, other in _doubles(video.instances):
+            same = max(abs(one.start - other.start), abs(one.end - other.end)) <= TOLERANCE_SECONDS
+            (exact if same else near).append(_place(video, other))
+    return [
+        *found("duplicate", "instances repeat another one of their label", exact, "counted once"),
+        *found("near-duplicate", "instances nearly repeat another one of their label", near, "counted twice"),
+    ]
+
+
+def _doubles(instances: Sequence[Instance]) -> Iterator[tuple[Instance, Instance]]:
+    """Instances of one label that overlap by ``SAME_TIOU``: an earlier one and each that doubles it."""
+    items = sorted((i for i in instances if i.end - i.start >= TOLERANCE_SECONDS), key=_by_label)
+    doubles: set[int] = set()
+    for i, one in enumerate(items):
+        latest_start = one.start + (1 - SAME_TIOU) * (one.end - one.start)
+        for j in range(i + 1, len(items)):
+            if items[j].label != one.label or items[j].start > latest_start:
+                break
+            if j not in doubles and _tiou(one, items[j]) >= SAME_TIOU:
+                doubles.add(j)
+                yield one, items[j]
+
+
+def _by_label(item: Instance) -> tuple[str, float, float]:
+    return item.label, item.start, item.end
+
+
+def _tiou(a: Instance, b: Instance) -> float:
+    shared = max(0.0, min(a.end, b.end) - max(a.start, b.start))
+    return shared / ((a.end - a.start) + (b.end - b.start) - shared)
+
+
+def _fps(context: CheckContext) -> list[Finding]:
+    places = [
+        f"{v.video_id}: annotated {v.fps:g}, measured {fps:g}"
+        for v in context.videos
+        if (facts := context.measured.get(v.video_id)) is not None
+        and (fps := facts.fps) is not None
+        and v.fps is not None
+        and abs(fps - v.fps) > _FPS_TOLERANCE * v.fps
+    ]
+    return found(
+        "fps", "videos have another frame rate than annotated", places, "times shift if frames are counted"
+    )
+
+
+def _duration_differs(context: CheckContext) -> list[Finding]:
+    places = [
+        f"{v.video_id}: annotated {v.duration_seconds:g} s, measured {measured:g} s"
+        for v in context.videos
+        if (facts := context.measured.get(v.video_id)) is not None
+        and (measured := facts.duration_seconds) is not None
+        and v.duration_seconds is not None
+        and abs(measured - v.duration_seconds) > _DURATION_TOLERANCE_SECONDS
+    ]
+    return found("duration", "videos last longer or shorter than annotated", places, "is it the same video?")
+
+
+def _missing_files(context: CheckContext) -> list[Finding]:
+    names = [v.video_id for v in context.videos if context.files_given and v.video_id not in context.measured]
+    return found("no-file", "annotated videos have no file", names, "not trained on, and missed in scoring")
+
+
+def _no_duration(context: CheckContext) -> list[Finding]:
+    names = [v.video_id for v in context.videos if math.isinf(_duration(context, v))]
+    return found("no-duration", "videos have no duration", names, "segments past their end cannot be found")
+
+
+def _no_split(context: CheckContext) -> list[Finding]:
+    names = [v.video_id for v in context.videos if not v.split]
+    return found(
+        "no-split", "videos belong to no split", names, 'each needs a "subset" (training, validation, test)'
+    )
+
+
+def _no_instance(context: CheckContext) -> list[Finding]:
+    names = [v.video_id for v in context.videos if not v.instances]
+    return found("no-instance", "videos have no instance", names, "all background")
+
+
+def _absent_classes(context: CheckContext) -> list[Finding]:
+    """A class that a later split holds, but the training does not, cannot be learnt."""
+    labels = {split: {i.label for v, i in _items(context) if v.split == split} for split in _splits(context)}
+    train = labels.get("training", set[str]())
+    others = [f"{name} ({split})" for split, names in labels.items() if train for name in sorted(names - train)]
+    return found(
+        "untrained-class", "classes of another split are not in the training split", others, "never found"
+    )
+
+
+def _splits(context: CheckContext) -> list[str]:
+    return sorted({video.split for video in context.videos})
+
+
+def _duration(context: CheckContext, video: AnnotatedVideo) -> float:
+    """Annotated duration, else the measured one, else infinite."""
+    facts = context.measured.get(video.video_id)
+    measured = facts.duration_seconds if facts is not None else None
+    known = video.duration_seconds if video.duration_seconds is not None else measured
+    return math.inf if known is None else known
+
+
+_CHECKS: tuple[tuple[Callable[[CheckContext], list[Finding]], bool], ...] = (
+    (_unreadable, True),
+    (_unknown_labels, True),
+    (_reversed, True),
+    (_outside, True),
+    (_fps, True),
+    (_duration_differs, True),
+    (_empty, False),
+    (_past_end, False),
+    (_before_start, False),
+    (_overlapping, False),
+    (_missing_files, False),
+    (_no_duration, False),
+    (_no_split, False),
+    (_no_instance, False),
+    (_absent_classes, False),
+)
+"""Every check, and whether what it finds is severe."""

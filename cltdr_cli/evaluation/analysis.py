@@ -1,0 +1,97 @@
+"""Everything an evaluation has to say, as plain JSON: the scores, and what stands behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.evaluation.average_precision import Evaluation
+from cltdr_cli.evaluation.breakdown import Bucket, by_count, by_length, normalized_mean_ap
+from cltdr_cli.evaluation.curves import RECALL_GRID, precision_at_recall
+from cltdr_cli.evaluation.false_positives import KINDS, LEAST_TIOU, false_positives
+from cltdr_cli.evaluation.recall import Recall, recall_at
+from cltdr_cli.evaluation.tables import GroundTruth, Predictions
+
+
+def scores(truth: GroundTruth, evaluation: Evaluation) -> dict[str, Any]:
+    """The result of ``cltdr eval --json-out``: thresholds, mAP, AP per class; fractions, not percent."""
+    columns = zip(evaluation.classes, evaluation.ap.T, strict=True)
+    return {
+        "tiou": evaluation.tious.tolist(),
+        "mAP": evaluation.mean_ap.tolist(),
+        "average_mAP": evaluation.average,
+        "per_class": {truth.label_names[label]: column.tolist() for label, column in columns},
+        "videos": len(truth.video_ids),
+        "instances": len(truth),
+    }
+
+
+def analysis(
+    truth: GroundTruth,
+    predictions: Predictions,
+    evaluation: Evaluation,
+    length_edges: Sequence[float],
+    count_edges: Sequence[float],
+) -> dict[str, Any]:
+    """The scores and recall, sensitivity, false positives and curves, ready for JSON and for ``plots``.
+
+    Args:
+        truth: The instances.
+        predictions: The predictions.
+        evaluation: Their evaluation.
+        length_edges: Seconds between kinds of instances, rising.
+        count_edges: Instances of a class in a video between kinds, rising.
+    """
+    wrong = false_positives(truth, predictions, evaluation)
+    curves = precision_at_recall(evaluation)
+    tious = evaluation.tious
+    return {
+        **scores(truth, evaluation),
+        "predictions": len(predictions),
+        "recall": {
+            "any_label": _recall(recall_at(truth, predictions, tious)),
+            "same_label": _recall(recall_at(truth, predictions, tious, same_label=True)),
+        },
+        "normalized_mAP": normalized_mean_ap(truth, evaluation).tolist(),
+        "by_length": [_bucket(bucket) for bucket in by_length(truth, evaluation, length_edges)],
+        "by_instances_per_video": [_bucket(bucket) for bucket in by_count(truth, evaluation, count_edges)],
+        "false_positives": {
+            "kinds": list(KINDS),
+            "least_tiou": LEAST_TIOU,
+            "profile": wrong.profile.tolist(),
+            "counts": wrong.counts.tolist(),
+            "gain": wrong.gain.tolist(),
+        },
+        "precision_recall": _curves(truth, evaluation, curves),
+    }
+
+
+def _recall(recall: Recall) -> dict[str, Any]:
+    return {
+        "segments_per_video": recall.proposals.tolist(),
+        "recall": recall.recall.tolist(),
+        "average_recall": recall.average.tolist(),
+    }
+
+
+def _bucket(bucket: Bucket) -> dict[str, Any]:
+    return {
+        "name": bucket.name,
+        "instances": bucket.instances,
+        "classes": bucket.classes,
+        "mAP": bucket.mean_ap.tolist(),
+        "average_mAP": float(bucket.mean_ap.mean()),
+        "normalized_mAP": bucket.normalized.tolist(),
+        "average_normalized_mAP": float(bucket.normalized.mean()),
+        "recall": bucket.recall.tolist(),
+    }
+
+
+def _curves(truth: GroundTruth, evaluation: Evaluation, curves: NDArray[np.float64]) -> dict[str, Any]:
+    mean = curves.mean(axis=1) if len(evaluation.classes) else curves.sum(axis=1)
+    names = [truth.label_names[label] for label in evaluation.classes]
+    per_class = {name: np.round(curves[:, k], 6).tolist() for k, name in enumerate(names)}
+    return {"recall": np.round(RECALL_GRID, 2).tolist(), "mean": mean.tolist(), "per_class": per_class}
