@@ -18,7 +18,7 @@ USUAL_KEYS = ("feats", "features")
 
 
 def read_array(path: Path, keys: Sequence[str] = ()) -> NDArray[np.float32]:
-    """The features of a ``.npy``, ``.npz`` or ``.pt`` file as float32 ``[T, C]``.
+    """The features of a ``.npy``, ``.npz``, ``.pt`` or ``.pkl`` file as float32 ``[T, C]``.
 
     Args:
         path: The file.
@@ -28,7 +28,13 @@ def read_array(path: Path, keys: Sequence[str] = ()) -> NDArray[np.float32]:
         FeatureError: Unreadable, damaged, of another form, empty, or with values that are not finite; a pickle
             inside is refused.
     """
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".pt": _read_pt}
+    readers = {
+        ".npy": _read_npy,
+        ".npz": _read_npz,
+        ".pt": _read_pt,
+        ".pkl": _read_pickle,
+        ".pickle": _read_pickle,
+    }
     if path.suffix.lower() not in readers:
         raise FeatureError(f"{path}: not a kind of feature file", f"there are {', '.join(readers)}")
     if not path.is_file():
@@ -111,6 +117,13 @@ def _read_pt(path: Path, keys: Sequence[str]) -> NDArray[Any]:
         if not isinstance(value, torch.Tensor):
             raise FeatureError(f"{path}: {key or 'its content'} is a {type(value).__name__}, not a tensor")
     return _joined({key: value.detach().to(_numpy_kin(value)).numpy() for key, value in chosen.items()}, path)
+
+
+def _read_pickle(path: Path, keys: Sequence[str]) -> NDArray[Any]:
+    from cltdr_cli.features.pickled import read_pickled
+
+    arrays = read_pickled(path)
+    return _joined({key: arrays[key] for key in _chosen(list(arrays), keys, path)}, path)
 
 
 def _numpy_kin(tensor: Any) -> Any:

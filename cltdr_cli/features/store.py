@@ -154,7 +154,7 @@ def load_features(
     if expected is not None:
         _check_width(features, expected, path)
         if sidecar is not None:
-            _check_sidecar(sidecar, expected, path)
+            check_sidecar(sidecar, expected, path)
     grid = _grid(sidecar, expected, fps, path)
     duration = duration_seconds or (sidecar.duration_seconds if sidecar is not None else None)
     if grid is None or duration is None:
@@ -200,8 +200,12 @@ def _check_pair(features: NDArray[np.float32], sidecar: Sidecar, path: Path) -> 
         )
 
 
-def _check_sidecar(sidecar: Sidecar, expected: ExpectedFeatures, path: Path) -> None:
-    """Features of another kind or grid give segments in wrong places without any other sign of it."""
+def check_sidecar(sidecar: Sidecar, expected: ExpectedFeatures, path: Path) -> None:
+    """Features of another kind or grid give segments in wrong places without any other sign of it.
+
+    Raises:
+        FeatureError: What the sidecar of ``path`` says is not what the model expects.
+    """
     recipe = sidecar.recipe
     pairs = (
         ("stride", recipe.stride_frames, expected.stride_frames),

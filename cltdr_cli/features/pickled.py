@@ -1,0 +1,154 @@
+"""Arrays and tensors out of published pickles (HACS SlowFast features) without running anything in them.
+
+Unpickling a file means calling whatever it names. Here a file may name seven things, those that arrays and tensors
+are made of, and each name leads to a stand-in of ours: numpy's own constructors take types and bytes on trust.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import FeatureError
+
+_KINDS = frozenset("fiu")
+
+
+def read_pickled(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a pickled mapping, or of a single pickled array under the empty key.
+
+    Raises:
+        FeatureError: Unreadable, damaged, or it names anything but plain arrays and tensors: that is told, and
+            never called.
+    """
+    try:
+        with path.open("rb") as file:
+            content = _ArraysOnly(file).load()
+        items = content if isinstance(content, Mapping) else {"": content}
+        return {str(key): _as_array(value) for key, value in items.items()}
+    except _RefusedError as refused:
+        raise FeatureError(
+            f"{path}: refused: reading it would call {refused}, and a feature file holds arrays only",
+            "load it where you trust it, and save the plain arrays with numpy.savez",
+        ) from refused
+    except OSError as error:
+        raise FeatureError(f"{path}: cannot be read: {error.strerror}", "check the name") from error
+    except Exception as error:  # a damaged pickle may fail in any way
+        raise FeatureError(f"{path}: damaged, or no pickle of arrays: {error}", "get it again") from error
+
+
+class _RefusedError(Exception):
+    """The file names something that is not needed for arrays."""
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """An unpickler that knows seven names."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Our stand-in for a name of the file."""
+        module = module.replace("numpy._core", "numpy.core")
+        maker = _STAND_INS.get((module, name))
+        if maker is None:
+            raise _RefusedError(f"{module}.{name}")
+        return maker()
+
+
+class _Dtype:
+    """What a file says of the type of an array."""
+
+    def __init__(self, name: str, align: bool = False, copy: bool = True) -> None:
+        self.name, self.order = name, "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = str(state[1])
+
+    def made(self) -> np.dtype[Any]:
+        """The type, if it is one of plain numbers."""
+        dtype = np.dtype(self.name)
+        if dtype.kind not in _KINDS or self.order not in ("=", "<", ">", "|"):
+            raise ValueError(f"an array of {self.name}")
+        return dtype.newbyteorder(self.order) if self.order in "<>" else dtype
+
+
+class _Array:
+    """What a file says of an array."""
+
+    def __init__(self, *_: object) -> None:
+        self.array: NDArray[Any] = np.zeros(0, np.float32)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, dtype, is_fortran, data = state
+        self.array = _from_bytes(data, dtype, shape, "F" if is_fortran else "C")
+
+
+def _from_bytes(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: Any) -> NDArray[Any]:
+    raw = data.encode("latin1") if isinstance(data, str) else data
+    if not isinstance(raw, (bytes, bytearray)):
+        raise ValueError("an array of objects")
+    return np.frombuffer(raw, dtype.made()).reshape(shape, order=order)
+
+
+def _frombuffer(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: str) -> _Array:
+    """How numpy pickles by protocol 5."""
+    made = _Array()
+    made.array = _from_bytes(data, dtype, shape, order)
+    return made
+
+
+def _encode(text: str, encoding: str = "utf-8") -> bytes:
+    """How old protocols write bytes."""
+    if encoding != "latin1":
+        raise ValueError(f"bytes as {encoding}")
+    return text.encode("latin1")
+
+
+def _storage(data: bytes) -> Any:
+    """The numbers of a tensor: a file of ``torch.save`` inside the pickle."""
+    import torch
+
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+
+
+def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> Any:
+    """A tensor over its numbers; PyTorch checks that it does not reach past them."""
+    import torch
+
+    if not isinstance(storage, torch.storage.TypedStorage):
+        raise ValueError("a tensor without numbers")
+    untyped: Any = storage._untyped_storage  # pyright: ignore[reportPrivateUsage] # the public name only warns
+    return torch.empty(0, dtype=storage.dtype).set_(untyped, offset, size, stride)
+
+
+def _fresh(function: Callable[..., Any]) -> Callable[[], Any]:
+    """A new function each time, so that a file cannot change ours through what it is given."""
+    return lambda: lambda *words: function(*words)
+
+
+_STAND_INS: dict[tuple[str, str], Callable[[], Any]] = {
+    ("collections", "OrderedDict"): lambda: OrderedDict,
+    ("numpy", "ndarray"): lambda: _Array,
+    ("numpy", "dtype"): lambda: _Dtype,
+    ("numpy.core.multiarray", "_reconstruct"): lambda: _Array,
+    ("numpy.core.numeric", "_frombuffer"): _fresh(_frombuffer),
+    ("_codecs", "encode"): _fresh(_encode),
+    ("torch.storage", "_load_from_bytes"): _fresh(_storage),
+    ("torch._utils", "_rebuild_tensor_v2"): _fresh(_tensor),
+}
+"""What the names of a file lead to."""
+
+
+def _as_array(value: Any) -> NDArray[Any]:
+    if isinstance(value, _Array):
+        return value.array
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        raise ValueError(f"a {type(value).__name__} where an array should be")
+    return value.detach().float().numpy()
