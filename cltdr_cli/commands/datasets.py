@@ -56,7 +56,7 @@ def check(
     """Find what is wrong with annotations before any training.
 
     Segments past the end, reversed or empty ones, unknown labels, overlapping duplicates, frame rates and
-    durations that contradict the features or videos. Exit status 1 if something must be mended.
+    durations that contradict the features or videos. Exit status 1 if something is to be mended.
     """
     from cltdr_cli.commands.scoring import read_benchmark_annotations
     from cltdr_cli.data.benchmarks import benchmark
@@ -77,7 +77,7 @@ def check(
     )
     findings = check_annotations(read, names, _measured(features, videos))
     for finding in findings:
-        console.warning(f"{'must be mended: ' if finding.severe else ''}{finding}")
+        console.warning(f"{'to mend: ' if finding.severe else ''}{finding}")
     if not findings:
         console.notice("nothing wrong found")
     if any(finding.severe for finding in findings):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
 from cltdr_cli.data.findings import Finding, found
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
+from cltdr_cli.data.video_ids import core_id
 from cltdr_cli.data.video_info import VideoFacts
 
 SAME_TIOU = 0.9
@@ -84,8 +85,12 @@ def _empty(context: CheckContext) -> list[Finding]:
 
 
 def _outside(context: CheckContext) -> list[Finding]:
-    places = [_place(v, i) for v, i in _items(context) if i.end <= 0 or i.start >= _duration(context, v)]
+    places = [_place(v, i) for v, i in _items(context) if _is_outside(i, _duration(context, v))]
     return found("outside", "instances lie wholly outside their video", places, "nothing of them can be seen")
+
+
+def _is_outside(item: Instance, duration_seconds: float) -> bool:
+    return item.end - item.start >= TOLERANCE_SECONDS and (item.end <= 0 or item.start >= duration_seconds)
 
 
 def _past_end(context: CheckContext) -> list[Finding]:
@@ -140,7 +145,7 @@ def _fps(context: CheckContext) -> list[Finding]:
     places = [
         f"{v.video_id}: annotated {v.fps:g}, measured {fps:g}"
         for v in context.videos
-        if (facts := context.measured.get(v.video_id)) is not None
+        if (facts := _facts(context, v)) is not None
         and (fps := facts.fps) is not None
         and v.fps is not None
         and abs(fps - v.fps) > _FPS_TOLERANCE * v.fps
@@ -154,7 +159,7 @@ def _duration_differs(context: CheckContext) -> list[Finding]:
     places = [
         f"{v.video_id}: annotated {v.duration_seconds:g} s, measured {measured:g} s"
         for v in context.videos
-        if (facts := context.measured.get(v.video_id)) is not None
+        if (facts := _facts(context, v)) is not None
         and (measured := facts.duration_seconds) is not None
         and v.duration_seconds is not None
         and abs(measured - v.duration_seconds) > _DURATION_TOLERANCE_SECONDS
@@ -163,7 +168,7 @@ def _duration_differs(context: CheckContext) -> list[Finding]:
 
 
 def _missing_files(context: CheckContext) -> list[Finding]:
-    names = [v.video_id for v in context.videos if context.files_given and v.video_id not in context.measured]
+    names = [v.video_id for v in context.videos if context.files_given and _facts(context, v) is None]
     return found("no-file", "annotated videos have no file", names, "not trained on, and missed in scoring")
 
 
@@ -198,9 +203,13 @@ def _splits(context: CheckContext) -> list[str]:
     return sorted({video.split for video in context.videos})
 
 
+def _facts(context: CheckContext, video: AnnotatedVideo) -> VideoFacts | None:
+    return context.measured.get(video.video_id) or context.measured.get(core_id(video.video_id))
+
+
 def _duration(context: CheckContext, video: AnnotatedVideo) -> float:
     """Annotated duration, else the measured one, else infinite."""
-    facts = context.measured.get(video.video_id)
+    facts = _facts(context, video)
     measured = facts.duration_seconds if facts is not None else None
     known = video.duration_seconds if video.duration_seconds is not None else measured
     return math.inf if known is None else known

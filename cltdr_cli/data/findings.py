@@ -18,7 +18,7 @@ class Finding:
         count: How often.
         examples: The first few places.
         consequence: What happens to them.
-        severe: Whether it must be mended before training.
+        severe: Whether it should be mended before training.
     """
 
     kind: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +10,9 @@ from numpy.typing import NDArray
 from cltdr_cli.data.findings import Finding, found
 from cltdr_cli.data.ground_truth import ScoredSplit
 from cltdr_cli.data.prediction_files import LabelKey, ResultRows
+from cltdr_cli.data.video_ids import core_id
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.evaluation.tables import UNKNOWN, Predictions
-
-_FILE_SUFFIXES = {".npy", ".npz", ".pt", ".mp4", ".avi", ".mkv", ".webm", ".mov"}
 
 
 def aligned(
@@ -61,15 +59,9 @@ def _video_places(wanted: tuple[str, ...], video_ids: tuple[str, ...]) -> NDArra
     """Index in ``video_ids`` of each wanted id: by the id, else by its core where that is one video's only."""
     cores: dict[str, int] = {}
     for i, name in enumerate(video_ids):
-        cores[_core(name)] = UNKNOWN if _core(name) in cores else i
+        cores[core_id(name)] = UNKNOWN if core_id(name) in cores else i
     exact = {name: i for i, name in enumerate(video_ids)}
-    return np.array([exact.get(name, cores.get(_core(name), UNKNOWN)) for name in wanted], np.int64)
-
-
-def _core(video_id: str) -> str:
-    """A video id without the ``v_`` of ActivityNet's files and without the suffix of a feature or video file."""
-    stem = video_id[: -len(suffix)] if (suffix := PurePosixPath(video_id).suffix) in _FILE_SUFFIXES else video_id
-    return stem.removeprefix("v_")
+    return np.array([exact.get(name, cores.get(core_id(name), UNKNOWN)) for name in wanted], np.int64)
 
 
 def _label_place(key: LabelKey, places: Mapping[str, int], numbers: Mapping[int, str]) -> int:

@@ -65,7 +65,7 @@ def _figure(columns: int, width: float = 10.0, height: float = 4.2) -> tuple[Fig
 def _draw_scores(analysis: Mapping[str, Any]) -> Figure:
     """The mAP at each threshold, and the average AP of each class."""
     classes = sorted(analysis["per_class"].items(), key=lambda item: float(np.mean(item[1])))
-    shown = classes if len(classes) <= 40 else [*classes[:20], *classes[-20:]]
+    shown = classes if len(classes) <= 30 else [*classes[:15], *classes[-15:]]
     figure, (left, right) = _figure(2, height=max(4.2, 0.19 * len(shown)))
     _bars(left, [f"{t:.2f}" for t in analysis["tiou"]], analysis["mAP"])
     left.set(xlabel="tIoU", ylabel="mAP (%)", title=f"average mAP {100 * analysis['average_mAP']:.2f} %")
@@ -75,7 +75,7 @@ def _draw_scores(analysis: Mapping[str, Any]) -> Figure:
     right.set_ylim(-0.6, len(shown) - 0.4)
     right.grid(axis="y", visible=False)
     right.grid(axis="x", color="#dddddd", linewidth=0.6)
-    cut = "" if len(shown) == len(classes) else f" (20 worst and 20 best of {len(classes)})"
+    cut = "" if len(shown) == len(classes) else f" (15 worst and 15 best of {len(classes)})"
     right.set(xlabel="AP, mean over tIoU (%)", title=f"per class{cut}")
     return figure
 
@@ -135,7 +135,7 @@ def _draw_sensitivity(analysis: Mapping[str, Any]) -> Figure:
         ax.legend(fontsize=8, frameon=False, loc="upper left")
     top = max(ax.get_ylim()[1] for ax in axes)
     for ax in axes:
-        ax.set_ylim(0, top * 1.12)
+        ax.set_ylim(0, top * 1.1)
     axes[0].set_ylabel("normalised mAP, mean over tIoU (%)")
     return figure
 
@@ -156,6 +156,7 @@ def _draw_false_positives(analysis: Mapping[str, Any]) -> Figure:
         ylabel="share (%)",
         ylim=(0, 100),
     )
+    left.xaxis.label.set_fontsize(8.5)
     left.set_title(f"what predictions are, tIoU {tious[middle]:.2f}")
     left.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
     gains = np.array(wrong["gain"]).mean(axis=0)[1:]
@@ -169,11 +170,11 @@ def _bars(ax: Axes, names: list[str], values: Any, colors: list[str] | str = _ON
     """Bars of fractions, in percent, with their numbers on top."""
     heights = [100 * float(value) for value in values]
     bars = ax.bar(range(len(names)), heights, 0.7, color=colors)
-    labels = ax.bar_label(bars, [f"{height:.1f}" for height in heights], fontsize=8, zorder=3)
+    labels = ax.bar_label(bars, [f"{height:.1f}" for height in heights], fontsize=8, zorder=3, padding=3)
     for label in labels:
         label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})
     ax.set_xticks(range(len(names)), names, fontsize=8)
-    ax.margins(y=0.12)
+    ax.set_ylim(0, max(1.0, 1.12 * max(heights)))
 
 
 def _shade(place: int, count: int) -> tuple[float, float, float, float]:
