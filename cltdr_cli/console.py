@@ -26,6 +26,9 @@ PATIENCE_SECONDS = 1.0
 """Work that is over sooner draws no progress bar."""
 
 _PANEL_LINES = 20
+_STATE_COLUMNS = 48
+"""Room for ``12345/67890 frames · 123 frames/s · 1:23:45 left`` beside a progress bar."""
+
 _LABEL_COLORS = (
     "cyan", "magenta", "green", "yellow", "bright_blue", "red",
     "bright_cyan", "bright_magenta", "bright_green", "bright_yellow", "blue", "bright_red",
@@ -61,6 +64,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         rows: Cells, as many as columns in each row. Columns of numbers are set flush right.
     """
     console = _stdout()
+    columns = [harmless(column) for column in columns]
     cells = [[harmless(cell) for cell in row] for row in rows]
     right = [is_numeric([row[i] for row in cells]) for i in range(len(columns))]
     if console.is_terminal:
@@ -102,16 +106,17 @@ def warning(text: str) -> None:
 def error_panel(error: CltdrError) -> None:
     """Show on stderr what happened, why, and what to do: a panel on a terminal, else plain lines."""
     console = _stderr()
-    body, hint = _at_most(error.message.splitlines()), error.hint.splitlines()
+    body = [harmless(line) for line in _at_most(error.message.splitlines())]
+    hint = [harmless(line) for line in error.hint.splitlines()]
     if not console.is_terminal:
         _print_lines(console, [("  " if i else "error: ") + line for i, line in enumerate(body + hint)])
         return
     from rich.panel import Panel
     from rich.text import Text
 
-    text = Text("\n".join(map(harmless, body)))
+    text = Text("\n".join(body))
     if hint:
-        text.append("\n\n" + "\n".join(map(harmless, hint)), "cyan")
+        text.append("\n\n" + "\n".join(hint), "cyan")
     console.print(Panel(text, title="error", title_align="left", border_style="red"))
 
 
@@ -244,14 +249,17 @@ def _draw_segments(console: Console, title: str, shown: Sequence[Segment], durat
     from rich.table import Table
     from rich.text import Text
 
-    bar_columns = max(12, min(48, console.width - 48))
+    bar_columns = max(12, min(48, console.width - 52))
     names = dict.fromkeys(segment.label for segment in shown)
     color = {name: _LABEL_COLORS[i % len(_LABEL_COLORS)] for i, name in enumerate(names)}
     drawn = Table(title=Text(title, "bold"), title_justify="left", header_style="bold", box=None, padding=(0, 1))
     end = clock_time(duration_seconds)
     drawn.add_column(Text("0:00" + end.rjust(bar_columns - 4), "dim"), width=bar_columns, no_wrap=True)
     for head in ("start", "end", "label", "score"):
-        drawn.add_column(Text(head), justify="left" if head == "label" else "right", overflow="fold")
+        is_label = head == "label"
+        drawn.add_column(
+            Text(head), justify="left" if is_label else "right", no_wrap=not is_label, overflow="fold"
+        )
     for segment in shown:
         start, stop, label, score = _segment_cells(segment)
         bar = _time_bar(segment, max(duration_seconds, segment.end), bar_columns, color[segment.label])
@@ -273,9 +281,16 @@ def _time_bar(segment: Segment, duration_seconds: float, columns: int, color: st
 def _new_display() -> Progress | None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
 
     console = Console(stderr=True, highlight=False)
     if _quiet or not console.is_terminal:
         return None
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[state]}"))
-    return Progress(*columns, console=console, transient=True)
+    bar_columns = min(40, console.width // 5)
+    name_columns = max(12, console.width - bar_columns - _STATE_COLUMNS)
+    name = TextColumn(
+        "{task.description}", markup=False, table_column=Column(max_width=name_columns, no_wrap=True)
+    )
+    bar = BarColumn(bar_width=bar_columns)
+    state = TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True))
+    return Progress(name, bar, state, console=console, transient=True)
