@@ -12,7 +12,16 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cltdr_cli.plain_text import aligned, clock_time, harmless, is_numeric, progress_state
+from cltdr_cli.plain_text import (
+    aligned,
+    clock_time,
+    first_lines,
+    harmless,
+    is_numeric,
+    progress_state,
+    segment_cells,
+    segments_title,
+)
 
 if TYPE_CHECKING:
     from rich.bar import Bar
@@ -82,13 +91,13 @@ def segments_table(result: VideoResult, limit: int | None = None) -> None:
     """
     console = _stdout()
     shown = sorted(list(result)[:limit], key=lambda segment: (segment.start, segment.end))
-    title = _segments_title(result, len(shown))
+    title = segments_title(result, len(shown))
     if not shown:
         _print_lines(console, [title])
     elif console.is_terminal:
         _draw_segments(console, title, shown, result.duration_seconds)
     else:
-        columns, cells = ("start", "end", "label", "score"), [_segment_cells(segment) for segment in shown]
+        columns, cells = ("start", "end", "label", "score"), [segment_cells(segment) for segment in shown]
         _print_lines(console, [title, *aligned(columns, cells, [True, True, False, True])])
 
 
@@ -106,7 +115,7 @@ def warning(text: str) -> None:
 def error_panel(error: CltdrError) -> None:
     """Show on stderr what happened, why, and what to do: a panel on a terminal, else plain lines."""
     console = _stderr()
-    body = [harmless(line) for line in _at_most(error.message.splitlines())]
+    body = [harmless(line) for line in first_lines(error.message, None if _debug else _PANEL_LINES)]
     hint = [harmless(line) for line in error.hint.splitlines()]
     if not console.is_terminal:
         _print_lines(console, [("  " if i else "error: ") + line for i, line in enumerate(body + hint)])
@@ -188,7 +197,11 @@ def progress(
 def _stdout() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    class Stdout(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end the program; main knows how
+
+    return Stdout(highlight=False)
 
 
 def _stderr() -> Console:
@@ -214,12 +227,6 @@ def _print_lines(console: Console, lines: Sequence[str]) -> None:
         console.print(line, markup=False, emoji=False, soft_wrap=True)
 
 
-def _at_most(lines: list[str]) -> list[str]:
-    if len(lines) <= _PANEL_LINES or _debug:
-        return lines
-    return [*lines[:_PANEL_LINES], f"... and {len(lines) - _PANEL_LINES} more lines (all with --debug)"]
-
-
 def _draw_table(
     console: Console, title: str, columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]
 ) -> None:
@@ -232,17 +239,6 @@ def _draw_table(
     for row in cells:
         drawn.add_row(*map(Text, row))
     console.print(drawn)
-
-
-def _segments_title(result: VideoResult, shown: int) -> str:
-    name = f"{harmless(result.video_id)} ({clock_time(result.duration_seconds)})"
-    if shown < len(result):
-        return f"{name}: the best {shown} of {len(result)} segments"
-    return f"{name}: {shown or 'no'} segment{'' if shown == 1 else 's'}"
-
-
-def _segment_cells(segment: Segment) -> list[str]:
-    return [clock_time(segment.start), clock_time(segment.end), harmless(segment.label), f"{segment.score:.3f}"]
 
 
 def _draw_segments(console: Console, title: str, shown: Sequence[Segment], duration_seconds: float) -> None:
@@ -261,7 +257,7 @@ def _draw_segments(console: Console, title: str, shown: Sequence[Segment], durat
             Text(head), justify="left" if is_label else "right", no_wrap=not is_label, overflow="fold"
         )
     for segment in shown:
-        start, stop, label, score = _segment_cells(segment)
+        start, stop, label, score = segment_cells(segment)
         bar = _time_bar(segment, max(duration_seconds, segment.end), bar_columns, color[segment.label])
         drawn.add_row(bar, start, stop, Text(label, color[segment.label]), score)
     console.print(drawn)

@@ -53,7 +53,7 @@ class SubcommandTable(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride] # typer.Context is typer's public name of the same class
         """Names of the subcommands whose modules are there."""
-        return [name for name, subcommand in SUBCOMMANDS.items() if _is_installed(subcommand)]
+        return [name for name, subcommand in SUBCOMMANDS.items() if is_installed(subcommand)]
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
         """The subcommand of that name, imported now; None if there is none."""
@@ -161,7 +161,8 @@ def _new_app() -> typer.Typer:
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-def _is_installed(subcommand: Subcommand) -> bool:
+def is_installed(subcommand: Subcommand) -> bool:
+    """Whether its module is there."""
     return importlib.util.find_spec(f"cltdr_cli.commands.{subcommand.module}") is not None
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cltdr_cli.segments import Segment, VideoResult
 
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories that move the cursor or cannot be encoded."""
@@ -70,6 +74,27 @@ def progress_state(done: float, total: float | None, unit: str, elapsed_seconds:
         if total is not None:
             parts.append(f"{clock_time(max(0.0, total - done) / speed, 0)} left")
     return " · ".join(parts)
+
+
+def first_lines(text: str, most: int | None) -> list[str]:
+    """Lines of a text; of a long one the first, and how many are left out."""
+    lines = text.splitlines()
+    if most is None or len(lines) <= most:
+        return lines
+    return [*lines[:most], f"... and {len(lines) - most} more lines (all with --debug)"]
+
+
+def segments_title(result: VideoResult, shown: int) -> str:
+    """Name and length of a video, and how many of its segments are shown."""
+    name = f"{harmless(result.video_id)} ({clock_time(result.duration_seconds)})"
+    if shown < len(result):
+        return f"{name}: the best {shown} of {len(result)} segments"
+    return f"{name}: {shown or 'no'} segment{'' if shown == 1 else 's'}"
+
+
+def segment_cells(segment: Segment) -> list[str]:
+    """Start, end, label and score of a segment."""
+    return [clock_time(segment.start), clock_time(segment.end), harmless(segment.label), f"{segment.score:.3f}"]
 
 
 def _is_harmful(letter: str) -> bool:
