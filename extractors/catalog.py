@@ -153,13 +153,13 @@ DEMO = ExtractorSpec(
     antialias=True,
     mean=(0.5,),
     std=(0.25,),
-    layer="mean over space and time",
+    layer="projection of the mean and peak over space of four cells",
     weights="demo",
     weights_licence="MIT",
     note="Knows drawn figures only; of no use on real footage.",
     byte_resize=True,
     window_range=(16, 16),
-    parameters=912_640,
+    parameters=778_768,
 )
 
 EXTRACTORS: dict[str, ExtractorRecord] = {

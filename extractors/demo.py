@@ -1,9 +1,9 @@
 """The demo network: a small 3-D CNN that a laptop runs in real time, trained on drawn figures only.
 
-Every 3-D convolution is factorised into a 3×3 over space and a 3 over time (Tran et al., "A Closer Look at
-Spatiotemporal Convolutions", CVPR 2018), and both run as 2-D convolutions on channels-last memory: on a CPU, twice
-as fast as the same thing written with ``Conv3d``. All 16 frames stay apart through the first three scales, since a
-wave or a punch is a matter of a few frames; time is halved only where a cell already covers 8×8 pixels.
+Its first convolution takes four frames at once and moves on by four (a tubelet), so that what follows sees 4 cells
+of a 16-frame window instead of 16 frames; convolutions over space and over time then take turns, as factorised by
+Tran et al., "A Closer Look at Spatiotemporal Convolutions", CVPR 2018. Windows start 4 frames apart, so a cell is
+the same in all four windows that hold it, and windows of one run of frames share its cells.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from extractors.spec import ExtractorSpec
 from extractors.state_dict import StateDictError, check_fit, unwrapped
@@ -23,76 +23,39 @@ WIDTH = 256
 CLASSES = 9
 """Eight actions and idle."""
 
-SPACE, TIME = "space", "time"
-LAYERS: tuple[tuple[str, int, int], ...] = (
-    (SPACE, 16, 2),
-    (SPACE, 32, 2),
-    (TIME, 32, 1),
-    (SPACE, 64, 2),
-    (TIME, 64, 1),
-    (SPACE, 64, 1),
-    (TIME, 64, 2),
-    (SPACE, 128, 2),
-    (TIME, 128, 2),
-    (SPACE, 128, 1),
-    (TIME, 192, 1),
-    (SPACE, 192, 2),
-    (TIME, WIDTH, 1),
-)
-"""Axis, output channels and stride of each layer: 112x112 and 16 frames, down to 4x4 and 4."""
+CELL_FRAMES = 4
+WINDOW_CELLS = 4
+
+SPACE: tuple[tuple[int, int], ...] = ((24, 2), (48, 2), (48, 1), (96, 2), (96, 1), (128, 2), (128, 1))
+"""Output channels and stride of each layer over space: 112x112 pixels down to 7x7."""
 
 
-class FactorisedLayer(nn.Module):
-    """Convolution over space or over time, batch norm, ReLU, and the input added where the shapes allow it.
-
-    Activations stay ``[B · T, C, H, W]`` in channels-last memory, where folding time in and out costs no copy.
+class Layer(nn.Module):
+    """Convolution, batch norm, ReLU, and the input added where the shapes allow it.
 
     Args:
-        axis: ``space`` (3×3) or ``time`` (3).
         inputs: Channels in.
         outputs: Channels out.
-        stride: Along that axis.
+        kernel: Rows and columns of the kernel.
+        stride: In rows and columns.
     """
 
-    def __init__(self, axis: str, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int] = (3, 3), stride: int = 1) -> None:
         super().__init__()
-        self.over_time = axis == TIME
-        self.conv = nn.Conv2d(
-            inputs,
-            outputs,
-            kernel_size=(3, 1 if self.over_time else 3),
-            stride=(stride, 1 if self.over_time else stride),
-            padding=(1, 0 if self.over_time else 1),
-            bias=False,
-        )
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outputs)
         self.residual = inputs == outputs and stride == 1
 
-    def forward(self, frames: Tensor, batch: int) -> Tensor:
-        """``[batch · T, C, H, W]`` to the same with new channels, its own axis divided by the stride."""
-        height, width = frames.shape[2:]
-        signal = _time_first(frames, batch) if self.over_time else frames
-        answer = self.norm(self.conv(signal))
-        if self.residual:
-            answer = answer + signal
-        answer = functional.relu(answer)
-        return _frames_first(answer, height, width) if self.over_time else answer
+    def forward(self, pixels: Tensor) -> Tensor:
+        """``[N, C, H, W]`` to the same with new channels, rows and columns divided by the stride."""
+        answer = functional.relu(self.norm(self.conv(pixels)))
+        return answer + pixels if self.residual else answer
 
     def fold(self) -> None:
         """Multiply the batch norm into the convolution; for inference only."""
         if isinstance(self.norm, nn.BatchNorm2d):
             self.conv, self.norm = fuse_conv_bn_eval(self.conv, self.norm), nn.Identity()
-
-
-def _time_first(frames: Tensor, batch: int) -> Tensor:
-    """``[B · T, C, H, W]`` to ``[B, C, T, H · W]``, both channels-last."""
-    count, channels, height, width = frames.shape
-    return frames.permute(0, 2, 3, 1).reshape(batch, count // batch, height * width, channels).permute(0, 3, 1, 2)
-
-
-def _frames_first(signal: Tensor, height: int, width: int) -> Tensor:
-    """``[B, C, T, H · W]`` back to ``[B · T, C, H, W]``."""
-    return signal.permute(0, 2, 3, 1).reshape(-1, height, width, signal.shape[1]).permute(0, 3, 1, 2)
 
 
 class DemoNetwork(nn.Module):
@@ -105,32 +68,73 @@ class DemoNetwork(nn.Module):
 
     def __init__(self, classes: int = CLASSES, dropout: float = 0.0) -> None:
         super().__init__()
-        inputs = (3, *(outputs for _, outputs, _ in LAYERS))
-        self.layers = nn.ModuleList(
-            FactorisedLayer(axis, before, outputs, stride)
-            for before, (axis, outputs, stride) in zip(inputs, LAYERS, strict=False)
+        inputs = (3 * CELL_FRAMES, *(outputs for outputs, _ in SPACE))
+        self.space = nn.ModuleList(
+            Layer(before, outputs, stride=stride) for before, (outputs, stride) in zip(inputs, SPACE, strict=False)
         )
+        width = SPACE[-1][0]
+        self.time = nn.ModuleList(Layer(width, width, kernel=(3, 1)) for _ in range(2))
+        self.project = nn.Linear(WINDOW_CELLS * 2 * width, WIDTH, bias=False)
+        self.norm: nn.Module = nn.BatchNorm1d(WIDTH)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(WIDTH, classes)
 
+    def cells(self, frames: Tensor) -> Tensor:
+        """Frames ``[B, 4·N, 3, S, S]`` to maps of their cells ``[B, N, H, W, 128]``."""
+        batch, count, channels, height, width = frames.shape
+        maps = frames.reshape(batch * count // CELL_FRAMES, CELL_FRAMES * channels, height, width)
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        for layer in self.space:
+            maps = layer(maps)
+        return maps.permute(0, 2, 3, 1).unflatten(0, (batch, -1))
+
+    def over_time(self, cells: Tensor) -> Tensor:
+        """Cells of windows ``[B, 4, H, W, 128]`` to mean and peak over space of each, ``[B, 4, 256]``."""
+        maps = cells.flatten(2, 3).permute(0, 3, 1, 2)
+        for layer in self.time:
+            maps = layer(maps)
+        return torch.cat([maps.mean(3), maps.amax(3)], 1).transpose(1, 2)
+
+    def projected(self, pooled: Tensor) -> Tensor:
+        """Pooled cells ``[B, 4, 256]`` to features ``[B, 256]``."""
+        return functional.relu(self.norm(self.project(pooled.flatten(1))))
+
     def features(self, clips: Tensor) -> Tensor:
-        """Clips ``[B, F, 3, S, S]`` to features ``[B, 256]``: the mean over space and time."""
-        batch = clips.shape[0]
-        frames = clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        for layer in self.layers:
-            frames = layer(frames, batch)
-        return frames.mean((2, 3)).view(batch, -1, WIDTH).mean(1)
+        """Clips ``[B, 16, 3, S, S]`` to features ``[B, 256]``."""
+        run = shared_run(clips)
+        if run is None:
+            return self.projected(self.over_time(self.cells(clips)))
+        windows = self.cells(run[None])[0].unfold(0, WINDOW_CELLS, 1).movedim(-1, 1)
+        return self.projected(self.over_time(windows))
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Clips ``[B, F, 3, S, S]`` to class logits ``[B, K]``."""
+        """Clips ``[B, 16, 3, S, S]`` to class logits ``[B, K]``."""
         return self.head(self.dropout(self.features(clips)))
 
     def fold(self) -> None:
-        """Multiply every batch norm into its convolution; for inference only."""
+        """Multiply every batch norm into what stands before it; for inference only."""
         self.eval()
-        for layer in self.layers:
-            assert isinstance(layer, FactorisedLayer)
+        for layer in (*self.space, *self.time):
+            assert isinstance(layer, Layer)
             layer.fold()
+        if isinstance(self.norm, nn.BatchNorm1d):
+            self.project, self.norm = fuse_linear_bn_eval(self.project, self.norm), nn.Identity()
+
+
+def shared_run(clips: Tensor) -> Tensor | None:
+    """The run of frames that clips one cell apart are views of.
+
+    Args:
+        clips: ``[B, F, 3, S, S]``.
+
+    Returns:
+        ``[F + 4·(B-1), 3, S, S]`` in the same memory; None where the clips are no such views.
+    """
+    between_clips, between_frames = clips.stride()[:2]
+    if len(clips) < 2 or between_clips != CELL_FRAMES * between_frames:
+        return None
+    frames = clips.shape[1] + CELL_FRAMES * (len(clips) - 1)
+    return clips.as_strided((frames, *clips.shape[2:]), clips.stride()[1:])
 
 
 class DemoFeatures(nn.Module):
@@ -142,7 +146,7 @@ class DemoFeatures(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Clips ``[B, F, 3, S, S]`` to features ``[B, 256]``."""
+        """Clips ``[B, 16, 3, S, S]`` to features ``[B, 256]``."""
         return self.network.features(clips)
 
 

@@ -1,0 +1,169 @@
+"""The extractor learns to tell what cells and windows of the drawn videos show; afterwards it is frozen."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cltdr_cli.demo.snippets import Footage, SnippetBatch, SnippetConfig, drawn_batch
+from cltdr_cli.demo.window_classes import clear_classes, pooled, window_shares
+from cltdr_cli.files import replacing
+from extractors.catalog import DEMO
+from extractors.demo import CELL_FRAMES, CLASSES, WINDOW_CELLS, DemoNetwork
+
+
+@dataclass(frozen=True)
+class ExtractorTraining:
+    """The numbers of the extractor's training.
+
+    Attributes:
+        steps: Optimiser steps.
+        learning_rate: Peak of a one-cycle schedule.
+        weight_decay: Of AdamW.
+        dropout: Before the classifier.
+        cell_weight: Of the loss on single cells, against that on windows.
+        seed: Of initial weights, snippets and dropout.
+        snippets: How batches are drawn.
+    """
+
+    steps: int = 3000
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.02
+    dropout: float = 0.1
+    cell_weight: float = 0.5
+    seed: int = 1
+    snippets: SnippetConfig = field(default_factory=SnippetConfig)
+
+
+class TrainedTwice(nn.Module):
+    """The network, and a classifier of single cells that is left behind after training."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.network = DemoNetwork(dropout=dropout)
+        self.cell_head = nn.Linear(self.network.project.in_features // WINDOW_CELLS, CLASSES)
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames ``[B, 4·N, 3, S, S]`` to logits of windows ``[B·(N-3), 9]``, and of their cells: ``[…, 4, 9]``."""
+        network = self.network
+        windows = network.cells(frames).unfold(1, WINDOW_CELLS, 1).movedim(-1, 2).flatten(0, 1)
+        pooled_cells = network.over_time(windows)
+        features = network.projected(pooled_cells)
+        return network.head(network.dropout(features)), self.cell_head(pooled_cells)
+
+    def loss(self, batch: SnippetBatch, cell_weight: float) -> Tensor:
+        """Cross-entropy against shares, of windows and of their cells."""
+        windows, cells = self(batch.frames)
+        of_windows = functional.cross_entropy(windows, batch.windows.flatten(0, 1))
+        targets = batch.cells.unfold(1, WINDOW_CELLS, 1).movedim(-1, 2)
+        return of_windows + cell_weight * functional.cross_entropy(cells.flatten(0, 1), targets.flatten(0, 2))
+
+
+def train_extractor(
+    footage: Sequence[Footage],
+    validation: Sequence[Footage],
+    config: ExtractorTraining,
+    run: Path,
+    report: Callable[[Mapping[str, Any]], object] | None = None,
+    every_steps: int = 250,
+) -> DemoNetwork:
+    """Train from random weights; a run that was stopped goes on from its last saved state.
+
+    Args:
+        footage: Training videos.
+        validation: Watched only: nothing is chosen by it.
+        config: The numbers.
+        run: Folder of the saved state (``state.pt``).
+        report: Called with what is known at every saved state.
+        every_steps: Steps between two saved states.
+    """
+    torch.manual_seed(config.seed)
+    model = TrainedTwice(config.dropout).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=config.steps, pct_start=0.15
+    )
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    done = _resumed(run / "state.pt", parts, config)
+    losses: list[float] = []
+    began = time.monotonic()
+    for step, batch in _batches(footage, config, done):
+        torch.manual_seed(config.seed * 1_000_003 + step)
+        loss = model.loss(batch, config.cell_weight)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        if (step + 1) % every_steps == 0 or step + 1 == config.steps:
+            _save(run / "state.pt", parts, config, step + 1)
+            seconds = (time.monotonic() - began) / len(losses)
+            facts = {"step": step + 1, "loss": float(np.mean(losses[-every_steps:])), "seconds_per_step": seconds}
+            if report is not None:
+                report({**facts, **accuracy(model.network, validation)})
+    return model.network.eval()
+
+
+def accuracy(network: DemoNetwork, footage: Sequence[Footage], every_windows: int = 4) -> dict[str, float]:
+    """Share of clear windows that are told right: over all, and as the mean over the nine classes."""
+    network.eval()
+    hits, classes = zip(*(_hits(network, video, every_windows) for video in footage), strict=True)
+    network.train()
+    hit, truth = np.concatenate(hits), np.concatenate(classes)
+    per_class = [float(hit[truth == number].mean()) for number in np.unique(truth)]
+    return {"accuracy": float(hit.mean()), "class_accuracy": float(np.mean(per_class))}
+
+
+@torch.inference_mode()
+def _hits(
+    network: DemoNetwork, video: Footage, every_windows: int
+) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], np.ndarray[Any, np.dtype[np.int64]]]:
+    truth = clear_classes(window_shares(pooled(video.shares, CELL_FRAMES), WINDOW_CELLS))[::every_windows]
+    kept = np.flatnonzero(truth >= 0)
+    starts = kept * every_windows * CELL_FRAMES
+    told: list[np.ndarray[Any, Any]] = []
+    for some in np.array_split(starts, max(1, len(starts) // 16)):
+        clips = np.stack([video.frames[start : start + CELL_FRAMES * WINDOW_CELLS] for start in some])
+        pixels = torch.from_numpy(clips).permute(0, 1, 4, 2, 3).float()
+        told.append(network((pixels / 255 - DEMO.mean[0]) / DEMO.std[0]).argmax(1).numpy())
+    return np.concatenate(told) == truth[kept], truth[kept]
+
+
+def _batches(
+    footage: Sequence[Footage], config: ExtractorTraining, first: int
+) -> Iterator[tuple[int, SnippetBatch]]:
+    """Batches of the steps from ``first`` on, one drawn ahead on a thread."""
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(drawn_batch, footage, config.snippets, config.seed, first)
+        for step in range(first, config.steps):
+            batch = waiting.result()
+            waiting = thread.submit(drawn_batch, footage, config.snippets, config.seed, step + 1)
+            yield step, batch
+
+
+def _save(path: Path, parts: Mapping[str, Any], config: ExtractorTraining, done: int) -> None:
+    state = {name: part.state_dict() for name, part in parts.items()}
+    with replacing(path) as partial:
+        torch.save({**state, "done": done, "config": json.dumps(asdict(config))}, partial)
+
+
+def _resumed(path: Path, parts: Mapping[str, Any], config: ExtractorTraining) -> int:
+    """Take up the saved state of the same configuration; steps done so far."""
+    if not path.is_file():
+        return 0
+    state = torch.load(path, weights_only=True)
+    if state["config"] != json.dumps(asdict(config)):
+        return 0
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return int(state["done"])

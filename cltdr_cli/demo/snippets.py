@@ -1,0 +1,108 @@
+"""Runs of frames drawn from the training videos, each with what its cells and windows show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.demo.frame_store import Frames
+from cltdr_cli.demo.window_classes import Shares, frame_shares, pooled, window_shares
+from extractors.catalog import DEMO
+from extractors.demo import CELL_FRAMES, WINDOW_CELLS
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """One video as it is trained on: frames uint8 ``[F, 112, 112, 3]``, and what each shows ``[F, 9]``."""
+
+    frames: Frames
+    shares: Shares
+    acts: tuple[tuple[float, float], ...]
+    """Start and end of every action, in frames."""
+
+    @classmethod
+    def of(cls, frames: Frames, video: AnnotatedVideo) -> Footage:
+        """Frames and their annotation."""
+        rate = float(video.fps or 0)
+        acts = tuple((instance.start * rate, instance.end * rate) for instance in video.instances)
+        return cls(frames, frame_shares(video, len(frames)), acts)
+
+
+@dataclass(frozen=True, eq=False)
+class SnippetBatch:
+    """Some runs of frames of one length.
+
+    Attributes:
+        frames: float32 ``[B, F, 3, S, S]``, prepared as the extractor's record says.
+        cells: What each cell of four frames shows, float32 ``[B, F/4, 9]``.
+        windows: What each window shows around its centre, float32 ``[B, F/4 - 3, 9]``.
+    """
+
+    frames: Tensor
+    cells: Tensor
+    windows: Tensor
+
+
+@dataclass(frozen=True)
+class SnippetConfig:
+    """How snippets are drawn.
+
+    Attributes:
+        snippets: Of one batch.
+        cells: Of one snippet; it gives ``cells - 3`` windows.
+        crop: Pixels of the square cut out of a frame at random.
+        near_acts: Share of the snippets that are drawn around an action.
+        margin_seconds_frames: How far, in frames, their centre may lie outside of it.
+    """
+
+    snippets: int = 16
+    cells: int = 6
+    crop: int = 104
+    near_acts: float = 0.8
+    margin_frames: float = 14.0
+
+
+def drawn_batch(footage: Sequence[Footage], config: SnippetConfig, seed: int, step: int) -> SnippetBatch:
+    """The batch of one step: a function of seed and step, whatever was drawn before."""
+    rng = np.random.default_rng((seed, step))
+    parts = [_drawn(footage, config, rng) for _ in range(config.snippets)]
+    cells = np.stack([pooled(shares, CELL_FRAMES) for _, shares in parts])
+    windows = np.stack([window_shares(shares, WINDOW_CELLS) for shares in cells])
+    frames = torch.stack([_augmented(pixels, config.crop, rng) for pixels, _ in parts])
+    return SnippetBatch(frames, torch.from_numpy(cells), torch.from_numpy(windows))
+
+
+def _drawn(
+    footage: Sequence[Footage], config: SnippetConfig, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], Shares]:
+    """Frames and shares of one snippet; every video is as likely as any other."""
+    video, length = footage[int(rng.integers(len(footage)))], config.cells * CELL_FRAMES
+    latest = len(video.frames) - length
+    if video.acts and rng.random() < config.near_acts:
+        start, end = video.acts[int(rng.integers(len(video.acts)))]
+        centre = rng.uniform(start - config.margin_frames, end + config.margin_frames)
+        first = int(np.clip(centre - length / 2, 0, latest))
+    else:
+        first = int(rng.integers(latest + 1))
+    return np.asarray(video.frames[first : first + length]), video.shares[first : first + length]
+
+
+def _augmented(pixels: NDArray[np.uint8], crop: int, rng: np.random.Generator) -> Tensor:
+    """Cut, mirror and tint a snippet ``[F, H, W, 3]`` as one; ``[F, 3, crop, crop]``, prepared."""
+    top, left = rng.integers(pixels.shape[1] - crop + 1), rng.integers(pixels.shape[2] - crop + 1)
+    cut = pixels[:, top : top + crop, left : left + crop]
+    if rng.random() < 0.5:
+        cut = cut[:, :, ::-1]
+    if rng.random() < 0.5:
+        cut = cut[..., rng.permutation(3)]
+    gain = rng.uniform(0.75, 1.3) * rng.uniform(0.9, 1.1, 3)
+    shift = rng.uniform(-0.4, 0.4)
+    scale = torch.tensor(gain / (255 * DEMO.std[0]), dtype=torch.float32).view(3, 1, 1)
+    frames = torch.from_numpy(np.ascontiguousarray(cut)).permute(0, 3, 1, 2).float()
+    return frames * scale + float(shift - DEMO.mean[0] / DEMO.std[0])
