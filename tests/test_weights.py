@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+from cltdr_cli.commands.consent import obtain
 from cltdr_cli.commands.weights import app
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.main import app as cltdr
@@ -467,3 +468,19 @@ def test_a_bare_tensor_has_no_names(tmp_path):
 def test_records_are_plain_json(home):
     path = weights.ensure("good", allow_download=True)
     assert json.loads(digests.record_path(path).read_text())["digests"]["git_blob_sha1"] == GIT_BLOB
+
+
+def test_known_digest_is_not_computed_again(home, monkeypatch):
+    path = weights.ensure("good", allow_download=True)
+    monkeypatch.setattr(digests, "file_digests", lambda path: pytest.fail("hashed again"))
+    assert digests.known_sha256(path) == SHA256
+    monkeypatch.undo()
+    path.write_bytes(b"changed")
+    assert digests.known_sha256(path) == hashlib.sha256(b"changed").hexdigest()
+
+
+def test_obtain_shows_what_it_fetches(home, capsys):
+    assert obtain("good") == home / "weights" / "good" / "w.pt"
+    assert "fetching the weights good (MIT) from nobody/nothing" in capsys.readouterr().err
+    obtain("good")
+    assert capsys.readouterr().err == ""

@@ -23,6 +23,10 @@ def obtain(name: str, *, accept_license: bool = False) -> Path:
     """
     from cltdr_cli.zoo import weights
 
+    found = weights.entry(name)
+    if weights.state(name) == "absent" and found.url is not None and not weights.is_offline():
+        console.notice(f"fetching the weights {name} ({found.licence}) from {found.origin}")
+
     def ensure(on_progress: Counter) -> Path:
         return weights.ensure(name, allow_download=True, agree=agreement(accept_license), on_progress=on_progress)
 

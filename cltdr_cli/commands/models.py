@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltdr_cli import console
+from cltdr_cli.commands.consent import obtain
 from cltdr_cli.commands.options import resolve_device
 from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from cltdr_cli.zoo.load import ModelSources
-    from cltdr_cli.zoo.manifest import WeightsEntry
 
 
 def model_sources(
@@ -41,34 +40,13 @@ def model_sources(
 
     files = dict(_named_file(value) for value in weights)
     return ModelSources(
-        resolve_device(device), files, precision, extractor, option, lambda name: fetch_weights(name, accept)
+        resolve_device(device),
+        files,
+        precision,
+        extractor,
+        option,
+        lambda name: obtain(name, accept_license=accept),
     )
-
-
-def fetch_weights(name: str, accept: bool = False) -> Path:
-    """The verified file of a weights entry, downloaded if need be, with notice and progress.
-
-    Raises:
-        WeightsError: As ``cltdr_cli.zoo.weights.ensure``.
-    """
-    from cltdr_cli.zoo.weights import ensure, entry, is_offline, state
-
-    if state(name) == "absent" and entry(name).url is not None and not is_offline():
-        found = entry(name)
-        console.notice(f"downloading {found.file} ({found.licence}) from {found.origin}")
-    with console.progress(f"weights {name}", None, "bytes") as bar:
-        return ensure(
-            name,
-            allow_download=True,
-            agree=lambda found: accept or agreed(found),
-            on_progress=lambda done, total: bar.update(done, total),
-        )
-
-
-def agreed(found: WeightsEntry) -> bool:
-    """Show a licence that excludes uses, and ask; without a terminal the answer is no."""
-    console.warning(f"{found.file} from {found.origin} is licensed {found.licence}: not for commercial use")
-    return console.confirm("Download it under this licence?")
 
 
 def _named_file(value: str) -> tuple[str, Path]:

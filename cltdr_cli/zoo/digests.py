@@ -57,6 +57,18 @@ def file_digests(path: Path) -> dict[str, str]:
     return digester.digests()
 
 
+def known_sha256(path: Path) -> str:
+    """SHA-256 of a file: remembered where it was verified and has not changed since, else computed.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    record = read_record(path)
+    if record is not None and is_unchanged(path, record) and "sha256" in record["digests"]:
+        return record["digests"]["sha256"]
+    return file_digests(path)["sha256"]
+
+
 def record_path(path: Path) -> Path:
     """Where the record of a file stands."""
     return path.with_name(path.name + ".verified.json")

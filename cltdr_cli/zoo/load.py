@@ -115,7 +115,7 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
         WeightsError: Its weights are missing, damaged, or do not fit.
     """
     import extractors
-    from cltdr_cli.zoo.checkpoint import sha256_of
+    from cltdr_cli.zoo.digests import known_sha256
     from cltdr_cli.zoo.state_dict import load_state_dict
 
     spec = extractor_record(name).spec
@@ -130,7 +130,7 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
             f"{', '.join(map(str, paths))} do not fit extractor {name}: {error}",
             "`cltdr extractors` names the weights that each extractor takes.",
         ) from error
-    return LoadedExtractor(built, {path.name: sha256_of(path) for path in paths})
+    return LoadedExtractor(built, {path.name: known_sha256(path) for path in paths})
 
 
 def extractor_of(preset: Preset, sources: ModelSources) -> LoadedExtractor:
