@@ -19,6 +19,7 @@ Ints = NDArray[np.int64]
 # Published programs add it to every length, so that an empty segment has an IoU with itself.
 _LENGTH_EPSILON = np.float32(1e-6)
 _VOTES_AT_ONCE = 256
+_PICKS_BETWEEN_CLEARING = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +67,11 @@ def _suppressed(candidates: Candidates, groups: Ints, config: InferenceConfig) -
     if config.nms_method == "hard":
         above = candidates.scores > config.min_score
         candidates, groups = candidates.selected(above), groups[above]
-    rows, scores = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
+    picks = _Picks(config)
     for table in _similar_groups(groups, candidates.scores):
-        picked, at = _picks(candidates, table, config)
-        rows.append(picked)
-        scores.append(at)
-    index = np.concatenate(rows)
-    return Candidates(candidates.segments[index], np.concatenate(scores), candidates.labels[index])
+        _pick(_lines(candidates, table), config, picks)
+    rows, scores = picks.in_order()
+    return Candidates(candidates.segments[rows], scores, candidates.labels[rows])
 
 
 def _similar_groups(groups: Ints, scores: Floats) -> list[Ints]:
@@ -89,8 +88,36 @@ def _similar_groups(groups: Ints, scores: Floats) -> list[Ints]:
     width = {key: max(map(len, lines)) for key, lines in tables.items()}
     return [
         np.stack([np.pad(rows, (0, width[key] - len(rows)), constant_values=-1) for rows in lines])
-        for key, lines in sorted(tables.items())
+        for key, lines in sorted(tables.items(), reverse=True)
     ]
+
+
+class _Picks:
+    """Candidate rows picked so far with their (decayed) scores, and the floor below which none counts."""
+
+    def __init__(self, config: InferenceConfig) -> None:
+        self._rows, self._scores = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
+        self._best, self._ranked, self._limit = np.zeros(0, np.float32), 0, config.max_seg_num
+        # The smallest positive float at least: an erased -1, decayed until it underflows, must stay dead.
+        least = config.min_score if config.nms_method == "soft" else 0
+        self.floor = max(np.finfo(np.float32).tiny, np.float32(least))
+
+    def add(self, rows: Ints, scores: Floats) -> None:
+        self._rows.append(rows)
+        self._scores.append(scores)
+
+    def raise_floor(self) -> None:
+        """Only the best ``max_seg_num`` of all groups are kept, so what is below their last is done with."""
+        scores = np.concatenate([self._best, *self._scores[self._ranked :]])
+        self._best, self._ranked = np.sort(scores)[-self._limit :], len(self._scores)
+        if len(self._best) == self._limit:
+            self.floor = max(self.floor, self._best[0])
+
+    def in_order(self) -> tuple[Ints, Floats]:
+        """Rows and scores in the order of the candidates, which decides among equal scores."""
+        rows = np.concatenate(self._rows)
+        order = np.argsort(rows)
+        return rows[order], np.concatenate(self._scores)[order]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +130,12 @@ class _Lines:
     length: Floats
     scores: Floats
 
-    def where(self, keep: NDArray[np.bool_], axis: int) -> _Lines:
-        """The lines (axis 0) or columns (axis 1) of a mask."""
+    def alive(self, floor: np.float32) -> _Lines:
+        """Without the lines and columns in which everything is dead."""
+        live = self.scores >= floor
+        keep = np.ix_(live.any(1), live.any(0))
         arrays = (self.start, self.end, self.length, self.scores)
-        return _Lines(self.rows.compress(keep, axis), *(array.compress(keep, axis) for array in arrays))
+        return _Lines(self.rows[keep], *(array[keep] for array in arrays))
 
 
 def _lines(candidates: Candidates, table: Ints) -> _Lines:
@@ -115,37 +144,28 @@ def _lines(candidates: Candidates, table: Ints) -> _Lines:
     return _Lines(table, start, end, end - start + _LENGTH_EPSILON, scores)
 
 
-def _picks(candidates: Candidates, table: Ints, config: InferenceConfig) -> tuple[Ints, Floats]:
-    """Greedy picks of every line of a table: candidate rows and their (decayed) scores."""
-    # The smallest positive float at least: an erased -1, decayed until it underflows, must stay dead.
-    floor = max(np.finfo(np.float32).tiny, np.float32(config.min_score if config.nms_method == "soft" else 0))
-    lines = _lines(candidates, table)
-    rows, scores = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
-    for _ in range(min(table.shape[1], config.max_seg_num)):
-        live = lines.scores >= floor
-        in_line, in_column = np.asarray(live.any(1)), np.asarray(live.any(0))
-        if not in_line.all():
-            lines = lines.where(in_line, axis=0)
-        elif in_column.sum() * 2 <= len(in_column):
-            lines = lines.where(in_column, axis=1)
-        if not lines.rows.size:
-            break
-        best = lines.scores.argmax(1)[:, None]
-        rows.append(np.take_along_axis(lines.rows, best, 1)[:, 0])
-        scores.append(np.take_along_axis(lines.scores, best, 1)[:, 0])
+def _pick(lines: _Lines, config: InferenceConfig, picks: _Picks) -> None:
+    """Greedy picks of every line."""
+    for number in range(min(lines.rows.shape[1], config.max_seg_num)):
+        if number % _PICKS_BETWEEN_CLEARING == 0:
+            picks.raise_floor()
+            lines = lines.alive(picks.floor)
+            if not lines.rows.size:
+                return
+        best = np.arange(len(lines.rows)), lines.scores.argmax(1)
+        top = lines.scores[best]
+        live = top >= picks.floor
+        picks.add(lines.rows[best][live], top[live])
         _decay(lines.scores, _overlap(lines, best), config)
-        np.put_along_axis(lines.scores, best, np.float32(-1), 1)
-    return np.concatenate(rows), np.concatenate(scores)
+        lines.scores[best] = -1
 
 
-def _overlap(lines: _Lines, best: Ints) -> Floats:
+def _overlap(lines: _Lines, best: tuple[Ints, Ints]) -> Floats:
     """IoU ``[G, M]`` of every candidate with its line's pick."""
-    take = np.take_along_axis
-    inner: Floats = np.minimum(lines.end, take(lines.end, best, 1)) - np.maximum(
-        lines.start, take(lines.start, best, 1)
-    )
+    start, end, length = (array[best][:, None] for array in (lines.start, lines.end, lines.length))
+    inner: Floats = np.minimum(lines.end, end) - np.maximum(lines.start, start)
     np.maximum(inner, 0, out=inner)
-    return np.divide(inner, lines.length + take(lines.length, best, 1) - inner, dtype=np.float32)
+    return np.divide(inner, lines.length + length - inner, dtype=np.float32)
 
 
 def _decay(scores: Floats, overlap: Floats, config: InferenceConfig) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -91,18 +89,10 @@ _SHIFT_REACH = 3  # half of the refinement shifts' kernel of seven
 
 
 def padded_steps(config: CltdrConfig, steps: int) -> int:
-    """Length that ``steps`` feature steps are padded to at inference (spec §1).
-
-    Raises:
-        ValueError: ``max_seq_len`` does not halve evenly down to the coarsest level.
-    """
-    top = 2 ** (config.levels - 1)
-    if config.max_seq_len % top:
-        raise ValueError(f"max_seq_len {config.max_seq_len} must be a multiple of the coarsest stride {top}")
+    """Length that ``steps`` feature steps are padded to at inference (spec §1)."""
     if steps <= config.max_seq_len:
         return config.max_seq_len
-    spans = [2**i * (k if k > 1 else 1) for i, k in enumerate(config.block_kernel_sizes)]
-    return math.ceil(steps / max(spans)) * max(spans)
+    return -(-steps // config.padding_span) * config.padding_span
 
 
 def _neck(config: CltdrConfig) -> IdentityNeck | FeaturePyramidNeck:

@@ -132,8 +132,23 @@ class CltdrConfig:
             raise ValueError(f"block_kernel_sizes must be odd, got {self.block_kernel_sizes}")
         if any(not 0 <= low < high for low, high in self.regression_range):
             raise ValueError(f"regression_range pairs must rise from 0 or more, got {self.regression_range}")
+        top = 2 ** (self.levels - 1)
+        for length, what in (
+            (self.max_seq_len, f"max_seq_len {self.max_seq_len}"),
+            (
+                self.padding_span,
+                f"block_kernel_sizes: longer sequences are padded to multiples of {self.padding_span}, which",
+            ),
+        ):
+            if length % top:
+                raise ValueError(f"{what} must be a multiple of the coarsest stride {top}")
 
     @property
     def levels(self) -> int:
         """Levels of the pyramid."""
         return self.branch_blocks + 1
+
+    @property
+    def padding_span(self) -> int:
+        """Sequences longer than ``max_seq_len`` are padded to a multiple of it: the largest stride · kernel."""
+        return max(2**level * size for level, size in enumerate(self.block_kernel_sizes))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from cltdr_cli.models.cltdr_config import CltdrConfig
 from cltdr_cli.models.gmg import AverageDownsample, GmgBlock, MaxDownsample
-from cltdr_cli.models.layers import MaskedConv
+from cltdr_cli.models.layers import MaskedConv, rectified
 from cltdr_cli.models.outputs import Pyramid
 
 
@@ -38,7 +38,7 @@ class Projection(nn.Module):
         seen = min(steps, real_steps + len(self.convs) * (self.kernel // 2) + 1)
         x, mask = x[:, :seen], mask[:, :seen]
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.relu(norm(conv(x, mask)))
+            x = rectified(norm(conv(x, mask)))
         if seen == steps:
             return x
         return torch.cat([x, x[:, real_steps : real_steps + 1].expand(-1, steps - seen, -1)], dim=1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cltdr_cli.models.convolution import TimeConv
-from cltdr_cli.models.layers import GroupNorm, drop_path
+from cltdr_cli.models.layers import GroupNorm, drop_path, rectified
 
 _SPARSITY = 0.001
 _ATTENTION_HEADS = 8
@@ -33,15 +33,15 @@ class FourierMixer(nn.Module):
         """``[B, T, C]`` -> ``[B, T, C]``; the mask is not used."""
         with torch.autocast(z.device.type, enabled=False):
             spectrum = torch.fft.rfft(z.float(), dim=1, norm="ortho")
-            mixed = spectrum * self._filter(spectrum.real, spectrum.imag)
-            return torch.fft.irfft(mixed, n=z.shape[1], dim=1, norm="ortho").to(z.dtype)
+            mixed = spectrum * self._filter(spectrum)
+            # The transform leaves steps next to each other; all that follows wants channels there.
+            return torch.fft.irfft(mixed, n=z.shape[1], dim=1, norm="ortho").contiguous().to(z.dtype)
 
-    def _filter(self, real: Tensor, imag: Tensor) -> Tensor:
-        real1 = F.relu(real * self.w1[0] - imag * self.w1[1] + self.b1[0])
-        imag1 = F.relu(imag * self.w1[0] + real * self.w1[1] + self.b1[1])
-        real2 = real1 * self.w2[0] - imag1 * self.w2[1] + self.b2[0]
-        imag2 = imag1 * self.w2[0] + real1 * self.w2[1] + self.b2[1]
-        return torch.complex(F.softshrink(real2, _SPARSITY), F.softshrink(imag2, _SPARSITY))
+    def _filter(self, spectrum: Tensor) -> Tensor:
+        w1, b1, w2, b2 = (torch.complex(p[0], p[1]) for p in (self.w1, self.b1, self.w2, self.b2))
+        hidden = rectified(torch.view_as_real(torch.addcmul(b1, spectrum, w1)))
+        filtered = torch.addcmul(b2, torch.view_as_complex(hidden), w2)
+        return torch.view_as_complex(F.softshrink(torch.view_as_real(filtered), _SPARSITY))
 
 
 class AttentionMixer(nn.Module):
@@ -107,7 +107,7 @@ class GmgBlock(nn.Module):
         x = u if self.downsample is None else self.downsample(u)
         if self.downsample is not None:
             mask = mask[:, ::2]
-        y = x * mask + self.drop_mixed(self._mixed(self.norm(x), mask))
+        y = torch.addcmul(self.drop_mixed(self._mixed(self.norm(x), mask)), x, mask)
         hidden = F.gelu(self.mlp_in(self.mlp_norm(y)))
         return y + self.drop_mlp(self.mlp_out(hidden)), mask
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cltdr_cli.models.layers import MaskedConv
+from cltdr_cli.models.layers import MaskedConv, rectified
 from cltdr_cli.models.outputs import Packing
 
 _SHIFT_KERNEL = 7
@@ -28,7 +28,7 @@ class Trunk(nn.Module):
     def forward(self, x: Tensor, packing: Packing) -> Tensor:
         """Packed ``[B, rows, C_in]`` -> ``[B, rows, C]``."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = packing.with_zero_gaps(F.relu(norm(conv(x, packing.mask))))
+            x = packing.with_zero_gaps(rectified(norm(conv(x, packing.mask))))
         return x
 
 

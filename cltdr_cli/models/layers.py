@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cltdr_cli.models.convolution import TimeConv
+
+
+def rectified(x: Tensor) -> Tensor:
+    """ReLU of a tensor that nobody else holds: in its place when no gradient needs what stood there."""
+    return F.relu(x, inplace=not torch.is_grad_enabled())
 
 
 class MaskedConv(nn.Module):
@@ -28,7 +34,8 @@ class MaskedConv(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``[B, T, C_in]``, mask ``[B, T, 1]`` of the input's dtype -> ``[B, T / stride, C_out]``."""
-        return self.conv(x) * mask[:, :: self.conv.stride]
+        out, weights = self.conv(x), mask[:, :: self.conv.stride]
+        return out * weights if torch.is_grad_enabled() else out.mul_(weights)
 
 
 class GroupNorm(nn.Module):
@@ -42,13 +49,14 @@ class GroupNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, T, C]`` -> ``[B, T, C]``."""
-        variance, mean = torch.var_mean(x, dim=1, correction=0)
-        grouped = mean.unflatten(1, (self.groups, -1))
-        center = grouped.mean(2, keepdim=True)
-        spread = (variance.unflatten(1, (self.groups, -1)) + (grouped - center).square()).mean(2, keepdim=True)
-        scale = (torch.rsqrt(spread + self.eps) * self.weight.unflatten(0, (self.groups, -1))).flatten(1)
-        shift = self.bias - center.expand_as(grouped).flatten(1) * scale
-        return torch.addcmul(shift[:, None], x, scale[:, None])
+        centered = x - self._group_means(x)
+        spread = self._group_means(centered.square())
+        return torch.addcmul(self.bias, centered, torch.rsqrt(spread + self.eps) * self.weight)
+
+    def _group_means(self, x: Tensor) -> Tensor:
+        """``[B, T, C]`` -> ``[B, 1, C]``, one value in all channels of a group."""
+        grouped = x.mean(1, keepdim=True).unflatten(2, (self.groups, -1))
+        return grouped.mean(3, keepdim=True).expand_as(grouped).flatten(2)
 
 
 class ScaledDropPath(nn.Module):
