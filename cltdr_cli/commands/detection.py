@@ -83,6 +83,8 @@ class DetectionRun:
         detector = load_detector(preset, checkpoint, sources)
         for text in detector.notices:
             console.notice(text)
+        if any(not item.is_features for item in inputs.files):
+            _ = detector.extractor  # loaded now: what is wrong with it is said once, not for every video
         scores = _scores(detector, wishes.video_scores)
         names = scores.labels if scores else detector.labels
         if options.fps is None and detector.preset.features.rate is not None:
@@ -105,7 +107,7 @@ class DetectionRun:
                     failed += 1
                     _tell(str(item.path), error)
         finally:
-            results.flush()
+            results.finish()
         return failed
 
     def _detect(self, item: Input, position: int) -> VideoResult:
@@ -163,7 +165,7 @@ class _Results:
     def __init__(self, run: DetectionRun) -> None:
         self._run = run
         self._done: dict[int, VideoResult] = {}
-        self._owed: list[OutputFile] = []
+        self._written: dict[Path, int] = {}
         self._flushed = time.monotonic()
 
     def add(self, position: int, result: VideoResult) -> None:
@@ -174,22 +176,30 @@ class _Results:
         for output in self._run.outputs:
             if output.inputs == (position,):
                 self._write(output)
-            elif output not in self._owed:
-                self._owed.append(output)
+                console.notice(f"wrote {output.path}")
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
-            self.flush()
+            self._write_merged()
 
-    def flush(self) -> None:
-        """Write merged files with everything found so far."""
-        for output in self._owed:
-            self._write(output)
-        self._owed.clear()
+    def finish(self) -> None:
+        """Write merged files with everything found, and say so."""
+        self._write_merged()
+        for output in self._merged():
+            if self._written.get(output.path):
+                console.notice(f"wrote {output.path}: {self._written[output.path]} of {self._run.count} inputs")
+
+    def _merged(self) -> list[OutputFile]:
+        return [output for output in self._run.outputs if len(output.inputs) > 1]
+
+    def _write_merged(self) -> None:
+        for output in self._merged():
+            if self._written.get(output.path, 0) < len(self._done):
+                self._write(output)
         self._flushed = time.monotonic()
 
     def _write(self, output: OutputFile) -> None:
         results = [self._done[position] for position in output.inputs if position in self._done]
         write(output.format, results, output.path, self._run.external())
-        console.notice(f"wrote {output.path}")
+        self._written[output.path] = len(results)
 
 
 def _planned(inputs: Inputs, wishes: Wishes) -> list[OutputFile]:

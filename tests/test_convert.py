@@ -1,0 +1,128 @@
+"""cltdr convert, then cltdr detect: published checkpoints give the published segments."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from cltdr_cli.zoo.checkpoint import load_checkpoint
+
+CASES = (
+    "anet_like", "avg_pool_hard_nms", "conv_backbone", "epic_like",
+    "hacs_like", "no_trident", "thumos_like", "wide_head",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_published_segments_through_the_command_line(cltdr, shared, tmp_path, case):
+    folder = shared / "golden/localizer" / case
+    ours = tmp_path / "ours.safetensors"
+    done = cltdr("convert", folder / "checkpoint.pth.tar", "--config", folder / "config.yaml", "--out", ours)
+    assert done.code == 0, done.err
+    for name, expected in json.loads((folder / "segments.json").read_text()).items():
+        out = tmp_path / f"{name}.json"
+        done = cltdr(
+            "detect", folder / f"features_{name}.npy", "--checkpoint", ours,
+            "--fps", expected["fps"], "--duration", expected["duration"], "--out", out,
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        rows = json.loads(out.read_text())["results"][f"features_{name}"]
+        assert len(rows) == len(expected["scores"])
+        order = np.argsort(-np.array(expected["scores"]), kind="stable")
+        np.testing.assert_allclose(
+            [row["segment"] for row in rows], np.array(expected["segments"])[order], rtol=0, atol=1e-3
+        )
+        np.testing.assert_allclose(
+            [row["score"] for row in rows], np.array(expected["scores"])[order], rtol=0, atol=1e-4
+        )
+        assert [row["label_id"] for row in rows] == np.array(expected["labels"])[order].tolist()
+
+
+@pytest.fixture
+def thumos_like(shared):
+    return shared / "golden/localizer/thumos_like"
+
+
+def test_labels_and_preset_travel_inside(cltdr, thumos_like, tmp_path):
+    names = tmp_path / "labels.txt"
+    names.write_text("run\njump\nthrow\ncatch\nfall\n")
+    out = tmp_path / "ours.safetensors"
+    words = [thumos_like / "checkpoint.pth.tar", "--config", thumos_like / "config.yaml", "--out", out]
+    assert cltdr("convert", *words, "--labels", names).code == 0
+    found = load_checkpoint(out)
+    assert found.labels == ("run", "jump", "throw", "catch", "fall")
+    assert found.preset.model.num_classes == 5
+    assert found.facts["trained"] is True
+    assert len(found.facts["source_sha256"]) == 64
+    names.write_text("run\njump\n")
+    done = cltdr("convert", *words, "--labels", names)
+    assert done.code == 1
+    assert "5" in done.err
+
+
+def test_left_over_missing_and_misshapen_keys_are_listed(cltdr, thumos_like, shared, tmp_path):
+    wrong = shared / "golden/localizer/avg_pool_hard_nms/config.yaml"
+    done = cltdr(
+        "convert", thumos_like / "checkpoint.pth.tar", "--config", wrong, "--out", tmp_path / "x.safetensors"
+    )
+    assert done.code == 1
+    assert "missing" in done.err
+    assert "neck.laterals.0.conv.weight" in done.err
+    wide = shared / "golden/localizer/wide_head/config.yaml"
+    done = cltdr(
+        "convert", thumos_like / "checkpoint.pth.tar", "--config", wide, "--out", tmp_path / "x.safetensors"
+    )
+    assert "of another shape" in done.err
+    assert "left over" in done.err
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_anything_executable_is_refused_by_name(cltdr, thumos_like, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "touched"), "w"))
+
+    path = tmp_path / "evil.pth.tar"
+    torch.save({"state_dict_ema": {}, "extra": Evil()}, path)
+    done = cltdr("convert", path, "--config", thumos_like / "config.yaml", "--out", tmp_path / "x.safetensors")
+    assert done.code == 1
+    assert "evil.pth.tar" in done.err
+    assert "open" in done.err
+    path.write_bytes(pickle.dumps(Evil()))
+    done = cltdr("convert", path, "--config", thumos_like / "config.yaml", "--out", tmp_path / "x.safetensors")
+    assert done.code == 1
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [({"state_dict": {}}, "state_dict_ema"), ({"state_dict_ema": {}}, "missing")],
+)
+def test_checkpoints_without_the_averaged_weights(cltdr, thumos_like, tmp_path, content, said):
+    path = tmp_path / "c.pth.tar"
+    torch.save(content, path)
+    done = cltdr("convert", path, "--config", thumos_like / "config.yaml", "--out", tmp_path / "x.safetensors")
+    assert done.code == 1
+    assert said in done.err
+
+
+def test_config_and_preset_exclude_each_other(cltdr, thumos_like, tmp_path):
+    words = ["convert", thumos_like / "checkpoint.pth.tar", "--out", tmp_path / "x.safetensors"]
+    assert cltdr(*words).code == 2
+    assert cltdr(*words, "--config", thumos_like / "config.yaml", "--preset", "demo").code == 2
+
+
+def test_a_converted_checkpoint_says_why_it_takes_no_video(cltdr, thumos_like, sample_video, tmp_path):
+    ours = tmp_path / "ours.safetensors"
+    cltdr("convert", thumos_like / "checkpoint.pth.tar", "--config", thumos_like / "config.yaml", "--out", ours)
+    done = cltdr("detect", sample_video, "--checkpoint", ours)
+    assert done.code != 0
+    assert "feature files" in done.err
+    assert "--extractor" in done.err
+    done = cltdr("detect", sample_video, "--checkpoint", ours, "--extractor", "demo")
+    assert "256" in done.err
+    assert "24" in done.err
