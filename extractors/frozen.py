@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -57,11 +59,19 @@ class FrozenExtractor:
             allowed = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
             raise ValueError(f"{self.spec.name} takes clips of {allowed} frames, not {clips.shape[1]}")
         clips = clips.to(self.device)
-        with torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32"):
+        with self._arithmetic():
             if not self.spec.ten_crop:
                 return self.network(clips).float()
             side = self.spec.crop or min(clips.shape[-2:])
             return torch.stack([self.network(crop).float() for crop in ten_crops(clips, side)]).mean(0)
+
+    def _arithmetic(self) -> AbstractContextManager[object]:
+        """Autocast, or for ``fp32`` on a GPU convolutions that are not rounded to TF32 as is PyTorch's default."""
+        if self.precision != "fp32":
+            return torch.autocast(self.device.type, PRECISIONS[self.precision])
+        if self.device.type == "cuda":
+            return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        return nullcontext()
 
     def class_head(self) -> nn.Linear | None:
         """The classifier that the weights carry, on top of ``encode``'s features; None without one."""

@@ -56,7 +56,7 @@ def _resized(frames: Tensor, size: tuple[int, ...], spec: ExtractorSpec) -> Tens
     pixels = frames.permute(0, 3, 1, 2)
     if tuple(frames.shape[1:3]) == size:
         return pixels
-    if not spec.antialias and not spec.byte_resize:
+    if not spec.antialias and not spec.byte_resize and pixels[0, 0].numel() > 4 * size[0] * size[1]:
         return neighbours_resized(frames, size)
     if spec.byte_resize and frames.device.type == "cpu":
         return _interpolated(pixels, size, antialias=spec.antialias)
