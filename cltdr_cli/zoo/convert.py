@@ -11,7 +11,7 @@ from cltdr_cli.zoo.preset import Preset
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SHOWN = 8
+_SHOWN = 40
 _HINT = (
     "The config must be the one that the checkpoint was trained with: its widths, levels (backbone_arch), "
     "neck, head layers and class count decide the names and shapes."

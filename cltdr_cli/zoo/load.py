@@ -255,7 +255,7 @@ def _sliding(preset: Preset, config: SlidingConfig, sources: ModelSources) -> Lo
         )
     weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
     localizer = SlidingLocalizer(weight, bias, config, preset.inference)
-    return LoadedDetector(preset, preset.class_names or (), localizer, {}, (), True, lambda: loaded)
+    return LoadedDetector(preset, preset.class_names or (), localizer, loaded.digests, (), True, lambda: loaded)
 
 
 def _best_installed(sources: ModelSources) -> str:
