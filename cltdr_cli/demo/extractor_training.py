@@ -54,7 +54,7 @@ class TrainedTwice(nn.Module):
         self.cell_head = nn.Linear(self.network.project.in_features // WINDOW_CELLS, CLASSES)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames ``[B, 4·N, 3, S, S]`` to logits of windows ``[B·(N-3), 9]``, and of their cells: ``[…, 4, 9]``."""
+        """Frames ``[B, 4·N, 3, S, S]`` to logits of windows ``[B·(N-3), 9]``, and of their cells."""
         network = self.network
         windows = network.cells(frames).unfold(1, WINDOW_CELLS, 1).movedim(-1, 2).flatten(0, 1)
         pooled_cells = network.over_time(windows)
