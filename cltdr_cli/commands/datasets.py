@@ -75,7 +75,7 @@ def check(
             for split, count in read.splits().items()
         ],
     )
-    findings = check_annotations(read, names, _measured(features, videos))
+    findings = check_annotations(read, names, _measured(features, videos, list(read.videos)))
     for finding in findings:
         console.warning(f"{'to mend: ' if finding.severe else ''}{finding}")
     if not findings:
@@ -84,7 +84,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _measured(features: Path | None, videos: Path | None) -> dict[str, VideoFacts] | None:
+def _measured(features: Path | None, videos: Path | None, video_ids: list[str]) -> dict[str, VideoFacts] | None:
     """Rates and durations by the sidecars of features, or by the headers of videos."""
     from cltdr_cli.data.measured import facts_of_features, facts_of_videos
 
@@ -92,7 +92,7 @@ def _measured(features: Path | None, videos: Path | None) -> dict[str, VideoFact
         return facts_of_features(features)
     if videos is None:
         return None
-    facts, failures = facts_of_videos(videos)
+    facts, failures = facts_of_videos(videos, video_ids)
     for name, reason in failures.items():
         console.warning(f"{name}: {reason}")
     return facts

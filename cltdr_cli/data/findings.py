@@ -16,7 +16,7 @@ class Finding:
         kind: Short stable name, such as ``segment-past-end``.
         text: What is wrong, in the plural: ``segments end after their video``.
         count: How often.
-        examples: The first few places.
+        examples: The first few places; an ellipsis ends them where there are more.
         consequence: What happens to them.
         severe: Whether it should be mended before training.
     """
@@ -29,8 +29,7 @@ class Finding:
     severe: bool = False
 
     def __str__(self) -> str:
-        more = ", …" if self.count > len(self.examples) else ""
-        shown = f" ({', '.join(self.examples)}{more})" if self.examples else ""
+        shown = f" ({', '.join(self.examples)})" if self.examples else ""
         return f"{self.count} {self.text}{shown}: {self.consequence}"
 
 
@@ -49,4 +48,5 @@ def found(
     listed = list(places)
     if not listed:
         return []
-    return [Finding(kind, text, len(listed) if count is None else count, tuple(listed[:_EXAMPLES]), consequence)]
+    examples = (*listed[:_EXAMPLES], *(["…"] if len(listed) > _EXAMPLES else []))
+    return [Finding(kind, text, len(listed) if count is None else count, examples, consequence)]

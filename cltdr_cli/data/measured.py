@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from cltdr_cli.data.annotation_json import load_json
+from cltdr_cli.data.video_ids import core_id
 from cltdr_cli.data.video_info import VideoFacts
 from cltdr_cli.errors import AnnotationError, CltdrError
 from cltdr_cli.video import open_video
@@ -21,15 +23,22 @@ def facts_of_features(folder: Path) -> dict[str, VideoFacts]:
     return {path.stem: _sidecar(path.with_suffix(".json")) for path in files}
 
 
-def facts_of_videos(folder: Path) -> tuple[dict[str, VideoFacts], dict[str, str]]:
+def facts_of_videos(folder: Path, wanted: Collection[str]) -> tuple[dict[str, VideoFacts], dict[str, str]]:
     """What the videos' streams say, by video id, and why some could not be opened.
+
+    Args:
+        folder: Where the videos are.
+        wanted: Video ids; other videos stay closed.
 
     Raises:
         AnnotationError: No such folder, or no video in it.
     """
     facts: dict[str, VideoFacts] = {}
     failures: dict[str, str] = {}
+    cores = {core_id(name) for name in wanted}
     for path in _files(folder, VIDEO_SUFFIXES, "video"):
+        if core_id(path.name) not in cores:
+            continue
         try:
             reader = open_video(path)
             rate = reader.info.rate
