@@ -22,6 +22,7 @@ from cltdr_cli.training.targets import Points, Targets, assign
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
+_FIRST_SCALE = 1024.0
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -30,7 +31,7 @@ class StepResult:
     """What one optimiser step says of itself.
 
     Attributes:
-        step: Its number, from 0.
+        step: Steps done, this one included.
         class_loss: Over all processes and parts, as is the next.
         regression_loss: Before ``loss_weight``.
         total_loss: What was minimised.
@@ -79,7 +80,8 @@ class Learner:
         self.average = AveragedWeights(model, config.ema_decay)
         self.optimizer = build_optimizer(model, config)
         self.normalizer = LossNormalizer(config.init_loss_norm)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        # The usual first scale overflows in the first steps, which are then lost; it doubles soon enough.
+        self.scaler = torch.amp.GradScaler(device.type, _FIRST_SCALE, enabled=precision == "fp16")
         self.step = 0
         self._wrapped = self.processes.wrap(model, device)
         self._forward = compiled_forward(self._wrapped, model.config.max_seq_len) if compiled else self._wrapped
@@ -109,7 +111,7 @@ class Learner:
         norm = self._update()
         self.step += 1
         classes, regression, total = self.processes.summed(sums).tolist()
-        return StepResult(self.step - 1, classes, regression, total, float(norm), rate, self.normalizer.value)
+        return StepResult(self.step, classes, regression, total, float(norm), rate, self.normalizer.value)
 
     def _targets(self, part: Batch) -> Targets:
         config = self.config

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cltdr_cli.models.layers import ScaledDropPath
 
-ORDER, CROP, NOISE, DROP = range(4)
+ORDER, CROP, SAMPLE, NOISE, DROP = range(5)
 """What chance is needed for; each gets a stream of its own."""
 
 

@@ -1,0 +1,294 @@
+"""The steps behind cltdr train: settings and data checked, a learner built, the loop run and told of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cltdr_cli import __version__, console
+from cltdr_cli.commands.options import resolve_device
+from cltdr_cli.commands.training_evaluation import SplitEvaluation
+from cltdr_cli.data.annotation_layouts import read_annotations
+from cltdr_cli.data.annotations import Annotations, canonical_split
+from cltdr_cli.data.benchmarks import Benchmark, benchmark
+from cltdr_cli.data.class_lists import read_class_list
+from cltdr_cli.data.dataset import CLASS_AGNOSTIC, TrainingSet, TrainingSplit, training_split
+from cltdr_cli.errors import UsageError
+from cltdr_cli.files import write_text
+from cltdr_cli.models.cltdr import build_cltdr, padded_steps
+from cltdr_cli.models.cltdr_config import CltdrConfig
+from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.training.events import tensorboard_is_here
+from cltdr_cli.training.learner import Learner, Precision
+from cltdr_cli.training.loader import Loader, Share
+from cltdr_cli.training.loop import Hooks, Rhythm, Training
+from cltdr_cli.training.processes import Processes, joined
+from cltdr_cli.training.run_folder import Record, RunFolder
+from cltdr_cli.zoo.checkpoint import save_checkpoint
+from cltdr_cli.zoo.overrides import with_overrides
+from cltdr_cli.zoo.preset import Preset, load_preset
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for; see ``commands.train``."""
+
+    preset: str
+    annotations: Path
+    features: Path
+    out: Path
+    overrides: tuple[str, ...] = ()
+    labels: str = "preset"
+    train_split: str | None = None
+    eval_split: str | None = None
+    eval_every: int = 1
+    save_every: int = 0
+    resume: bool = False
+    precision: str = "fp32"
+    parts: int = 1
+    compiled: bool = False
+    threads: int = 2
+    cache_bytes: int = 4_000_000_000
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is trained on what.
+
+    Attributes:
+        preset: Settings, overrides included.
+        model: The network's.
+        config: Training's.
+        class_names: By index.
+        record: The benchmark.
+        annotations: All splits.
+        split_name: What is trained on.
+        split: Its videos that have features.
+    """
+
+    preset: Preset
+    model: CltdrConfig
+    config: TrainConfig
+    class_names: tuple[str, ...]
+    record: Benchmark
+    annotations: Annotations
+    split_name: str
+    split: TrainingSplit
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a resumed run must agree in."""
+        videos = [(item.video.video_id, item.video.instances) for item in self.split.videos]
+        data = json.dumps([self.split_name, videos])
+        return {
+            "preset": self.preset.to_yaml(),
+            "class list": hashlib.sha256(json.dumps(self.class_names).encode()).hexdigest(),
+            "training data": hashlib.sha256(data.encode()).hexdigest(),
+        }
+
+
+def run_training(wishes: Wishes) -> None:
+    """Train as wished; in each of the processes of torchrun, if it started us.
+
+    Raises:
+        CltdrError: Settings, data or folder are not in order; the loss is not finite.
+    """
+    subject = make_subject(wishes)
+    with joined(wishes.device) as (processes, device_name):
+        if not processes.is_first:
+            console.set_quiet(True)
+        device = resolve_device(device_name)
+        training = make_training(wishes, subject, processes, device)
+        if processes.is_first:
+            _tell_begin(wishes, subject, training)
+        _run(training)
+        if processes.is_first:
+            _tell_end(training)
+
+
+def make_subject(wishes: Wishes) -> Subject:
+    """Preset, annotations and features, checked against each other."""
+    preset = load_preset(wishes.preset)
+    record = benchmark(preset.benchmark.dataset)
+    annotations = read_annotations(
+        wishes.annotations, _numbered_names(wishes, preset), first_id=record.first_id, task=record.task
+    )
+    split_name = _split(annotations, wishes.train_split or _default_split(annotations, record), "--train-split")
+    if wishes.eval_split is not None:
+        _split(annotations, wishes.eval_split, "--eval-split")
+    preset, class_names = _with_classes(preset, wishes, annotations)
+    preset = with_overrides(preset, wishes.overrides)
+    model, config = preset.model, preset.training
+    if not isinstance(model, CltdrConfig) or config is None:
+        raise UsageError(f"preset {preset.name} (method {preset.method}) is not trained", "cltdr presets list")
+    if model.num_classes != len(class_names):
+        raise UsageError(
+            f"the network has {model.num_classes} classes and {len(class_names)} are named",
+            f"--set model.num_classes={len(class_names)}, or other --labels",
+        )
+    try:
+        padded_steps(model, 1)
+    except ValueError as error:
+        raise UsageError(str(error), "--set model.max_seq_len=…") from error
+    chosen = annotations.of_split(split_name)
+    split = training_split(chosen, wishes.features, preset.features, class_names)
+    return Subject(preset, model, config, class_names, record, annotations, split_name, split)
+
+
+def _numbered_names(wishes: Wishes, preset: Preset) -> tuple[str, ...]:
+    """Class names for annotations that number their classes, and in whose order classes are numbered."""
+    if wishes.labels == "annotations":
+        return ()
+    if wishes.labels != "preset":
+        return read_class_list(Path(wishes.labels))
+    return () if preset.benchmark.class_agnostic else preset.class_names or ()
+
+
+def _default_split(annotations: Annotations, record: Benchmark) -> str:
+    """The benchmark's training split; everything, where the annotation has no splits."""
+    return "" if set(annotations.splits()) == {""} else record.train_split
+
+
+def _split(annotations: Annotations, name: str, option: str) -> str:
+    """Our word for a split that the annotation has.
+
+    Raises:
+        UsageError: It has no such split.
+    """
+    there = annotations.splits()
+    if canonical_split(name) not in there:
+        listed = ", ".join(f"{split or 'unnamed'} ({count} videos)" for split, count in there.items())
+        raise UsageError(f"{annotations.source} has no split {name!r}", f"It has {listed}: use {option}.")
+    return canonical_split(name)
+
+
+def _with_classes(preset: Preset, wishes: Wishes, annotations: Annotations) -> tuple[Preset, tuple[str, ...]]:
+    """The preset with as many classes as ``--labels`` asks for, and their names."""
+    if preset.benchmark.class_agnostic:
+        return preset, (CLASS_AGNOSTIC,)
+    if wishes.labels == "preset" and preset.class_names is not None:
+        return preset, preset.class_names
+    names = tuple(annotations.label_ids)
+    if not isinstance(preset.model, CltdrConfig):
+        return preset, names
+    model = replace(preset.model, num_classes=len(names))
+    return replace(preset, model=model, benchmark=replace(preset.benchmark, labels=None)), names
+
+
+def make_training(wishes: Wishes, subject: Subject, processes: Processes, device: torch.device) -> Training:
+    """Everything built, and the saved state taken up where one is to be resumed."""
+    folder = RunFolder(wishes.out)
+    if processes.is_first:
+        folder.open(wishes.resume)
+    processes.wait()
+    config, steps = subject.config, subject.model.max_seq_len
+    videos = TrainingSet(
+        subject.split.videos, subject.preset.features, steps, subject.class_names, wishes.cache_bytes
+    )
+    loader = Loader(videos, config, steps, Share(processes, wishes.parts), wishes.threads)
+    if device.type == "cuda":
+        # Convolution gradients are otherwise summed in an order that differs from run to run.
+        torch.backends.cudnn.deterministic = True
+    learner = Learner(
+        build_cltdr(subject.model, config.seed).to(device),
+        config,
+        loader.steps_per_epoch,
+        device,
+        processes,
+        _precision(wishes.precision, device),
+        wishes.compiled,
+    )
+    rhythm = Rhythm(config.warmup_epochs + config.epochs, wishes.eval_every, wishes.save_every)
+    hooks = _hooks(wishes, subject, processes, device)
+    training = Training(learner, loader, folder, hooks, rhythm, subject.identity)
+    is_resumed = training.resume() if wishes.resume else False
+    if processes.is_first and not is_resumed:
+        write_text(folder.preset, subject.preset.to_yaml())
+    return training
+
+
+def _precision(wanted: str, device: torch.device) -> Precision:
+    if wanted == "auto":
+        has_bf16 = device.type == "cpu" or torch.cuda.is_bf16_supported()
+        return "bf16" if has_bf16 else "fp16"
+    return "bf16" if wanted == "bf16" else "fp16" if wanted == "fp16" else "fp32"
+
+
+def _hooks(wishes: Wishes, subject: Subject, processes: Processes, device: torch.device) -> Hooks:
+    def write_weights(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
+        made_by = {"cltdr": __version__, "torch": torch.__version__, "split": subject.split_name}
+        made_from = {"annotations": subject.annotations.source.name, "videos": len(subject.split.videos)}
+        save_checkpoint(path, state, subject.preset, subject.class_names, {**facts, **made_by, **made_from})
+
+    if wishes.eval_split is None:
+        return Hooks(write_weights)
+    evaluation = SplitEvaluation.of(
+        subject.record,
+        subject.annotations,
+        wishes.eval_split,
+        wishes.features,
+        subject.preset,
+        subject.class_names,
+        device,
+        processes,
+    )
+    return Hooks(write_weights, evaluation, evaluation.split)
+
+
+def _run(training: Training) -> None:
+    first, total = training.learner.step, training.total_steps
+    with console.progress("training", total, "steps") as bar:
+        bar.update(first)
+        training.hooks = replace(
+            training.hooks,
+            on_step=lambda result: bar.update(result.step, total),
+            on_epoch=lambda record: console.notice(_epoch_line(record, training.rhythm.epochs)),
+        )
+        training.run()
+
+
+def _epoch_line(record: Record, epochs: int) -> str:
+    head = f"epoch {record['epoch']}/{epochs}"
+    if record["kind"] == "epoch":
+        return f"{head}: loss {record['mean_loss']:.4f}, {record['seconds']:.1f} s"
+    best = ", the best so far" if record["is_best"] else ""
+    return f"{head}: average mAP {100 * record['score']:.2f} on {record['split']}{best}"
+
+
+def _tell_begin(wishes: Wishes, subject: Subject, training: Training) -> None:
+    for finding in subject.split.findings:
+        console.warning(str(finding))
+    config, learner = subject.config, training.learner
+    console.notice(
+        f"{subject.preset.name}: {len(subject.split.videos)} videos of {subject.split_name or 'the annotation'}, "
+        f"{len(subject.class_names)} classes; {config.warmup_epochs} + {config.epochs} epochs of "
+        f"{training.loader.steps_per_epoch} steps of {config.batch_size} on {learner.device} ({learner.precision})"
+    )
+    if wishes.resume:
+        done = f"after step {learner.step} of {training.total_steps}" if learner.step else "at the start"
+        console.notice(f"resumed {done}")
+    if not tensorboard_is_here():
+        console.notice("no TensorBoard events: pip install 'cltdr-cli[train]' (log.jsonl has all numbers)")
+    if wishes.eval_split is None:
+        console.notice("no --eval-split: nothing chooses among epochs, best.safetensors will be the last")
+
+
+def _tell_end(training: Training) -> None:
+    folder, best = training.folder, training.best
+    evaluations = [r for r in folder.records() if r["kind"] == "evaluation"]
+    if evaluations and best.score is not None:
+        last = evaluations[-1]
+        console.notice(f"last: average mAP {100 * last['score']:.2f} on {last['split']} ({folder.last})")
+        console.notice(
+            f"best: average mAP {100 * best.score:.2f} after epoch {best.epoch}, chosen on {best.split} itself "
+            f"({folder.best})"
+        )
+    else:
+        console.notice(f"trained: {folder.last}")

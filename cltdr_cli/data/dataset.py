@@ -1,0 +1,195 @@
+"""Training samples: feature files and annotations of a split, one class for all benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
+from cltdr_cli.data.feature_files import FeatureFiles, arranged, check_feature_file, feature_file, load_sequence
+from cltdr_cli.data.findings import Finding, found
+from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
+from cltdr_cli.data.samples import Sample
+from cltdr_cli.errors import AnnotationError, FeatureError
+
+CLASS_AGNOSTIC = "action"
+"""The one label of a model that only says where something happens."""
+
+
+@dataclass(frozen=True)
+class TrainingVideo:
+    """A video of the split that has features.
+
+    Attributes:
+        video: Its annotation.
+        path: Its feature file.
+    """
+
+    video: AnnotatedVideo
+    path: Path
+
+
+@dataclass(frozen=True)
+class TrainingSplit:
+    """What there is to train on, and what was left out.
+
+    Attributes:
+        videos: With features, by the order of the annotation.
+        findings: Missing files, unusable instances.
+    """
+
+    videos: tuple[TrainingVideo, ...]
+    findings: tuple[Finding, ...]
+
+
+def label_places(class_names: Sequence[str]) -> dict[str, int]:
+    """Class name -> index; with ``CLASS_AGNOSTIC`` alone every name means class 0."""
+    return {name: place for place, name in enumerate(class_names)}
+
+
+def training_split(
+    annotations: Annotations, folder: Path, files: FeatureFiles, class_names: Sequence[str]
+) -> TrainingSplit:
+    """The videos of an annotation that can be trained on.
+
+    Args:
+        annotations: Of one split.
+        folder: Of feature files.
+        files: How they are called and made.
+        class_names: What the network's classes are, by index.
+
+    Raises:
+        AnnotationError: A label is none of the classes, or a time is no number.
+        FeatureError: No video has a file, or a file's sidecar contradicts the preset.
+    """
+    _check_instances(annotations, class_names)
+    videos: list[TrainingVideo] = []
+    missing: list[str] = []
+    for video in annotations.videos.values():
+        path = feature_file(folder, video.video_id, files)
+        if path is None:
+            missing.append(video.video_id)
+            continue
+        check_feature_file(path, video, files)
+        videos.append(TrainingVideo(video, path))
+    if not videos:
+        expected = f"{files.file_prefix}{next(iter(annotations.videos))}{files.file_suffix}"
+        raise FeatureError(
+            f"{folder} has a feature file of none of the {len(missing)} videos (looked for {expected}, say)",
+            "check --features, and file_prefix and file_suffix of the preset (--set features.file_prefix=v_)",
+        )
+    return TrainingSplit(tuple(videos), tuple(_findings(annotations, missing)))
+
+
+def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> None:
+    items = [(v.video_id, i) for v in annotations.videos.values() for i in v.instances]
+    unknown = sorted({item.label for _, item in items} - set(class_names))
+    if unknown and tuple(class_names) != (CLASS_AGNOSTIC,):
+        shown = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
+        raise AnnotationError(
+            f"{annotations.source}: {len(unknown)} labels are none of the {len(class_names)} classes: {shown}",
+            "train on the annotation's own classes: --labels annotations; or on those of a file: --labels FILE",
+        )
+    broken = [name for name, item in items if not np.isfinite([item.start, item.end]).all()]
+    if broken:
+        raise AnnotationError(
+            f"{annotations.source}: {len(broken)} instances have a time that is no number, first in {broken[0]}",
+            "cltdr datasets check lists them all.",
+        )
+
+
+def _findings(annotations: Annotations, missing: Sequence[str]) -> list[Finding]:
+    videos = annotations.videos.values()
+    empty = [v.video_id for v in videos for i in v.instances if not is_solid(i)]
+    without = [v.video_id for v in videos if not any(map(is_solid, v.instances))]
+    return [
+        *found("missing-features", "videos have no feature file", missing, "not trained on"),
+        *found("empty", "instances are shorter than 1 ms or end before they start", empty, "left out"),
+        *found("no-instance", "videos have no instance", without, "trained on as background"),
+    ]
+
+
+def is_solid(instance: Instance) -> bool:
+    """Whether an instance is long enough to be found."""
+    return instance.end - instance.start >= TOLERANCE_SECONDS
+
+
+class TrainingSet:
+    """Whole training videos in steps of their features, kept in memory up to a bound.
+
+    Args:
+        videos: What there is.
+        files: How features become steps.
+        max_steps: Longest length of the network, for presets that stretch to it.
+        class_names: By index.
+        cache_bytes: Features kept in memory; what does not fit is read again in each epoch.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[TrainingVideo],
+        files: FeatureFiles,
+        max_steps: int,
+        class_names: Sequence[str],
+        cache_bytes: int,
+    ) -> None:
+        self.videos = tuple(videos)
+        self._files, self._max_steps = files, max_steps
+        self._places = label_places(class_names)
+        self._cache = _Cache(cache_bytes)
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def sample(self, index: int) -> Sample:
+        """The whole of video ``index``; the same array may be given to several callers: do not write to it.
+
+        Raises:
+            FeatureError: The file does not read.
+        """
+        return self._cache.get(index, lambda: self._read(self.videos[index]))
+
+    def _read(self, item: TrainingVideo) -> Sample:
+        sequence = load_sequence(item.path, item.video, self._files)
+        sequence = arranged(sequence, self._files, self._max_steps)
+        instances = [instance for instance in item.video.instances if is_solid(instance)]
+        seconds = np.array([(i.start, i.end) for i in instances], np.float64).reshape(-1, 2)
+        labels = np.array([self._places.get(i.label, 0) for i in instances], np.int64)
+        return Sample(sequence.features, sequence.grid.to_steps(seconds).astype(np.float32), labels)
+
+
+class _Cache:
+    """Samples by number, until the bound is reached; then those that are there stay.
+
+    An epoch asks for each video once, so throwing out the oldest would throw out just what comes next.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._free, self._lock = limit_bytes, Lock()
+        self._kept: dict[int, Sample] = {}
+
+    def get(self, index: int, read: Callable[[], Sample]) -> Sample:
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        sample = read()
+        with self._lock:
+            if sample.features.nbytes <= self._free and index not in self._kept:
+                self._free -= sample.features.nbytes
+                self._kept[index] = sample
+        return sample
+
+
+def class_agnostic(annotations: Annotations) -> Annotations:
+    """The same annotations with every label ``action``."""
+    videos: Mapping[str, AnnotatedVideo] = {
+        name: replace(
+            video, instances=tuple(i._replace(label=CLASS_AGNOSTIC, label_id=0) for i in video.instances)
+        )
+        for name, video in annotations.videos.items()
+    }
+    return replace(annotations, videos=dict(videos), label_ids={CLASS_AGNOSTIC: 0})

@@ -1,0 +1,98 @@
+"""Feature folders as they are published: where a video's file is, and its features on the grid of a preset."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.errors import FeatureError
+from cltdr_cli.features.sidecar import read_sidecar, sidecar_path
+from cltdr_cli.features.store import ExpectedFeatures, check_sidecar, feature_path, load_features
+from cltdr_cli.timeline import FeatureSequence
+
+
+class FeatureFiles(ExpectedFeatures, Protocol):
+    """What is known of a folder of features; ``zoo.preset.FeatureConfig`` says it."""
+
+    @property
+    def file_prefix(self) -> str:
+        """What stands before the video id."""
+        ...
+
+    @property
+    def file_suffix(self) -> str:
+        """What stands after it, extension included."""
+        ...
+
+    @property
+    def downsample_rate(self) -> int:
+        """Only every such step is used."""
+        ...
+
+    @property
+    def force_upsampling(self) -> bool:
+        """Sequences are stretched to one length."""
+        ...
+
+
+def feature_file(folder: Path, video_id: str, files: FeatureFiles) -> Path | None:
+    """The feature file of a video: under its published name, with the prefix or without, or under ours."""
+    names = (f"{files.file_prefix}{video_id}{files.file_suffix}", f"{video_id}{files.file_suffix}")
+    candidates = (*(folder / name for name in names), feature_path(folder, video_id))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def check_feature_file(path: Path, video: AnnotatedVideo, files: FeatureFiles) -> None:
+    """Find out without reading the features whether they can be used.
+
+    Raises:
+        FeatureError: Their sidecar contradicts the preset, or nothing tells the video's rate.
+    """
+    sidecar = read_sidecar(sidecar_path(path))
+    if sidecar is not None:
+        check_sidecar(sidecar, files, path)
+    elif files.rate is None and video.fps is None:
+        raise FeatureError(
+            f"{path}: nothing tells the frame rate of {video.video_id}: neither a sidecar nor the annotation",
+            'add "fps" to the annotation, or extract the features with cltdr extract-features',
+        )
+
+
+def load_sequence(path: Path, video: AnnotatedVideo, files: FeatureFiles) -> FeatureSequence:
+    """The features of an annotated video as stored, with their times.
+
+    The rate is that of the sidecar; else of the preset, where the features were made at a fixed one; else the
+    annotation's.
+
+    Raises:
+        FeatureError: As ``load_features``.
+    """
+    has_sidecar = read_sidecar(sidecar_path(path)) is not None
+    fps = video.fps if files.rate is None and not has_sidecar else None
+    duration = video.duration_seconds if video.duration_seconds is not None or has_sidecar else math.inf
+    return load_features(path, files, fps=fps, duration_seconds=duration, video_id=video.video_id)
+
+
+def arranged(sequence: FeatureSequence, files: FeatureFiles, max_steps: int) -> FeatureSequence:
+    """The steps that a network is trained on: thinned out or stretched where the preset says so."""
+    features, grid = sequence.features, sequence.grid
+    if files.downsample_rate > 1:
+        features, grid = features[:: files.downsample_rate], grid.strided(files.downsample_rate)
+    if files.force_upsampling:
+        features, grid = stretched(features, max_steps), grid.stretched(len(features), max_steps)
+    return replace(sequence, features=features, grid=grid)
+
+
+def stretched(features: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
+    """Features ``[T, C]`` -> ``[steps, C]`` by linear interpolation between half-pixel centres."""
+    at = ((np.arange(steps) + 0.5) * len(features) / steps - 0.5).clip(0, len(features) - 1)
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, len(features) - 1)
+    share = (at - low).astype(np.float32)[:, None]
+    return (features[low] * (1 - share) + features[high] * share).astype(np.float32, copy=False)

@@ -1,0 +1,127 @@
+"""The batches of every step, read ahead on threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+
+from cltdr_cli.data.crop import cropped
+from cltdr_cli.data.samples import Sample
+from cltdr_cli.errors import UsageError
+from cltdr_cli.training.batches import Batch
+from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.training.processes import Processes
+from cltdr_cli.training.randomness import CROP, SAMPLE, epoch_order, stream_seed
+
+_STEPS_AHEAD = 3
+
+
+class Videos(Protocol):
+    """What there is to train on; ``data.dataset.TrainingSet`` is such."""
+
+    def __len__(self) -> int:
+        """How many videos."""
+        ...
+
+    def sample(self, index: int) -> Sample:
+        """The whole of one video; not to be written to."""
+        ...
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of every batch this process computes, and in how many parts.
+
+    Attributes:
+        processes: Who trains together; each gets an equal share of every batch.
+        parts: Parts that a share is computed in, one after the other (gradient accumulation).
+    """
+
+    processes: Processes
+    parts: int = 1
+
+
+class Loader:
+    """Batches by step: what a step sees depends on the seed and its number alone.
+
+    Args:
+        videos: What there is.
+        config: Batch size, seed, crop.
+        max_steps: Length that samples are padded to.
+        share: Of every batch.
+        threads: That read and crop ahead.
+
+    Raises:
+        UsageError: There are fewer videos than a batch takes, or a batch cannot be shared out evenly.
+    """
+
+    def __init__(
+        self, videos: Videos, config: TrainConfig, max_steps: int, share: Share | None = None, threads: int = 2
+    ) -> None:
+        self._videos, self._config, self._max_steps = videos, config, max_steps
+        self._share = share or Share(Processes())
+        self._threads = threads
+        _check(len(videos), config.batch_size, self._share)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch; the videos that are left over take part in other epochs."""
+        return len(self._videos) // self._config.batch_size
+
+    def batches(self, first_step: int, last_step: int) -> Iterator[list[Batch]]:
+        """This process's parts of the batch of each step, from the first up to (not including) the last."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            upcoming = (self._begun(pool, step) for step in range(first_step, last_step))
+            ahead = deque(islice(upcoming, _STEPS_AHEAD))
+            try:
+                while ahead:
+                    parts = ahead.popleft()
+                    ahead.extend(islice(upcoming, 1))
+                    yield [Batch.of([future.result() for future in part], self._max_steps) for part in parts]
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begun(self, pool: ThreadPoolExecutor, step: int) -> list[list[Future[Sample]]]:
+        epoch = step // self.steps_per_epoch
+        return [[pool.submit(self.sample, index, epoch) for index in part] for part in self.indices(step)]
+
+    def indices(self, step: int) -> list[list[int]]:
+        """The videos of each part of this process's share of a step."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        size, processes, parts = self._config.batch_size, self._share.processes, self._share.parts
+        batch = epoch_order(self._config.seed, epoch, len(self._videos))[place * size : (place + 1) * size]
+        own = _evenly(batch, processes.count)[processes.rank]
+        return _evenly(own, parts)
+
+    def sample(self, index: int, epoch: int) -> Sample:
+        """A video as it is seen in an epoch."""
+        config = self._config
+        sample = replace(self._videos.sample(index), seed=stream_seed(config.seed, SAMPLE, epoch, index))
+        rng = np.random.default_rng(stream_seed(config.seed, CROP, epoch, index))
+        return cropped(sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng)
+
+
+def _evenly(items: Sequence[int], pieces: int) -> list[list[int]]:
+    size = len(items) // pieces
+    return [list(items[i * size : (i + 1) * size]) for i in range(pieces)]
+
+
+def _check(videos: int, batch_size: int, share: Share) -> None:
+    if videos < batch_size:
+        raise UsageError(
+            f"there are {videos} videos to train on, and a batch takes {batch_size}",
+            f"give --batch-size {videos} or less, or more videos",
+        )
+    pieces = share.processes.count * share.parts
+    if batch_size % pieces:
+        raise UsageError(
+            f"a batch of {batch_size} videos cannot be shared evenly by {share.processes.count} processes "
+            f"with {share.parts} parts each",
+            f"give --batch-size a multiple of {pieces}; it counts the videos of all processes and parts",
+        )

@@ -1,0 +1,236 @@
+"""The training loop: steps, epochs, evaluation of the averaged weights, and a state to resume from."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from cltdr_cli.errors import CltdrError
+from cltdr_cli.training.events import EventWriter
+from cltdr_cli.training.learner import Learner, StepResult
+from cltdr_cli.training.loader import Loader
+from cltdr_cli.training.run_folder import Record, RunFolder
+
+Evaluate = Callable[[nn.Module], Record]
+"""Averaged network, in evaluation mode -> what was measured; the best is chosen by its ``score``.
+
+Called in every process; what it returns in the first one counts.
+"""
+
+WriteWeights = Callable[[Path, Mapping[str, Tensor], Mapping[str, object]], None]
+"""Path, weights and facts -> a checkpoint file."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop does not know itself.
+
+    Attributes:
+        write_weights: Writes a checkpoint.
+        evaluate: Scores a network; None never does.
+        split: Name of the split that ``evaluate`` looks at, and that thus chooses the best epoch.
+        on_step: Told of every step.
+        on_epoch: Told of every log record of an epoch or an evaluation.
+    """
+
+    write_weights: WriteWeights
+    evaluate: Evaluate | None = None
+    split: str | None = None
+    on_step: Callable[[StepResult], None] = lambda result: None
+    on_epoch: Callable[[Record], None] = lambda record: None
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often what is done.
+
+    Attributes:
+        epochs: In all, warm-up included.
+        eval_every: Epochs between two evaluations; the last epoch is always evaluated.
+        save_every: Optimiser steps between two saved states, besides the one after each epoch; 0 for none.
+    """
+
+    epochs: int
+    eval_every: int = 1
+    save_every: int = 0
+
+
+@dataclass
+class Best:
+    """The best evaluation so far.
+
+    Attributes:
+        score: None before the first.
+        epoch: Epochs done then.
+        split: Which split chose.
+    """
+
+    score: float | None = None
+    epoch: int = 0
+    split: str | None = None
+
+
+@dataclass
+class Training:
+    """One run.
+
+    Attributes:
+        learner: What learns.
+        loader: What it is shown.
+        folder: Where everything is written.
+        hooks: What the loop does not know itself.
+        rhythm: How often what is done.
+        identity: What a resumed run must agree in with the one that was stopped; plain data.
+        best: The best evaluation so far.
+    """
+
+    learner: Learner
+    loader: Loader
+    folder: RunFolder
+    hooks: Hooks
+    rhythm: Rhythm
+    identity: Mapping[str, str]
+    best: Best = field(default_factory=Best)
+    _epoch_losses: list[float] = field(default_factory=list[float])
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.rhythm.epochs * self.loader.steps_per_epoch
+
+    def resume(self) -> bool:
+        """Take up the saved state, if there is one.
+
+        Raises:
+            CltdrError: The state is of a run with other settings or data, or cannot be read.
+        """
+        state = self.folder.load_state()
+        if state is None:
+            return False
+        changed = [name for name, value in self.identity.items() if state["identity"].get(name) != value]
+        if changed:
+            raise CltdrError(
+                f"{self.folder.path} was trained with another {' and another '.join(changed)}",
+                f"resume with the settings of {self.folder.preset.name} there, or start anew in another folder",
+            )
+        self.learner.load(state["learner"])
+        self.best = Best(**state["best"])
+        self._epoch_losses = list(state["epoch_losses"])
+        return True
+
+    def run(self) -> None:
+        """Train to the end.
+
+        Raises:
+            CltdrError: The loss is not finite; the last saved state stays.
+        """
+        processes, learner = self.learner.processes, self.learner
+        if processes.is_first:
+            self.folder.forget_after(learner.step)
+        events = EventWriter(self.folder.path, learner.step) if processes.is_first else None
+        begin = time.monotonic()
+        for parts in self.loader.batches(learner.step, self.total_steps):
+            result = learner.train_step([part.to(learner.device) for part in parts])
+            self._note_step(result, events)
+            if learner.step % self.loader.steps_per_epoch == 0:
+                self._end_epoch(events, time.monotonic() - begin)
+                begin = time.monotonic()
+            elif self.rhythm.save_every and learner.step % self.rhythm.save_every == 0:
+                self._save()
+        if events is not None:
+            events.close()
+
+    def _note_step(self, result: StepResult, events: EventWriter | None) -> None:
+        if not math.isfinite(result.total_loss):
+            raise CltdrError(
+                f"the loss of step {result.step} is {result.total_loss}: training cannot go on from there",
+                "lower --lr, or train without --amp; --resume continues from the last saved state",
+            )
+        self._epoch_losses.append(result.total_loss)
+        if self.learner.processes.is_first:
+            self._log({"kind": "step", **asdict(result)}, events)
+        self.hooks.on_step(result)
+
+    def _end_epoch(self, events: EventWriter | None, seconds: float) -> None:
+        """Log, evaluate, write the weights, and last the state that counts all this as done."""
+        epoch, losses = self.learner.step // self.loader.steps_per_epoch, self._epoch_losses
+        record: Record = {
+            "kind": "epoch",
+            "step": self.learner.step,
+            "epoch": epoch,
+            "mean_loss": sum(losses) / len(losses),
+            "seconds": round(seconds, 3),
+        }
+        self._epoch_losses = []
+        self._tell(record, events)
+        is_due = epoch % self.rhythm.eval_every == 0 or epoch == self.rhythm.epochs
+        found = self._evaluated(epoch, events) if self.hooks.evaluate is not None and is_due else None
+        if self.learner.processes.is_first:
+            facts = {**self._facts(epoch, record["mean_loss"]), **({"scores": found} if found else {})}
+            self.hooks.write_weights(self.folder.last, self.learner.average.state, facts)
+            is_last = epoch == self.rhythm.epochs
+            if self.best.epoch == epoch or (self.hooks.evaluate is None and is_last):
+                self.hooks.write_weights(self.folder.best, self.learner.average.state, facts)
+        self._save()
+
+    def _evaluated(self, epoch: int, events: EventWriter | None) -> Record:
+        assert self.hooks.evaluate is not None
+        network = copy.deepcopy(self.learner.model).eval().requires_grad_(False)
+        network.load_state_dict(self.learner.average.state)
+        found = self.hooks.evaluate(network)
+        record = {
+            "kind": "evaluation",
+            "step": self.learner.step,
+            "epoch": epoch,
+            "split": self.hooks.split,
+            **found,
+        }
+        score = float(found.get("score", math.nan))
+        if self.best.score is None or score > self.best.score:
+            self.best = Best(score, epoch, self.hooks.split)
+        self._tell({**record, "is_best": self.best.epoch == epoch}, events)
+        return found
+
+    def _facts(self, epoch: int, mean_loss: float) -> dict[str, object]:
+        """What a checkpoint says of its making."""
+        return {
+            "trained": True,
+            "source": "cltdr train",
+            "epoch": epoch,
+            "epochs": self.rhythm.epochs,
+            "step": self.learner.step,
+            "mean_loss": mean_loss,
+            "chosen_by_split": self.hooks.split,
+            "best_epoch": self.best.epoch or None,
+            "processes": self.learner.processes.count,
+            "precision": self.learner.precision,
+            **{name: value for name, value in self.identity.items() if name != "preset"},
+        }
+
+    def _tell(self, record: Record, events: EventWriter | None) -> None:
+        if self.learner.processes.is_first:
+            self._log(record, events)
+            self.hooks.on_epoch(record)
+
+    def _log(self, record: Record, events: EventWriter | None) -> None:
+        self.folder.append(record)
+        if events is not None:
+            events.add(record)
+
+    def _save(self) -> None:
+        if self.learner.processes.is_first:
+            state: dict[str, Any] = {
+                "identity": dict(self.identity),
+                "learner": self.learner.state(),
+                "best": asdict(self.best),
+                "epoch_losses": self._epoch_losses,
+            }
+            self.folder.save_state(state)
+        self.learner.processes.wait()

@@ -1,0 +1,105 @@
+"""The folder of one run: weights, the state to resume from, the log. A kill at any moment leaves it usable."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cltdr_cli.errors import CltdrError, UsageError
+from cltdr_cli.files import PARTIAL_SUFFIX, check_writable_folder, replacing, write_text
+
+Record = dict[str, Any]
+
+
+class RunFolder:
+    """Names in a run's folder, and how they are written.
+
+    Attributes:
+        path: The folder.
+        last: Averaged weights after the last finished epoch.
+        best: Those of the epoch that scored best on the split that chose.
+        resume: Everything that training continues from.
+        log: One JSON record a line: every step, epoch and evaluation, by ``step`` (steps done).
+        preset: The settings, overrides included.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last, self.best = path / "last.safetensors", path / "best.safetensors"
+        self.resume, self.log, self.preset = path / "resume.pt", path / "log.jsonl", path / "preset.yaml"
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether something was trained here before."""
+        return any(file.exists() for file in (self.resume, self.log, self.last))
+
+    def open(self, resume: bool) -> None:
+        """Make the folder, and refuse to write over another run.
+
+        Raises:
+            UsageError: A run is here already and is not to be resumed.
+            OutputError: The folder takes no files.
+        """
+        if self.holds_run and not resume:
+            raise UsageError(
+                f"{self.path} holds a run already", "continue it with --resume, or give another folder to --out"
+            )
+        check_writable_folder(self.path)
+        for left_over in self.path.glob(f".*{PARTIAL_SUFFIX}"):
+            left_over.unlink(missing_ok=True)
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add a record to the log; the line is handed to the system at once. JSON has no infinite numbers: null."""
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(finite, allow_nan=False) + "\n")
+
+    def records(self) -> list[Record]:
+        """The log; a last line that a kill cut short is left out."""
+        if not self.log.exists():
+            return []
+        found: list[Record] = []
+        for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+        return found
+
+    def forget_after(self, step: int) -> None:
+        """Drop what was logged after ``step`` steps: it will be done, and logged, again."""
+        kept = [json.dumps(record) for record in self.records() if record.get("step", 0) <= step]
+        write_text(self.log, "".join(line + "\n" for line in kept))
+
+    def save_state(self, state: Record) -> None:
+        """Replace the state to resume from; whoever is killed meanwhile finds the old one.
+
+        Raises:
+            OutputError: The disk does not take it.
+        """
+        import torch
+
+        with replacing(self.resume) as partial:
+            torch.save(state, partial)
+
+    def load_state(self) -> Record | None:
+        """The state to resume from; None where a run was stopped before it saved one.
+
+        Raises:
+            CltdrError: It cannot be read.
+        """
+        import pickle
+
+        import torch
+
+        if not self.resume.exists():
+            return None
+        try:
+            return torch.load(self.resume, map_location="cpu", weights_only=True)
+        except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            raise CltdrError(
+                f"{self.resume} cannot be read: {error}", "start again in another folder; the weights here stay"
+            ) from error

@@ -1,0 +1,198 @@
+"""Whole runs of cltdr train: killed and resumed, on two processes, in parts; and what a run folder holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from training_toys import LABELS, toy_world
+from typer.testing import CliRunner
+
+from cltdr_cli.main import app
+from cltdr_cli.zoo.checkpoint import load_checkpoint
+
+PATIENCE_SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return toy_world(tmp_path_factory.mktemp("world"))
+
+
+def run(world, out, *more):
+    result = CliRunner().invoke(app, world.words(out, *more))
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def started(words, *launcher):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    command = [sys.executable, *launcher, "-m", "cltdr_cli", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True)
+
+
+def finished(process):
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, output
+    return output
+
+
+def records(out, kind):
+    lines = (Path(out) / "log.jsonl").read_text().splitlines()
+    return [record for line in lines if (record := json.loads(line))["kind"] == kind]
+
+
+def weights(path):
+    return load_checkpoint(path).state
+
+
+def assert_equal_weights(left, right):
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        assert torch.equal(value, right[name]), name
+
+
+def test_a_run_folder_holds_what_the_interface_says(world, tmp_path):
+    out = tmp_path / "run"
+    run(world, out, "--eval-split", "validation", "--set", "epochs=2")
+    assert {path.name for path in out.iterdir() if "tfevents" not in path.name} == {
+        "last.safetensors", "best.safetensors", "resume.pt", "log.jsonl", "preset.yaml",
+    }  # fmt: skip
+    last, best = load_checkpoint(out / "last.safetensors"), load_checkpoint(out / "best.safetensors")
+    assert last.labels == LABELS
+    assert last.preset.training.epochs == 2
+    assert last.preset.to_yaml() == (out / "preset.yaml").read_text()
+    evaluations = records(out, "evaluation")
+    assert [record["epoch"] for record in evaluations] == [1, 2, 3]
+    assert {record["split"] for record in evaluations} == {"validation"}
+    assert best.facts["epoch"] == max(evaluations, key=lambda record: record["score"])["epoch"]
+    assert last.facts["epoch"] == 3
+    assert last.facts["chosen_by_split"] == "validation"
+    assert [record["step"] for record in records(out, "step")] == list(range(1, 7))
+    assert records(out, "step")[0]["learning_rate"] == 0
+
+
+def test_a_trained_detector_detects(world, tmp_path):
+    out = tmp_path / "run"
+    run(world, out, "--set", "epochs=1")
+    found = CliRunner().invoke(
+        app,
+        ["detect", str(world.features / "video0.npy"), "--checkpoint", str(out / "last.safetensors"), "--fps",
+         "25", "--duration", "6", "--out", str(tmp_path / "a.json"), "--device", "cpu"],
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+    assert "video0" in json.loads((tmp_path / "a.json").read_text())["results"]
+
+
+def test_a_killed_run_resumes_to_the_same_weights(world, tmp_path):
+    """Killed twice with SIGKILL at arbitrary moments, states saved after every step."""
+    options = ("--eval-split", "validation", "--eval-every", "2", "--set", "epochs=4")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    reference = started(world.words(whole, *options))
+    for step in (3, 7):
+        process = started(world.words(killed, *options, "--save-every", "1", "--resume"))
+        assert kill_after(process, killed / "log.jsonl", step) == -signal.SIGKILL
+        assert not (killed / "last.safetensors").exists() or weights(killed / "last.safetensors")
+    finished(reference)
+    output = finished(started(world.words(killed, *options, "--save-every", "1", "--resume")))
+    assert "resumed after step" in output
+    for name in ("last.safetensors", "best.safetensors"):
+        assert_equal_weights(weights(whole / name), weights(killed / name))
+    assert records(whole, "step") == records(killed, "step")
+    assert records(whole, "evaluation") == records(killed, "evaluation")
+    assert not list(killed.glob(".*.part"))
+
+
+def kill_after(process, log, step):
+    """SIGKILL as soon as so many steps are logged; whatever is being written then is cut off."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if log.exists() and log.read_text().count('"kind": "step"') >= step:
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.001)
+    process.communicate(timeout=PATIENCE_SECONDS)
+    return process.returncode
+
+
+def test_two_processes_do_what_one_does(world, tmp_path):
+    """The same losses, gradient norms and weights; noise, crops and drop path included."""
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    process = started(world.words(together, "--eval-split", "validation"), *launcher)
+    run(world, alone, "--eval-split", "validation")
+    finished(process)
+    for one, two in zip(records(alone, "step"), records(together, "step"), strict=True):
+        for name in ("class_loss", "regression_loss", "total_loss", "gradient_norm", "loss_normalizer"):
+            assert two[name] == pytest.approx(one[name], rel=1e-4), (name, one["step"])
+    first, second = weights(alone / "last.safetensors"), weights(together / "last.safetensors")
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-4, atol=1e-5)
+    scores = [[record["score"] for record in records(out, "evaluation")] for out in (alone, together)]
+    assert scores[1] == pytest.approx(scores[0], abs=0.02)
+
+
+def test_parts_of_a_batch_do_what_the_batch_does(world, tmp_path):
+    run(world, tmp_path / "whole", "--set", "epochs=1")
+    run(world, tmp_path / "parts", "--set", "epochs=1", "--accumulate", "4")
+    for one, two in zip(records(tmp_path / "whole", "step"), records(tmp_path / "parts", "step"), strict=True):
+        for name in ("total_loss", "gradient_norm", "loss_normalizer"):
+            assert two[name] == pytest.approx(one[name], rel=1e-4), (name, one["step"])
+
+
+@pytest.mark.parametrize("options", [("--amp",), ("--precision", "fp16")])
+def test_mixed_precision_trains_alike(world, tmp_path, options):
+    run(world, tmp_path / "full", "--set", "epochs=1")
+    run(world, tmp_path / "mixed", "--set", "epochs=1", *options)
+    full, mixed = records(tmp_path / "full", "step"), records(tmp_path / "mixed", "step")
+    assert mixed[-1]["total_loss"] == pytest.approx(full[-1]["total_loss"], rel=0.05)
+    assert mixed[-1]["total_loss"] != full[-1]["total_loss"]
+
+
+def test_a_finished_run_is_left_as_it_is(world, tmp_path):
+    out = tmp_path / "run"
+    run(world, out, "--set", "epochs=1")
+    before = {
+        path.name: path.stat().st_mtime_ns for path in out.iterdir() if path.suffix in (".safetensors", ".pt")
+    }
+    run(world, out, "--set", "epochs=1", "--resume")
+    assert before == {name: (out / name).stat().st_mtime_ns for name in before}
+
+
+def refused(world, out, *more):
+    result = CliRunner().invoke(app, world.words(out, *more))
+    return result.exit_code, result.output.replace("\n", " ")
+
+
+def test_another_run_is_not_written_over(world, tmp_path):
+    out = tmp_path / "run"
+    run(world, out, "--set", "epochs=1")
+    code, output = refused(world, out, "--set", "epochs=1")
+    assert code == 2
+    assert "holds a run already" in output
+    assert "--resume" in output
+
+
+def test_resuming_with_other_settings_is_refused(world, tmp_path):
+    out = tmp_path / "run"
+    run(world, out, "--set", "epochs=1")
+    code, output = refused(world, out, "--set", "epochs=1", "--lr", "0.5", "--resume")
+    assert code == 1
+    assert "another preset" in output
+
+
+def test_tensorboard_events_are_written_where_it_is_installed(world, tmp_path):
+    pytest.importorskip("tensorboard")
+    out = tmp_path / "run"
+    run(world, out, "--set", "epochs=1")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(out)).Reload()
+    assert [event.step for event in events.Scalars("step/total_loss")] == [1, 2, 3, 4]
