@@ -9,12 +9,12 @@ import platform
 import sys
 
 from cltdr_cli import __version__, console
-from cltdr_cli.commands.options import Debug, Quiet
+from cltdr_cli.commands.options import Debug, Device, Quiet
 
 _PACKAGES = ("torch", "torchvision", "transformers", "numpy", "pandas", "av", "decord", "openvino", "ray")
 
 
-def doctor(quiet: Quiet = False, debug: Debug = False) -> None:
+def doctor(device: Device = "auto", quiet: Quiet = False, debug: Debug = False) -> None:
     """Say what this machine can do: versions, readers, devices, backends, cached weights."""
     parts = [*_software(), *_readers(), *_devices(), *_backends(), *_cache()]
     console.table("this machine", ("part", "finding"), parts)

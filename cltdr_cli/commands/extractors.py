@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Debug, Quiet
+from cltdr_cli.commands.options import Debug, Device, Quiet
 
 
-def extractors(quiet: Quiet = False, debug: Debug = False) -> None:
+def extractors(device: Device = "auto", quiet: Quiet = False, debug: Debug = False) -> None:
     """List the feature extractors: width, window, stride, preprocessing, licence of their weights."""
     from extractors import EXTRACTORS
 

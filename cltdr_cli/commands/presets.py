@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Debug, Quiet
+from cltdr_cli.commands.options import Debug, Device, Quiet
 
 if TYPE_CHECKING:
     from cltdr_cli.zoo.preset import Preset
@@ -24,7 +24,7 @@ _COLUMNS = ("name", "dataset", "features", "classes", "weights", "reported mAP %
 
 
 @app.command("list")
-def list_presets(quiet: Quiet = False, debug: Debug = False) -> None:
+def list_presets(device: Device = "auto", quiet: Quiet = False, debug: Debug = False) -> None:
     """List the presets: what they find, from which features, and how well their authors say."""
     from cltdr_cli.zoo import catalog
     from cltdr_cli.zoo.preset import load_preset
@@ -36,6 +36,7 @@ def list_presets(quiet: Quiet = False, debug: Debug = False) -> None:
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="Name of a preset.", metavar="NAME")],
+    device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:

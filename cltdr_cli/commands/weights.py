@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import AcceptLicense, Debug, Quiet
+from cltdr_cli.commands.options import AcceptLicense, Debug, Device, Quiet
 from cltdr_cli.errors import CltdrError
 
 app = typer.Typer(
@@ -26,8 +26,9 @@ def weights() -> None:
 
 
 @app.command("list")
-def list_weights(quiet: Quiet = False, debug: Debug = False) -> None:
+def list_weights(device: Device = "auto", quiet: Quiet = False, debug: Debug = False) -> None:
     """List the weights that cltdr knows, and which of them are here."""
+    from cltdr_cli.zoo.detectors import installed_detectors
     from cltdr_cli.zoo.weights import manifest, state
 
     rows = [
@@ -35,11 +36,17 @@ def list_weights(quiet: Quiet = False, debug: Debug = False) -> None:
         for e in manifest().values()
     ]
     console.table("", ("name", "MB", "licence", "uses", "state", "origin"), rows)
+    for preset, file in installed_detectors().items():
+        console.notice(f"installed detector: {preset} ({file})")
 
 
 @app.command()
 def download(
-    names: Names, accept_license: AcceptLicense = False, quiet: Quiet = False, debug: Debug = False
+    names: Names,
+    accept_license: AcceptLicense = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Download weights and verify them before they get their name."""
     from cltdr_cli.commands import consent
@@ -61,6 +68,7 @@ def download(
 @app.command()
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Default: all here.", metavar="[NAME]")] = None,
+    device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -87,18 +95,29 @@ def verify(
 def add(
     name: Name,
     file: Annotated[Path, typer.Argument(help="The file that you fetched.", metavar="FILE")],
+    device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Verify a file fetched by hand, and copy it to its place."""
-    from cltdr_cli.zoo.weights import add as add_file
+    """Verify a file fetched by hand, and copy it to its place.
 
-    console.notice(f"{name}: {add_file(name, file)}")
+    NAME may also be a preset: then FILE is a checkpoint of it (cltdr convert, cltdr train), and cltdr detect
+    uses it whenever that preset is named, or where no preset is.
+    """
+    from cltdr_cli.zoo import catalog
+    from cltdr_cli.zoo.detectors import add_detector
+    from cltdr_cli.zoo.weights import add as add_file
+    from cltdr_cli.zoo.weights import manifest
+
+    is_detector = name in catalog.presets() and name not in manifest()
+    place = add_detector(name, file) if is_detector else add_file(name, file)
+    console.notice(f"{name}: {place}")
 
 
 @app.command()
 def path(
     name: Annotated[str | None, typer.Argument(help="Default: the folder of all.", metavar="[NAME]")] = None,
+    device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:

@@ -21,6 +21,11 @@ def installed_detector(preset: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def installed_detectors() -> dict[str, Path]:
+    """Every installed checkpoint by the name of its preset, sorted."""
+    return {path.stem: path for path in sorted(detector_path("any").parent.glob("*.safetensors"))}
+
+
 def add_detector(preset: str, file: Path) -> Path:
     """Copy one of our checkpoints to its place, once it proves to be of that preset.
 
