@@ -9,7 +9,7 @@ import typer
 
 from cltdr_cli import console
 from cltdr_cli.commands.eval import AnnotationFile, ClassList, DataRoot, Dataset, VideoInfo
-from cltdr_cli.commands.options import Debug, Quiet
+from cltdr_cli.commands.options import Debug, Device, Quiet
 
 if TYPE_CHECKING:
     from cltdr_cli.data.benchmarks import Benchmark
@@ -19,7 +19,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 
 @app.callback(invoke_without_command=True)
-def datasets(ctx: typer.Context, data_root: DataRoot = None, quiet: Quiet = False, debug: Debug = False) -> None:
+def datasets(
+    ctx: typer.Context,
+    data_root: DataRoot = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
     """List the benchmarks: splits, thresholds, video sets, and where files are expected under the data root."""
     if ctx.invoked_subcommand is not None:
         return
@@ -50,6 +56,7 @@ def check(
     data_root: DataRoot = None,
     labels: ClassList = None,
     video_info: VideoInfo = [],  # noqa: B006 # typer copies it
+    device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
