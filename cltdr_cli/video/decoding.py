@@ -61,7 +61,7 @@ def decoded_frames(container: InputContainer, stream: VideoStream) -> Generator[
         except StopIteration:
             return
         except StreamDamageError:
-            yield from stream.codec_context.decode(None)  # what the decoder still holds was sound
+            yield from _held_back(stream)
             raise
         except FFmpegError as error:
             if begun:
@@ -69,6 +69,16 @@ def decoded_frames(container: InputContainer, stream: VideoStream) -> Generator[
             continue
         begun = begun or bool(frames)
         yield from frames
+
+
+def _held_back(stream: VideoStream) -> list[VideoFrame]:
+    """The sound frames that a decoder still holds; none if it was flushed before."""
+    from av.error import EOFError as Flushed
+
+    try:
+        return stream.codec_context.decode(None)
+    except Flushed:
+        return []
 
 
 def _decode_next(packets: Iterator[Packet]) -> list[VideoFrame]:

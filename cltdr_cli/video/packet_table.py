@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cltdr_cli.video.clock import stream_clock
 from cltdr_cli.video.container import open_container, video_stream
 from cltdr_cli.video.decoding import StreamDamageError, sound_packets
+from cltdr_cli.video.pieces import piece_starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,20 +20,23 @@ class PacketTable:
     """Packets of a video stream in the order of display.
 
     Attributes:
-        seconds: float64 ``[N]``, increasing, presentation times of the frames that are shown.
-        indexes: int64 ``[N]``, their positions among all packets of the stream in the order of display.
-        packet_count: All packets, those of frames that an edit list hides included.
-        video_streams: Video streams in the file, cover pictures included.
-        container_names: FFmpeg's names of the container.
+        seconds: float64 ``[N]``, increasing, presentation times.
+        shown: bool ``[N]``, False for frames that an edit list hides.
+        starts: int64 ``[M]``, where the stream can be cut; see ``piece_starts``.
+        damaged: Whether the file breaks off.
         objection: Why packets do not tell the frames of this stream; empty when they do.
     """
 
     seconds: NDArray[np.float64]
-    indexes: NDArray[np.int64]
-    packet_count: int
-    video_streams: int
-    container_names: frozenset[str]
-    objection: str
+    shown: NDArray[np.bool_]
+    starts: NDArray[np.int64]
+    damaged: bool = False
+    objection: str = ""
+
+    @property
+    def longest_piece(self) -> int:
+        """Frames of the longest stretch that cannot be cut."""
+        return int(np.diff(np.append(self.starts, len(self.seconds))).max(initial=0))
 
 
 def read_packet_table(path: Path) -> PacketTable:
@@ -41,40 +45,32 @@ def read_packet_table(path: Path) -> PacketTable:
     Raises:
         VideoError: The file cannot be opened or has no video stream.
     """
-    objection = ""
-    ticks: list[int | None] = []
-    hidden: list[bool] = []
-    keys: list[bool] = []
+    rows: list[tuple[int | None, bool, bool]] = []
+    damaged = False
     with closing(open_container(path)) as container:
         stream = video_stream(container, path)
         clock = stream_clock(container, stream)
         try:
             for packet in sound_packets(container, stream):
                 if packet.size:
-                    ticks.append(packet.pts)
-                    hidden.append(packet.is_discard)
-                    keys.append(packet.is_keyframe)
-        except StreamDamageError as error:
-            objection = str(error)
-        names = frozenset(container.format.name.split(","))
-        streams = len(container.streams.video)
-    known = [tick for tick in ticks if tick is not None]
-    order = np.argsort(known, kind="stable")
-    shown = np.flatnonzero(~np.array(hidden, bool)[order]) if len(known) == len(ticks) else np.arange(0)
-    seconds = np.array([clock.seconds(known[order[at]]) for at in shown])
-    objection = objection or _objection(ticks, keys, seconds, shown)
-    return PacketTable(seconds, shown.astype(np.int64), len(ticks), streams, names, objection)
+                    rows.append((packet.pts, packet.is_discard, packet.is_keyframe))
+        except StreamDamageError:
+            damaged = True
+    ticks = np.array([tick for tick, _, _ in rows if tick is not None], np.int64)
+    objection = _objection(ticks, rows)
+    if objection:
+        return PacketTable(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64), damaged, objection)
+    order = np.argsort(ticks)
+    seconds = np.array([clock.seconds(int(tick)) for tick in ticks[order]])
+    hidden, keys = np.array([row[1:] for row in rows], bool).T
+    return PacketTable(seconds, ~hidden[order], piece_starts(ticks, keys), damaged)
 
 
-def _objection(
-    ticks: list[int | None], keys: list[bool], seconds: NDArray[np.float64], shown: NDArray[np.int64]
-) -> str:
-    if not len(seconds) or None in ticks:
+def _objection(ticks: NDArray[np.int64], rows: list[tuple[int | None, bool, bool]]) -> str:
+    if not rows or len(ticks) < len(rows):
         return "its packets do not state when they are shown"
-    if (np.diff(seconds) <= 0).any():
+    if len(np.unique(ticks)) < len(ticks):
         return "two of its frames state the same time"
-    if not keys[0]:
+    if not rows[0][2] or ticks[0] != ticks.min():
         return "it does not begin with a key frame"
-    if (shown != np.arange(len(shown))).any():
-        return "an edit list hides frames before its end"
     return ""

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 
-class RgbWriter:
+class RgbPictures:
     """Converts pictures of one stream into RGB arrays of one size.
 
     The matrix (BT.601, BT.709, BT.2020) and the range (limited, full) are those of the stream's tags; an untagged
-    stream is BT.601, limited, as FFmpeg, OpenCV and decord take it. Halved colour planes are enlarged by repetition at
-    every bit depth: swscale does so at 8 bits, and would blur them at higher depths unless told otherwise (measured
-    on one 10-bit clip: 3.4 grey levels on average). Transfer curves (HDR) are left as they are.
+    stream is BT.601, limited, as FFmpeg, OpenCV and decord take it. Halved colour planes are enlarged by repeating
+    pixels at every bit depth: swscale does so at 8 bits, and would blur them at higher depths unless told not to
+    (measured on one 10-bit clip: 3.4 grey levels on average). Transfer curves (HDR) are left as they are.
 
     Args:
         width: Pixels of the stored picture; a stream that changes its size is scaled to it.
@@ -34,8 +34,8 @@ class RgbWriter:
         self._width, self._height, self._orientation = width, height, orientation
         self._reformatter = VideoReformatter()
 
-    def write(self, frame: VideoFrame, seconds: float, out: NDArray[np.uint8]) -> None:
-        """Write a decoded frame, shown at ``seconds``, into ``out``, uint8 ``[H, W, 3]``.
+    def shown(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """A decoded frame as it is shown, uint8 ``[H, W, 3]``; a view, to be copied.
 
         Raises:
             StreamDamageError: The picture's format cannot be converted.
@@ -52,12 +52,12 @@ class RgbWriter:
             )
         except (FFmpegError, ValueError) as error:
             reason = f"pictures of format {frame.format.name} cannot be converted to RGB ({error})"
-            raise StreamDamageError(reason, seconds) from error
+            raise StreamDamageError(reason) from error
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
             : self._height, : 3 * self._width
         ]
-        out[...] = self._orientation.shown(rows.reshape(self._height, self._width, 3))
+        return self._orientation.shown(rows.reshape(self._height, self._width, 3))
 
     def _interpolation(self, frame: VideoFrame) -> str:
         same_size = (frame.width, frame.height) == (self._width, self._height)

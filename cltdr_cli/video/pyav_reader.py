@@ -9,14 +9,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cltdr_cli.errors import StreamBrokenError, VideoError
+from cltdr_cli.video.batching import in_batches
 from cltdr_cli.video.clock import in_order_of_display
 from cltdr_cli.video.container import open_container, video_stream
 from cltdr_cli.video.decoding import StreamDamageError, decoded_frames
 from cltdr_cli.video.frames import FrameBatch, VideoInfo
-from cltdr_cli.video.pixels import RgbWriter
+from cltdr_cli.video.pixels import RgbPictures
 from cltdr_cli.video.probe import Probe, probe_video
 
 if TYPE_CHECKING:
@@ -60,24 +59,13 @@ class PyavReader:
         """
         if self._closed:
             raise VideoError(f"{self._info.path} was closed.", "Open it again to read it again.")
-        writer = RgbWriter(*self._probe.stored_size, self._probe.orientation)
-        shape = (batch_frames, self._info.height, self._info.width, 3)
-        frames, times = np.empty(shape, np.uint8), list[float]()
-        damage: StreamDamageError | None = None
+        rgb = RgbPictures(*self._probe.stored_size, self._probe.orientation)
         with closing(self._timed_frames(start_seconds)) as timed:
+            pictures = ((rgb.shown(frame), seconds) for frame, seconds in timed)
             try:
-                for frame, seconds in timed:
-                    writer.write(frame, seconds, frames[len(times)])
-                    times.append(seconds)
-                    if len(times) == batch_frames:
-                        yield FrameBatch(frames, np.array(times))
-                        frames, times = np.empty(shape, np.uint8), []
-            except StreamDamageError as error:
-                damage = error
-        if times:
-            yield FrameBatch(frames[: len(times)], np.array(times))
-        if damage is not None:
-            raise self._broken(damage) from damage
+                yield from in_batches(pictures, batch_frames, self._info)
+            except StreamDamageError as damage:
+                raise self._broken(damage) from damage
 
     def _broken(self, damage: StreamDamageError) -> StreamBrokenError:
         seconds = damage.seconds or 0.0

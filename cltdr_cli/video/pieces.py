@@ -1,0 +1,103 @@
+"""A video stream cut at key frames into small files in memory, each decodable alone, without decoding anything."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.video.container import open_container, video_stream
+from cltdr_cli.video.decoding import StreamDamageError, sound_packets
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+# Pieces grow to at least this many frames, so that opening one costs little beside decoding it.
+PIECE_FRAMES = 96
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Consecutive packets of one stream as a file.
+
+    Attributes:
+        first: Position of its first packet in the stream, in decoding and in display order alike.
+        count: Packets.
+        data: The file.
+    """
+
+    first: int
+    count: int
+    data: io.BytesIO
+
+
+def piece_starts(ticks: NDArray[np.int64], keys: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Where a stream can be cut: at key frames that divide it in decoding order as in display order.
+
+    A key frame with leading pictures (an open group of pictures) is none of these: they refer to what lies before.
+
+    Args:
+        ticks: int64 ``[N]``, distinct presentation times, in decoding order.
+        keys: bool ``[N]``, whether each packet holds a key frame.
+
+    Returns:
+        int64 ``[M]``, increasing positions, at least ``PIECE_FRAMES`` apart; the first is 0.
+    """
+    ranks = np.argsort(np.argsort(ticks))
+    highest_before = np.concatenate(([-1], np.maximum.accumulate(ranks)[:-1]))
+    position = np.arange(len(ticks))
+    starts = [0]
+    for at in np.flatnonzero(keys & (ranks == position) & (highest_before == position - 1)):
+        if at - starts[-1] >= PIECE_FRAMES:
+            starts.append(int(at))
+    return np.array(starts, np.int64)
+
+
+def pieces(path: Path, starts: NDArray[np.int64], first: int, rate: Fraction) -> Generator[Piece, None, None]:
+    """The pieces of a video stream, in order.
+
+    Args:
+        path: The file.
+        starts: As ``piece_starts`` gives them.
+        first: The piece to begin with.
+        rate: Nominal frames per second, written into the files.
+
+    Raises:
+        StreamDamageError: The file cannot be read on, or its codec not be put into a piece.
+    """
+    wanted = starts[first:].tolist()
+    held: list[Packet] = []
+    with closing(open_container(path)) as container:
+        stream = video_stream(container, path)
+        for at, packet in enumerate(sound_packets(container, stream)):
+            if held and (not packet.size or at in wanted[1:2]):
+                yield Piece(wanted.pop(0), len(held), _file(held, stream, rate))
+                held = []
+            if packet.size and at >= wanted[0]:
+                held.append(packet)
+
+
+def _file(packets: Iterable[Packet], stream: VideoStream, rate: Fraction) -> io.BytesIO:
+    import av
+    from av.error import FFmpegError
+
+    data = io.BytesIO()
+    try:
+        with av.open(data, "w", format="matroska") as output:
+            copied = output.add_stream_from_template(stream)
+            copied.codec_context.framerate = rate  # decord opens no file without one
+            for packet in packets:
+                packet.stream = copied
+                output.mux(packet)
+    except (FFmpegError, ValueError) as error:
+        raise StreamDamageError(f"a piece of it cannot be written: {error}") from error
+    data.seek(0)
+    return data
