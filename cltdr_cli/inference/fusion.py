@@ -81,7 +81,7 @@ def read_video_scores(path: Path, label_names: Sequence[str]) -> VideoScores:
     """
     try:
         rows = _from_csv(path) if path.suffix.lower() == ".csv" else _from_json(path, label_names)
-        by_video = {bare_id(video): _vector(scores, label_names, path) for video, scores in rows.items()}
+        by_video = {video: _vector(scores, label_names, path) for video, scores in rows.items()}
         return VideoScores(tuple(label_names), by_video)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise AnnotationError(
@@ -97,24 +97,32 @@ def bare_id(video: str) -> str:
 
 def _from_csv(path: Path) -> dict[str, dict[str, float]]:
     rows: dict[str, dict[str, float]] = {}
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
         for row in csv.DictReader(stream):
-            rows.setdefault(row["video_id"], {})[row["label"]] = float(row["score"])
+            rows.setdefault(bare_id(row["video_id"]), {})[row["label"]] = float(row["score"])
     return rows
 
 
 def _from_json(path: Path, label_names: Sequence[str]) -> dict[str, dict[str, float]]:
-    content: Any = json.loads(path.read_text(encoding="utf-8"))
+    content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    results = content.get("results", content) if isinstance(content, Mapping) else None
+    if not isinstance(results, Mapping):
+        raise ValueError("no mapping of video ids to scores")
     names = content.get("class", label_names)
-    rows: dict[str, dict[str, float]] = {}
-    for video, scores in content.get("results", content).items():
-        if scores and isinstance(scores[0], Mapping):
-            rows[video] = {item["label"]: float(item["score"]) for item in scores}
-        elif len(scores) == len(names):
-            rows[video] = {name: float(score) for name, score in zip(names, scores, strict=True)}
-        else:
-            raise ValueError(f"video {video} has {len(scores)} scores for {len(names)} classes")
+    rows = {bare_id(video): _by_name(video, scores, names) for video, scores in results.items()}
+    if len(rows) < len(results):
+        raise ValueError("a video stands there twice, with and without a leading v_")
     return rows
+
+
+def _by_name(video: str, scores: Any, names: Sequence[str]) -> dict[str, float]:
+    if not isinstance(scores, list):
+        raise ValueError(f"video {video} has no list of scores")
+    if scores and isinstance(scores[0], Mapping):
+        return {item["label"]: float(item["score"]) for item in scores}
+    if len(scores) != len(names):
+        raise ValueError(f"video {video} has {len(scores)} scores for {len(names)} classes")
+    return {name: float(score) for name, score in zip(names, scores, strict=True)}
 
 
 def _vector(scores: Mapping[str, float], label_names: Sequence[str], path: Path) -> NDArray[np.float32]:

@@ -35,6 +35,8 @@ class SlidingLocalizer:
 
     def __call__(self, sequence: FeatureSequence) -> Detections:
         """Detections by falling score, in seconds."""
+        if not len(sequence):
+            return Detections.empty()
         scores = smoothed(self.class_scores(sequence.features), self._steps(sequence.grid, "smoothing_seconds"))
         candidates = [
             candidate

@@ -115,7 +115,8 @@ class _Arranged:
         self._value = torch.empty(0)
 
     def __call__(self, weight: Tensor, arrange: Callable[[Tensor], Tensor]) -> Tensor:
-        key = (weight.data_ptr(), weight._version, arrange)
+        version = None if weight.is_inference() else weight._version  # inference tensors do not count changes
+        key = (weight.data_ptr(), version, arrange)
         if key != self._key:
             self._value, self._key = arrange(weight.detach()), key
         return self._value

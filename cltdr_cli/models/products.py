@@ -57,7 +57,8 @@ def tapped(x: Tensor, taps: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     padded = F.pad(x, (0, 0, kernel // 2, kernel // 2 + stride - 1))
     rows = []
     for item in padded:
-        out = x.new_zeros(steps, taps.shape[2]) if bias is None else bias.expand(steps, -1).contiguous()
+        # A copy of the bias also for one step, where `expand(...).contiguous()` would be the bias itself.
+        out = x.new_zeros(steps, taps.shape[2]) if bias is None else bias.repeat(steps, 1)
         for tap in range(kernel):
             out.addmm_(item[tap : tap + stride * (steps - 1) + 1 : stride], taps[tap])
         rows.append(out)
