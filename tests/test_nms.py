@@ -70,7 +70,8 @@ def _reference_picks(candidates: Candidates, rows: list[int], config: InferenceC
     picks: Picks = []
     while left and len(picks) < config.max_seg_num:
         score, row = max(left, key=lambda pair: pair[0])  # the first of equals
-        if score <= 0 or (config.nms_method == "soft" and score < F(config.min_score)):
+        # Scores that have decayed out of float32's normal range count as nothing, also with a minimum of 0.
+        if score < np.finfo(F).tiny or (config.nms_method == "soft" and score < F(config.min_score)):
             break
         picks.append((row, score))
         rest = []
@@ -140,8 +141,8 @@ def test_suppression_equals_the_reference(candidates, config):
 
 
 @settings(max_examples=60, deadline=None)
-@given(_candidates, _configs, st.integers(0, 10**6))
-def test_long_lists_equal_the_reference(candidates, config, seed):
+@given(_configs, st.integers(0, 10**6))
+def test_long_lists_equal_the_reference(config, seed):
     """More rounds than between two clearings of the dead, and groups of very different sizes."""
     rng = np.random.default_rng(seed)
     count = int(rng.integers(60, 120))
