@@ -196,3 +196,67 @@ def test_tensorboard_events_are_written_where_it_is_installed(world, tmp_path):
 
     events = EventAccumulator(str(out)).Reload()
     assert [event.step for event in events.Scalars("step/total_loss")] == [1, 2, 3, 4]
+
+
+def test_wrong_words_are_answered_with_the_right_ones(world, tmp_path):
+    cases = {
+        ("--set", "iou_weight_powr=1"): (1, "iou_weight_power"),
+        ("--train-split", "trainig"): (2, "training (9 videos)"),
+        ("--eval-split", "test"): (2, "validation (4 videos)"),
+        ("--set", "num_classes=4"): (2, "num_classes=3"),
+        ("--set", "max_seq_len=30"): (1, "multiple"),
+        ("--batch-size", "10"): (2, "9 videos"),
+        ("--accumulate", "3"): (2, "multiple of 3"),
+        ("--labels", str(tmp_path / "none.txt")): (1, "none.txt"),
+    }
+    for options, (status, words) in cases.items():
+        code, output = refused(world, tmp_path / "run", *options)
+        assert words in output, (options, output)
+        assert code == status, (options, output)
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+def test_presets_that_are_not_trained_are_refused(world, tmp_path):
+    words = world.words(tmp_path / "run")
+    words[words.index("--preset") + 1] = "kinetics400-i3d-rgb"
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code != 0
+    assert "not trained" in result.output.replace("\n", " ")
+
+
+def test_the_annotations_own_classes(world, tmp_path):
+    """A preset of other classes takes those of the annotation, in number and name."""
+    out = tmp_path / "run"
+    run(world, out, "--labels", "annotations", "--set", "epochs=1", "--set", "warmup_epochs=0")
+    checkpoint = load_checkpoint(out / "last.safetensors")
+    assert checkpoint.labels == LABELS
+    assert checkpoint.preset.model.num_classes == 3
+    assert checkpoint.preset.benchmark.labels is None
+    listed = tmp_path / "names.txt"
+    listed.write_text("bow\njump\nwave\n")
+    run(world, tmp_path / "listed", "--labels", str(listed), "--set", "epochs=1", "--set", "warmup_epochs=0")
+    assert load_checkpoint(tmp_path / "listed" / "last.safetensors").labels == ("bow", "jump", "wave")
+
+
+def test_class_agnostic_training_is_scored_without_labels(world, tmp_path):
+    agnostic = ("--set", "class_agnostic=true", "--set", "num_classes=1", "--set", "epochs=1")
+    run(world, tmp_path / "run", *agnostic, "--eval-split", "validation")
+    assert load_checkpoint(tmp_path / "run" / "last.safetensors").labels == ("action",)
+    assert len(records(tmp_path / "run", "evaluation")) == 2
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(world, tmp_path):
+    code, output = refused(world, tmp_path / "run", "--lr", "1e30", "--set", "eta_min=0", "--set", "epochs=9")
+    assert code == 1
+    assert "cannot go on" in output
+    assert "--resume" in output
+
+
+def test_training_learns(world, tmp_path):
+    """Features that show their labels: far above chance after a minute's worth of tiny steps."""
+    run(world, tmp_path / "run", "--eval-split", "validation", "--set", "epochs=40", "--set", "ema_decay=0.9",
+        "--lr", "0.01", "--eval-every", "43")  # fmt: skip
+    scores = [record["score"] for record in records(tmp_path / "run", "evaluation")]
+    steps = records(tmp_path / "run", "step")
+    assert steps[-1]["total_loss"] < 0.3 * steps[2]["total_loss"]
+    assert scores[-1] > 0.5

@@ -21,7 +21,7 @@ from cltdr_cli.data.class_lists import read_class_list
 from cltdr_cli.data.dataset import CLASS_AGNOSTIC, TrainingSet, TrainingSplit, training_split
 from cltdr_cli.errors import UsageError
 from cltdr_cli.files import write_text
-from cltdr_cli.models.cltdr import build_cltdr, padded_steps
+from cltdr_cli.models.cltdr import build_cltdr
 from cltdr_cli.models.cltdr_config import CltdrConfig
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.events import tensorboard_is_here
@@ -115,7 +115,7 @@ def run_training(wishes: Wishes) -> None:
 
 def make_subject(wishes: Wishes) -> Subject:
     """Preset, annotations and features, checked against each other."""
-    preset = load_preset(wishes.preset)
+    preset = with_overrides(load_preset(wishes.preset), wishes.overrides)
     record = benchmark(preset.benchmark.dataset)
     annotations = read_annotations(
         wishes.annotations, _numbered_names(wishes, preset), first_id=record.first_id, task=record.task
@@ -124,7 +124,6 @@ def make_subject(wishes: Wishes) -> Subject:
     if wishes.eval_split is not None:
         _split(annotations, wishes.eval_split, "--eval-split")
     preset, class_names = _with_classes(preset, wishes, annotations)
-    preset = with_overrides(preset, wishes.overrides)
     model, config = preset.model, preset.training
     if not isinstance(model, CltdrConfig) or config is None:
         raise UsageError(f"preset {preset.name} (method {preset.method}) is not trained", "cltdr presets list")
@@ -133,10 +132,6 @@ def make_subject(wishes: Wishes) -> Subject:
             f"the network has {model.num_classes} classes and {len(class_names)} are named",
             f"--set model.num_classes={len(class_names)}, or other --labels",
         )
-    try:
-        padded_steps(model, 1)
-    except ValueError as error:
-        raise UsageError(str(error), "--set model.max_seq_len=…") from error
     chosen = annotations.of_split(split_name)
     split = training_split(chosen, wishes.features, preset.features, class_names)
     return Subject(preset, model, config, class_names, record, annotations, split_name, split)
@@ -170,14 +165,12 @@ def _split(annotations: Annotations, name: str, option: str) -> str:
 
 
 def _with_classes(preset: Preset, wishes: Wishes, annotations: Annotations) -> tuple[Preset, tuple[str, ...]]:
-    """The preset with as many classes as ``--labels`` asks for, and their names."""
+    """The classes that ``--labels`` asks for, and the preset with as many of them."""
     if preset.benchmark.class_agnostic:
         return preset, (CLASS_AGNOSTIC,)
-    if wishes.labels == "preset" and preset.class_names is not None:
-        return preset, preset.class_names
     names = tuple(annotations.label_ids)
-    if not isinstance(preset.model, CltdrConfig):
-        return preset, names
+    if wishes.labels == "preset" or not isinstance(preset.model, CltdrConfig):
+        return preset, preset.class_names or names
     model = replace(preset.model, num_classes=len(names))
     return replace(preset, model=model, benchmark=replace(preset.benchmark, labels=None)), names
 

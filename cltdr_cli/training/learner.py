@@ -182,7 +182,8 @@ def freeze_unread(model: Cltdr) -> None:
     head = model.refine_head
     if head is None or model.config.use_trident_head:
         return
-    for module in (head.start, head.end):
+    unread = (head.start, head.end) if head.score is not None else (head, model.fusion)
+    for module in unread:
         if module is not None:
             module.requires_grad_(False)
 

@@ -52,7 +52,7 @@ class RunFolder:
             left_over.unlink(missing_ok=True)
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Add a record to the log; the line is handed to the system at once. JSON has no infinite numbers: null."""
+        """Add a record to the log; numbers that JSON does not have become null."""
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
         with self.log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite, allow_nan=False) + "\n")
