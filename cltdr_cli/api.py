@@ -7,7 +7,8 @@ from pathlib import Path
 
 from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limited
 from cltdr_cli.segments import Segment, VideoResult
-from cltdr_cli.zoo.load import LoadedDetector, ModelSources, load_detector
+from cltdr_cli.zoo.extractors import ModelSources
+from cltdr_cli.zoo.load import LoadedDetector, load_detector
 
 __all__ = ["Detector", "Result", "Segment"]
 

@@ -16,7 +16,8 @@ from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limi
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.video.inputs import Input, Inputs, find_inputs
 from cltdr_cli.writers import OutputFile, plan_outputs, write
-from cltdr_cli.zoo.load import LoadedDetector, ModelSources, load_detector
+from cltdr_cli.zoo.extractors import ModelSources
+from cltdr_cli.zoo.load import LoadedDetector, load_detector
 
 _TABLE_ROWS = 30
 _FLUSH_SECONDS = 60.0

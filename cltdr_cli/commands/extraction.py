@@ -19,7 +19,7 @@ from cltdr_cli.features.store import save, sidecar_of, why_unfinished
 from cltdr_cli.files import check_writable_folder, write_text
 from cltdr_cli.pipeline import VideoOptions, extract_video
 from cltdr_cli.video.inputs import Input, Inputs, find_inputs
-from cltdr_cli.zoo.load import LoadedExtractor, ModelSources, extractor_record, load_extractor
+from cltdr_cli.zoo.extractors import LoadedExtractor, ModelSources, extractor_record, load_extractor
 from extractors.spec import ExtractorSpec
 
 

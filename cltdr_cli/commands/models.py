@@ -11,7 +11,7 @@ from cltdr_cli.commands.options import resolve_device
 from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from cltdr_cli.zoo.load import ModelSources
+    from cltdr_cli.zoo.extractors import ModelSources
 
 
 def model_sources(
@@ -36,7 +36,7 @@ def model_sources(
     Raises:
         UsageError: A value is no ``NAME=FILE``, or names an unknown extractor.
     """
-    from cltdr_cli.zoo.load import ModelSources
+    from cltdr_cli.zoo.extractors import ModelSources
 
     files = dict(_named_file(value) for value in weights)
     return ModelSources(
@@ -50,7 +50,7 @@ def model_sources(
 
 
 def _named_file(value: str) -> tuple[str, Path]:
-    from cltdr_cli.zoo.load import extractor_record
+    from cltdr_cli.zoo.extractors import extractor_record
     from cltdr_cli.zoo.manifest import manifest
 
     name, equals, file = value.partition("=")

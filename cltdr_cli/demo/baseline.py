@@ -96,7 +96,7 @@ def measured_baseline(annotations: Annotations, features: Path, weights: Path) -
     Returns:
         ``chosen`` numbers, ``tried`` combinations, and the ``validation`` and ``test`` scores.
     """
-    from cltdr_cli.zoo.load import ModelSources, load_extractor
+    from cltdr_cli.zoo.extractors import ModelSources, load_extractor
 
     head = load_extractor("demo", ModelSources(files={"demo": weights})).extractor.class_head()
     assert head is not None, "a demo network has a class head"

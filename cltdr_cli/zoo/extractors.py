@@ -1,0 +1,141 @@
+"""Frozen extractors by name: their records, their verified weights, the loaded network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cltdr_cli.errors import UsageError, WeightsError
+from cltdr_cli.zoo.preset import Preset
+from cltdr_cli.zoo.weights import ensure
+
+if TYPE_CHECKING:
+    import torch
+
+    from extractors import ExtractorRecord
+    from extractors.spec import Extractor
+
+Fetch = Callable[[str], Path]
+"""Name of a weights entry -> its verified file; the command line's also downloads, with a progress bar."""
+
+
+def from_cache(name: str) -> Path:
+    """The verified file of a weights entry; never downloads.
+
+    Raises:
+        WeightsError: It is not here; the message says how to get it.
+    """
+    return ensure(name, allow_download=False)
+
+
+@dataclass(frozen=True)
+class ModelSources:
+    """Where models come from and how they run.
+
+    Attributes:
+        device: Where networks run.
+        files: Extractor weights given by hand, by name of the extractor or of the weights entry; they go first.
+        precision: Of the extractor: ``fp32``, ``fp16`` or ``bf16``.
+        extractor: Name of the extractor, in place of the preset's.
+        option: Named preprocessing option of the extractor.
+        fetch: Finds weights that were not given by hand.
+    """
+
+    device: torch.device | str = "cpu"
+    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    precision: str = "fp32"
+    extractor: str | None = None
+    option: str | None = None
+    fetch: Fetch = from_cache
+
+
+@dataclass(frozen=True)
+class LoadedExtractor:
+    """A frozen extractor and where its weights come from.
+
+    Attributes:
+        extractor: The network with its record.
+        digests: Weights entry or file name -> SHA-256.
+    """
+
+    extractor: Extractor
+    digests: dict[str, str]
+
+
+def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
+    """A frozen extractor by name (``cltdr extractors`` lists them).
+
+    Raises:
+        UsageError: No such extractor or option.
+        WeightsError: Its weights are missing, damaged, or do not fit.
+    """
+    import extractors
+    from cltdr_cli.zoo.digests import known_sha256
+    from cltdr_cli.zoo.state_dict import load_state_dict
+
+    spec = extractor_record(name).spec
+    paths = [_weights_file(entry, name, sources) for entry in (spec.weights or name).split("+")]
+    states = [load_state_dict(path) for path in paths]
+    try:
+        built = extractors.build(
+            name, states if len(states) > 1 else states[0], sources.device, sources.precision, sources.option
+        )
+    except ValueError as error:
+        raise WeightsError(
+            f"{', '.join(map(str, paths))} do not fit extractor {name}: {error}",
+            "`cltdr extractors` names the weights that each extractor takes.",
+        ) from error
+    return LoadedExtractor(built, {path.name: known_sha256(path) for path in paths})
+
+
+def extractor_of(preset: Preset, sources: ModelSources) -> LoadedExtractor:
+    """The extractor that a preset's features come from, or the one named in its place.
+
+    Raises:
+        UsageError: Those features cannot be extracted here, or the named extractor's are of another width.
+        WeightsError: As ``load_extractor``.
+    """
+    from extractors import EXTRACTORS
+
+    name = sources.extractor or preset.features.extractor
+    if sources.extractor is None and name not in EXTRACTORS:
+        raise UsageError(
+            f"Preset {preset.name} was trained on features ({name}, {preset.features.width} wide) that cannot be "
+            "extracted from video here.",
+            "Give feature files (.npy) in place of videos, or name the right extractor: --extractor NAME.",
+        )
+    width = extractor_record(name).spec.width
+    if width != preset.features.width:
+        raise UsageError(
+            f"Extractor {name} makes features {width} wide; preset {preset.name} takes {preset.features.width}.",
+            "`cltdr extractors` lists the widths.",
+        )
+    return load_extractor(name, sources)
+
+
+def extractor_record(name: str) -> ExtractorRecord:
+    """The record of an extractor by name.
+
+    Raises:
+        UsageError: There is none; the nearest names are given.
+    """
+    from extractors import EXTRACTORS
+
+    if name not in EXTRACTORS:
+        near = get_close_matches(name, EXTRACTORS, 3)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "`cltdr extractors` lists them."
+        raise UsageError(f"There is no extractor {name!r}.", hint)
+    return EXTRACTORS[name]
+
+
+def _weights_file(entry: str, name: str, sources: ModelSources) -> Path:
+    """The file of one weights entry: given by hand under either name, or found."""
+    given = sources.files.get(entry) or sources.files.get(name)
+    if given is None:
+        return sources.fetch(entry)
+    if not given.is_file():
+        raise WeightsError(f"The weights {given} given for {name} are not there.", "Check the path.")
+    return given
