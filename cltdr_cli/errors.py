@@ -50,8 +50,8 @@ class FeatureError(CltdrError):
     """A feature file or its sidecar is unreadable, damaged, or does not fit the model."""
 
 
-class PresetError(CltdrError):
-    """A preset file has wrong, missing or contradictory keys."""
+class PresetError(UsageError):
+    """There is no such preset, or its file has wrong, missing or contradictory keys."""
 
 
 class WeightsError(CltdrError):
