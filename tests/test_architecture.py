@@ -228,7 +228,7 @@ def test_nothing_unpickles_but_the_reader_that_can_only_make_arrays():
 
 
 def test_loading_executes_nothing():
-    """No ``torch.load`` without weights_only, no ``np.load`` with pickles, no unsafe ``yaml.load``, no ``eval``."""
+    """No ``torch.load`` without weights_only, ``np.load`` with pickles, unsafe ``yaml.load``, or ``eval``."""
     wrong: list[str] = []
     for path in _sources():
         name = path.relative_to(REPOSITORY).as_posix()
