@@ -79,14 +79,18 @@ class DemoNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(WIDTH, classes)
 
-    def cells(self, frames: Tensor) -> Tensor:
-        """Frames ``[B, 4·N, 3, S, S]`` to maps of their cells ``[B, N, H, W, 128]``."""
+    def scales(self, frames: Tensor) -> list[Tensor]:
+        """Frames ``[B, 4·N, 3, S, S]`` to the maps ``[B·N, C, H, W]`` after each layer over space."""
         batch, count, channels, height, width = frames.shape
         maps = frames.reshape(batch * count // CELL_FRAMES, CELL_FRAMES * channels, height, width)
-        maps = maps.contiguous(memory_format=torch.channels_last)
+        found = [maps.contiguous(memory_format=torch.channels_last)]
         for layer in self.space:
-            maps = layer(maps)
-        return maps.permute(0, 2, 3, 1).unflatten(0, (batch, -1))
+            found.append(layer(found[-1]))
+        return found[1:]
+
+    def cells(self, frames: Tensor) -> Tensor:
+        """Frames ``[B, 4·N, 3, S, S]`` to the last maps of their cells, ``[B, N, H, W, 128]``."""
+        return self.scales(frames)[-1].permute(0, 2, 3, 1).unflatten(0, (len(frames), -1))
 
     def over_time(self, cells: Tensor) -> Tensor:
         """Cells of windows ``[B, 4, H, W, 128]`` to mean and peak over space of each, ``[B, 4, 256]``."""

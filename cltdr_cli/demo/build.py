@@ -48,17 +48,19 @@ class BuildPlan:
         extractor_seed: Of its weights and snippets.
         localizer_seeds: Of the shipped localizer first; the ablations use all.
         workers: Processes that draw, decode and extract.
+        localizer_settings: Values of the preset to change, ``key=value``.
     """
 
     seed: int = 1
-    train_videos: int = 200
+    train_videos: int = 150
     validation_videos: int = 40
-    test_videos: int = 64
-    extractor_videos: int = 96
-    extractor_steps: int = 1600
+    test_videos: int = 60
+    extractor_videos: int = 120
+    extractor_steps: int = 1400
     extractor_seed: int = 1
     localizer_seeds: tuple[int, ...] = (1, 2, 3)
     workers: int = 2
+    localizer_settings: tuple[str, ...] = ()
 
     def videos(self) -> dict[str, int]:
         """How many of each split."""
@@ -139,14 +141,22 @@ class Build:
     def footage(self, split: str, most: int) -> list[Footage]:
         """The first videos of a split, decoded once."""
         from cltdr_cli.demo.frame_store import read_frames, store_frames
+        from cltdr_cli.demo.pose_targets import figure_joints
+        from cltdr_cli.demo.script import draw_script
         from cltdr_cli.demo.snippets import Footage
+        from extractors.catalog import DEMO
 
         names = sorted(self.annotations.of_split(split).videos)[:most]
         store_frames(
             [self.world / "videos" / f"{name}.mp4" for name in names], self.folder / "frames", self.plan.workers
         )
         videos = self.annotations.videos
-        return [Footage.of(read_frames(self.folder / "frames", name), videos[name]) for name in names]
+        side = DEMO.resize[1] if DEMO.resize else 0
+        found: list[Footage] = []
+        for index, name in enumerate(names):
+            joints = figure_joints(draw_script(split, self.plan.seed, index), side)
+            found.append(Footage.of(read_frames(self.folder / "frames", name), videos[name], joints))
+        return found
 
     def extract(self) -> None:
         """Features of all videos by ``cltdr extract-features``, in as many shards as there are workers."""
@@ -167,11 +177,14 @@ class Build:
             words = ["train", "--preset", "demo", "--annotations", str(self.world / ANNOTATIONS_FILE)]
             words += ["--features", str(self.features), "--out", str(run), "--seed", str(seed)]
             words += ["--train-split", "train", "--device", "cpu", "--quiet"]
-            words += [word for setting in VARIANTS[variant] for word in ("--set", setting)]
+            words += [word for setting in self._settings(variant) for word in ("--set", setting)]
             words += ["--resume"] if (run / "resume.pt").is_file() else []
             _finished(_started(words))
             write_text(run / "finished", "")
         return run
+
+    def _settings(self, variant: str) -> tuple[str, ...]:
+        return self.plan.localizer_settings + VARIANTS[variant]
 
     def score(self, run: Path, split: str) -> dict[str, Any]:
         """What ``cltdr eval`` says of a run on a split."""
@@ -227,6 +240,7 @@ def smaller(plan: BuildPlan, videos: int, steps: int) -> BuildPlan:
         test_videos=videos,
         extractor_videos=videos,
         extractor_steps=steps,
+        localizer_settings=("training.batch_size=1", "training.epochs=1", "training.warmup_epochs=1"),
     )
 
 

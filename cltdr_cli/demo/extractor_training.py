@@ -15,11 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cltdr_cli.demo.pose_targets import HEAT_CHANNELS, POSE_CHANNELS
 from cltdr_cli.demo.snippets import Footage, SnippetBatch, SnippetConfig, drawn_batch
 from cltdr_cli.demo.window_classes import clear_classes, pooled, window_shares
 from cltdr_cli.files import replacing
 from extractors.catalog import DEMO
-from extractors.demo import CELL_FRAMES, CLASSES, WINDOW_CELLS, DemoNetwork
+from extractors.demo import CELL_FRAMES, CLASSES, SPACE, WINDOW_CELLS, DemoNetwork
+
+HEAT_LAYER = 4
+"""The last layer with one place for 8x8 pixels."""
+
+HEAT_WEIGHT = 10.0
 
 
 @dataclass(frozen=True)
@@ -32,41 +38,51 @@ class ExtractorTraining:
         weight_decay: Of AdamW.
         dropout: Before the classifier.
         cell_weight: Of the loss on single cells, against that on windows.
+        joint_weight: Of the loss on the joints of the figures.
         seed: Of initial weights, snippets and dropout.
         snippets: How batches are drawn.
     """
 
     steps: int = 3000
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.02
     dropout: float = 0.1
     cell_weight: float = 0.5
+    joint_weight: float = 1.0
     seed: int = 1
     snippets: SnippetConfig = field(default_factory=SnippetConfig)
 
 
-class TrainedTwice(nn.Module):
-    """The network, and a classifier of single cells that is left behind after training."""
+class Apprentice(nn.Module):
+    """The network, and what it learns beside its own task; that is left behind when it is frozen."""
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
         self.network = DemoNetwork(dropout=dropout)
         self.cell_head = nn.Linear(self.network.project.in_features // WINDOW_CELLS, CLASSES)
+        self.heat_head = nn.Conv2d(SPACE[HEAT_LAYER][0], HEAT_CHANNELS, 1)
+        self.pose_head = nn.Conv2d(SPACE[-1][0], POSE_CHANNELS, 1)
+        nn.init.constant_(self.heat_head.bias, -3.0)  # pyright: ignore[reportArgumentType] # a convolution with bias
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames ``[B, 4·N, 3, S, S]`` to logits of windows ``[B·(N-3), 9]``, and of their cells."""
-        network = self.network
-        windows = network.cells(frames).unfold(1, WINDOW_CELLS, 1).movedim(-1, 2).flatten(0, 1)
-        pooled_cells = network.over_time(windows)
-        features = network.projected(pooled_cells)
-        return network.head(network.dropout(features)), self.cell_head(pooled_cells)
-
-    def loss(self, batch: SnippetBatch, cell_weight: float) -> Tensor:
-        """Cross-entropy against shares, of windows and of their cells."""
-        windows, cells = self(batch.frames)
-        of_windows = functional.cross_entropy(windows, batch.windows.flatten(0, 1))
+    def loss(self, batch: SnippetBatch, config: ExtractorTraining) -> Tensor:
+        """Cross-entropy against shares, of windows and of their cells, and how far the joints are off."""
+        network, count = self.network, len(batch.frames)
+        maps = network.scales(batch.frames)
+        cells = maps[-1].permute(0, 2, 3, 1).unflatten(0, (count, -1))
+        pooled_cells = network.over_time(cells.unfold(1, WINDOW_CELLS, 1).movedim(-1, 2).flatten(0, 1))
+        logits = network.head(network.dropout(network.projected(pooled_cells)))
+        of_windows = functional.cross_entropy(logits, batch.windows.flatten(0, 1))
         targets = batch.cells.unfold(1, WINDOW_CELLS, 1).movedim(-1, 2)
-        return of_windows + cell_weight * functional.cross_entropy(cells.flatten(0, 1), targets.flatten(0, 2))
+        of_cells = functional.cross_entropy(self.cell_head(pooled_cells).flatten(0, 1), targets.flatten(0, 2))
+        return of_windows + config.cell_weight * of_cells + config.joint_weight * self._joint_loss(maps, batch)
+
+    def _joint_loss(self, maps: list[Tensor], batch: SnippetBatch) -> Tensor:
+        heat = functional.binary_cross_entropy_with_logits(self.heat_head(maps[HEAT_LAYER]), batch.heat)
+        pose = self.pose_head(maps[-1]).permute(0, 2, 3, 1)[batch.has_pose]
+        truth = batch.pose.permute(0, 2, 3, 1)[batch.has_pose]
+        if not len(truth):
+            return 0.0 * heat
+        return HEAT_WEIGHT * heat + functional.smooth_l1_loss(pose, truth)
 
 
 def train_extractor(
@@ -88,7 +104,7 @@ def train_extractor(
         every_steps: Steps between two saved states.
     """
     torch.manual_seed(config.seed)
-    model = TrainedTwice(config.dropout).to(memory_format=torch.channels_last)
+    model = Apprentice(config.dropout).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.steps, pct_start=0.15
@@ -99,7 +115,7 @@ def train_extractor(
     began = time.monotonic()
     for step, batch in _batches(footage, config, done):
         torch.manual_seed(config.seed * 1_000_003 + step)
-        loss = model.loss(batch, config.cell_weight)
+        loss = model.loss(batch, config)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

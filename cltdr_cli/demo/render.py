@@ -49,7 +49,7 @@ class Stage:
     def __init__(self, script: VideoScript) -> None:
         seconds = np.arange(script.frame_count) / float(script.rate)
         scene = script.scene
-        self._boxes, self._zoom, self._offset = _camera_way(scene.camera, seconds)
+        self._boxes, self._zoom, self._offset = camera_way(scene.camera, seconds)
         layers = [distractor_strokes(thing, seconds) for thing in scene.distractors if not thing.in_front]
         by_ground = sorted(script.performers, key=lambda one: one.ground_y)
         layers += [performer_strokes(one, scene.camera, seconds) for one in by_ground]
@@ -86,7 +86,7 @@ class Stage:
         return np.clip(frame + self._noise[y : y + HEIGHT, x : x + WIDTH], 0, 255).astype(np.uint8)
 
 
-def _camera_way(
+def camera_way(
     camera: Camera, seconds: Track
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Boxes of the background that are seen ``[F, 4]``; zoom ``[F]`` and offset ``[F, 2]`` for what moves."""

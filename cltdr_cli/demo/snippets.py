@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cltdr_cli.data.annotations import AnnotatedVideo
 from cltdr_cli.demo.frame_store import Frames
+from cltdr_cli.demo.pose_targets import Joints, pose_targets
 from cltdr_cli.demo.window_classes import Shares, frame_shares, pooled, window_shares
 from extractors.catalog import DEMO
 from extractors.demo import CELL_FRAMES, WINDOW_CELLS
@@ -25,13 +26,17 @@ class Footage:
     shares: Shares
     acts: tuple[tuple[float, float], ...]
     """Start and end of every action, in frames."""
+    joints: Joints
+    """Of all figures, ``[F, P, 6, 2, 2]`` in pixels; P is 0 where they are not known."""
 
     @classmethod
-    def of(cls, frames: Frames, video: AnnotatedVideo) -> Footage:
-        """Frames and their annotation."""
+    def of(cls, frames: Frames, video: AnnotatedVideo, joints: Joints | None = None) -> Footage:
+        """Frames, their annotation and, where they are known, the joints of the figures."""
+        if joints is None:
+            joints = np.zeros((len(frames), 0, 6, 2, 2), np.float32)
         rate = float(video.fps or 0)
         acts = tuple((instance.start * rate, instance.end * rate) for instance in video.instances)
-        return cls(frames, frame_shares(video, len(frames)), acts)
+        return cls(frames, frame_shares(video, len(frames)), acts, joints)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +47,17 @@ class SnippetBatch:
         frames: float32 ``[B, F, 3, S, S]``, prepared as the extractor's record says.
         cells: What each cell of four frames shows, float32 ``[B, F/4, 9]``.
         windows: What each window shows around its centre, float32 ``[B, F/4 - 3, 9]``.
+        heat: Where joints are, float32 ``[B·F/4, 12, S/8, S/8]``.
+        pose: Joints from the hips of whoever stands there, float32 ``[B·F/4, 48, S/16, S/16]``.
+        has_pose: Where somebody stands, bool ``[B·F/4, S/16, S/16]``.
     """
 
     frames: Tensor
     cells: Tensor
     windows: Tensor
+    heat: Tensor
+    pose: Tensor
+    has_pose: Tensor
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class SnippetConfig:
         cells: Of one snippet; it gives ``cells - 3`` windows.
         crop: Pixels of the square cut out of a frame at random.
         near_acts: Share of the snippets that are drawn around an action.
-        margin_seconds_frames: How far, in frames, their centre may lie outside of it.
+        margin_frames: How far, in frames, their centre may lie outside of it.
     """
 
     snippets: int = 16
@@ -72,16 +83,22 @@ def drawn_batch(footage: Sequence[Footage], config: SnippetConfig, seed: int, st
     """The batch of one step: a function of seed and step, whatever was drawn before."""
     rng = np.random.default_rng((seed, step))
     parts = [_drawn(footage, config, rng) for _ in range(config.snippets)]
-    cells = np.stack([pooled(shares, CELL_FRAMES) for _, shares in parts])
+    cells = np.stack([pooled(video.shares[span], CELL_FRAMES) for video, span in parts])
     windows = np.stack([window_shares(shares, WINDOW_CELLS) for shares in cells])
-    frames = torch.stack([_augmented(pixels, config.crop, rng) for pixels, _ in parts])
-    return SnippetBatch(frames, torch.from_numpy(cells), torch.from_numpy(windows))
+    seen = [_augmented(video, span, config.crop, rng) for video, span in parts]
+    poses = [pose_targets(joints, config.crop, CELL_FRAMES) for _, joints in seen]
+    return SnippetBatch(
+        torch.stack([frames for frames, _ in seen]),
+        torch.from_numpy(cells),
+        torch.from_numpy(windows),
+        torch.from_numpy(np.concatenate([one.heat for one in poses])),
+        torch.from_numpy(np.concatenate([one.pose for one in poses])),
+        torch.from_numpy(np.concatenate([one.has_pose for one in poses])),
+    )
 
 
-def _drawn(
-    footage: Sequence[Footage], config: SnippetConfig, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], Shares]:
-    """Frames and shares of one snippet; every video is as likely as any other."""
+def _drawn(footage: Sequence[Footage], config: SnippetConfig, rng: np.random.Generator) -> tuple[Footage, slice]:
+    """A video and the frames of a snippet in it; every video is as likely as any other."""
     video, length = footage[int(rng.integers(len(footage)))], config.cells * CELL_FRAMES
     latest = len(video.frames) - length
     if video.acts and rng.random() < config.near_acts:
@@ -90,19 +107,25 @@ def _drawn(
         first = int(np.clip(centre - length / 2, 0, latest))
     else:
         first = int(rng.integers(latest + 1))
-    return np.asarray(video.frames[first : first + length]), video.shares[first : first + length]
+    return video, slice(first, first + length)
 
 
-def _augmented(pixels: NDArray[np.uint8], crop: int, rng: np.random.Generator) -> Tensor:
-    """Cut, mirror and tint a snippet ``[F, H, W, 3]`` as one; ``[F, 3, crop, crop]``, prepared."""
+def _augmented(video: Footage, span: slice, crop: int, rng: np.random.Generator) -> tuple[Tensor, Joints]:
+    """Cut, mirror and tint a snippet as one; frames ``[F, 3, crop, crop]``, prepared, and the joints in them."""
+    pixels, joints = np.asarray(video.frames[span]), video.joints[span]
     top, left = rng.integers(pixels.shape[1] - crop + 1), rng.integers(pixels.shape[2] - crop + 1)
-    cut = pixels[:, top : top + crop, left : left + crop]
+    cut, joints = pixels[:, top : top + crop, left : left + crop], joints - np.array([left, top], np.float32)
     if rng.random() < 0.5:
-        cut = cut[:, :, ::-1]
+        cut, joints = cut[:, :, ::-1], np.array([crop - 1, 0], np.float32) + joints * np.array([-1, 1], np.float32)
     if rng.random() < 0.5:
         cut = cut[..., rng.permutation(3)]
+    return _tinted(np.ascontiguousarray(cut), rng), joints
+
+
+def _tinted(pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+    """Bytes ``[F, H, W, 3]`` to prepared frames ``[F, 3, H, W]`` in another light."""
     gain = rng.uniform(0.75, 1.3) * rng.uniform(0.9, 1.1, 3)
     shift = rng.uniform(-0.4, 0.4)
     scale = torch.tensor(gain / (255 * DEMO.std[0]), dtype=torch.float32).view(3, 1, 1)
-    frames = torch.from_numpy(np.ascontiguousarray(cut)).permute(0, 3, 1, 2).float()
+    frames = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     return frames * scale + float(shift - DEMO.mean[0] / DEMO.std[0])
