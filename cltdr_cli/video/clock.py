@@ -64,7 +64,8 @@ def in_order_of_display(
     """Give frames strictly increasing times, without changing their order.
 
     Swapped times are sorted within a short window; a missing time is its predecessor's plus one period; a clock
-    that restarts is continued; a time that does not lie after its predecessor's moves a little behind it.
+    that restarts is continued; a time that does not lie after its predecessor's moves a little behind it. Where
+    the source breaks, the frames after a gap among the last ones are dropped.
 
     Args:
         timed: Frames in the order of display, each with its seconds or None.
@@ -74,7 +75,7 @@ def in_order_of_display(
         The same frames with their repaired seconds.
 
     Raises:
-        StreamDamageError: The source broke; the frames held back were yielded before, and it says where it broke.
+        StreamDamageError: The source broke, and where; the frames before it were yielded.
     """
     waiting: deque[Shown] = deque()
     times: list[float] = []
@@ -94,7 +95,10 @@ def in_order_of_display(
             last = _after(last, heapq.heappop(times), period_seconds)
             yield waiting.popleft(), last
     while waiting:
-        last = _after(last, heapq.heappop(times), period_seconds)
+        seconds = _after(last, heapq.heappop(times), period_seconds)
+        if damage is not None and seconds > last + 1.5 * period_seconds > float("-inf"):
+            break  # the frames between them, which are decoded later than their neighbours, are lost
+        last = seconds
         yield waiting.popleft(), last
     if damage is not None:
         raise StreamDamageError(str(damage), last + period_seconds) from damage

@@ -124,24 +124,26 @@ def _not_a_video(path: Path, error: Exception) -> VideoError:
 
 
 def _lacks_moov(path: Path) -> bool:
-    """Whether this is an MP4 or MOV file without its index."""
-    kinds = list(_top_boxes(path))
+    """Whether this is an MP4 or MOV file without its whole index."""
+    kinds = list(_whole_boxes(path))
     return bool(kinds) and kinds[0] in MP4_BOXES and b"moov" not in kinds
 
 
-def _top_boxes(path: Path) -> Iterator[bytes]:
-    """Kinds of the boxes of an MP4 or MOV file (ISO/IEC 14496-12 §4.2), up to the first unknown one."""
+def _whole_boxes(path: Path) -> Iterator[bytes]:
+    """Kinds of the boxes of an MP4 or MOV file (ISO/IEC 14496-12 §4.2), up to the first unknown or unfinished."""
     at, end = 0, path.stat().st_size
     with path.open("rb") as file:
         while at + 8 <= end:
             file.seek(at)
             header = file.read(16)
-            yield header[4:8]
-            if header[4:8] not in MP4_BOXES:
-                return
-            size = int.from_bytes(header[:4], "big")
+            kind, size = header[4:8], int.from_bytes(header[:4], "big")
             size = int.from_bytes(header[8:16], "big") if size == 1 else size
             at = at + size if size >= 8 else end  # 0 means: up to the end of the file
+            if at > end:
+                return
+            yield kind
+            if kind not in MP4_BOXES:
+                return
 
 
 def _no_video_stream(container: InputContainer, path: Path) -> VideoError:

@@ -103,6 +103,8 @@ class DecordReader:
         at = int(self._table.starts[number])
         try:
             for piece in self._pieces(number):
+                if self._table.damaged and piece.first == self._table.starts[-1]:
+                    raise StreamDamageError("the last piece is cut short")
                 for picture in _decoded(piece, self._probe.stored_size):
                     if at >= first and shown[at]:
                         yield self._probe.orientation.shown(picture), float(seconds[at])
