@@ -17,17 +17,29 @@ def decode(outputs: HeadOutputs, config: InferenceConfig, sample: int = 0) -> Ca
     Segments are ``[t - left·stride, t + right·stride]`` with the refined distances, in level-0 steps, unclamped;
     those not longer than ``duration_thresh_steps`` are dropped. Levels follow each other from fine to coarse.
     """
-    points, classes, scores = _survivors(outputs, config, sample)
+    points, classes, scores = survivors(outputs, config, sample)
     _, distances = distances_at(outputs, torch.full_like(points, sample), points, classes)
+    return to_candidates(outputs, points, classes, scores, distances, config)
+
+
+def to_candidates(
+    outputs: HeadOutputs,
+    points: Tensor,
+    classes: Tensor,
+    scores: Tensor,
+    distances: Tensor,
+    config: InferenceConfig,
+) -> Candidates:
+    """Candidates of scored (point, class) pairs with their refined distances ``[M, 2]``."""
     stride = outputs.strides[points]
     center = outputs.packing.steps[points] * stride
     segments = torch.stack([center - distances[:, 0] * stride, center + distances[:, 1] * stride], dim=1)
     keep = segments[:, 1] - segments[:, 0] > config.duration_thresh_steps
-    segments, scores, classes = (t[keep].cpu().numpy() for t in (segments.float(), scores.float(), classes))
-    return Candidates(segments, scores, classes)
+    arrays = (tensor[keep].cpu().numpy() for tensor in (segments.float(), scores.float(), classes))
+    return Candidates(*arrays)
 
 
-def _survivors(outputs: HeadOutputs, config: InferenceConfig, sample: int) -> tuple[Tensor, Tensor, Tensor]:
+def survivors(outputs: HeadOutputs, config: InferenceConfig, sample: int) -> tuple[Tensor, Tensor, Tensor]:
     """Point index, class and score of the (point, class) pairs that are worth decoding."""
     packing = outputs.packing
     mask = packing.mask[sample, packing.points]

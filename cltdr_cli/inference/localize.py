@@ -51,11 +51,14 @@ class CltdrLocalizer:
     def candidates(self, features: torch.Tensor) -> Candidates:
         """Features ``[T, C]`` -> candidates in feature steps, before suppression."""
         with torch.inference_mode():
-            steps = features.shape[0]
-            padded = features.new_zeros(1, self.model.pad_length(steps), features.shape[1])
-            padded[0, :steps] = features
-            mask = torch.arange(padded.shape[1], device=self.device)[None] < steps
-            return decode(self.model(padded, mask), self.config)
+            return decode(self.model(*self.padded(features)), self.config)
+
+    def padded(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features ``[T, C]`` as a batch of one ``[1, padded, C]``, and its mask, true on real steps."""
+        steps = features.shape[0]
+        padded = features.new_zeros(1, self.model.pad_length(steps), features.shape[1])
+        padded[0, :steps] = features
+        return padded, torch.arange(padded.shape[1], device=self.device)[None] < steps
 
     def _arranged(self, sequence: FeatureSequence) -> tuple[torch.Tensor, FeatureGrid]:
         features = torch.from_numpy(np.ascontiguousarray(sequence.features, np.float32)).to(self.device)

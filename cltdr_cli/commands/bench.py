@@ -1,0 +1,105 @@
+"""cltdr bench: how fast this machine is. One command per part of the house; each measures in its own room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cltdr_cli import console
+from cltdr_cli.commands.options import Debug, Device, Preset, Quiet, resolve_device
+from cltdr_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from cltdr_cli.inference.localize import CltdrLocalizer
+
+app = typer.Typer(no_args_is_help=True, help="Measure how fast this machine is.")
+
+Runs = Annotated[int, typer.Option(help="Repetitions; the table gives their median and their least.", min=1)]
+
+_LOCALIZER_COLUMNS = ("steps", "part", "ours s", "least", "plain s", "least", "times faster")
+_EVAL_COLUMNS = ("case", "rows", "median s", "least s", "mAP %")
+
+
+@app.command()
+def localizer(
+    preset: Preset = "thumos14-i3d",
+    steps: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Length of the features; repeatable. [default: 450 and 2304]", min=1, show_default=False
+        ),
+    ] = None,
+    runs: Runs = 5,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads on the CPU. [default: PyTorch's choice]", min=1, show_default=False)
+    ] = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Time the localizer, features to segments, beside the same network computed the plain way.
+
+    Plain: PyTorch's own convolutions, every head at every padded step, every class decoded at every point.
+    Both ways run in turns, with the same random weights; the machine should have nothing else to do.
+    """
+    import torch
+
+    from cltdr_cli.inference.benchmark import compare
+
+    if threads:
+        torch.set_num_threads(threads)
+    lengths = steps or [450, 2304]
+    network = _random_localizer(preset, device)
+    with console.progress("localizing", 2 * (runs + 1) * len(lengths), "runs") as bar:
+        done = iter(range(1, 2 * (runs + 1) * len(lengths) + 1))
+        found = [compare(network, length, runs, lambda: bar.update(next(done))) for length in lengths]
+    where = f"{network.device}, {torch.get_num_threads()} threads" if network.device.type == "cpu" else device
+    title = f"{preset}: medians of {runs} on {where}, torch {torch.__version__}"
+    rows = [
+        (item.steps, part, *(f"{value:.3f}" for value in seconds), f"{ratio:.2f}")
+        for item in found
+        for part, *seconds, ratio in item.rows()
+    ]
+    console.table(title, _LOCALIZER_COLUMNS, rows)
+
+
+@app.command("eval")
+def evaluation(runs: Runs = 5, device: Device = "auto", quiet: Quiet = False, debug: Debug = False) -> None:
+    """Time the evaluator on made-up detections as many as a THUMOS14 test run has."""
+    from cltdr_cli.evaluation.benchmark import PER_VIDEO, EvalTiming, bench_eval
+
+    finished: list[EvalTiming] = []
+    with console.progress("evaluating", len(PER_VIDEO), "cases") as bar:
+
+        def count(timing: EvalTiming) -> None:
+            finished.append(timing)
+            bar.update(len(finished))
+
+        bench_eval(runs=runs, on_case=count)
+    rows = [
+        (t.name, t.rows, f"{t.median_seconds:.3f}", f"{t.best_seconds:.3f}", f"{100 * t.average_map:.1f}")
+        for t in finished
+    ]
+    console.table(f"medians of {runs}, five tIoU thresholds", _EVAL_COLUMNS, rows)
+
+
+def _random_localizer(preset: str, device: str) -> CltdrLocalizer:
+    """The preset's network with random weights: speed does not depend on what it has learned.
+
+    Raises:
+        UsageError: The preset has no network.
+    """
+    from cltdr_cli.inference.localize import CltdrLocalizer
+    from cltdr_cli.models.cltdr import build_cltdr
+    from cltdr_cli.models.cltdr_config import CltdrConfig
+    from cltdr_cli.zoo.preset import load_preset
+
+    chosen = load_preset(preset)
+    if not isinstance(chosen.model, CltdrConfig):
+        raise UsageError(
+            f"--preset {preset}: the method {chosen.method!r} has no network of its own to measure",
+            "choose a preset of a trained localizer: cltdr presets list",
+        )
+    place = resolve_device(device)
+    return CltdrLocalizer(build_cltdr(chosen.model, seed=0).eval().to(place), chosen.inference, place)
