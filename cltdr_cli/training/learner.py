@@ -188,7 +188,9 @@ def freeze_unread(model: Cltdr) -> None:
             module.requires_grad_(False)
 
 
-def compiled_forward(model: nn.Module, steps: int) -> Callable[[Tensor, Tensor], HeadOutputs]:
+def compiled_forward(
+    model: nn.Module, steps: int, backend: str = "inductor"
+) -> Callable[[Tensor, Tensor], HeadOutputs]:
     """The network through ``torch.compile`` at one fixed length; real lengths would compile it again and again."""
-    compiled = torch.compile(model, dynamic=False)
+    compiled = torch.compile(model, dynamic=False, backend=backend)
     return lambda features, mask: compiled(features, mask, steps)

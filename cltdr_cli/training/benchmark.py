@@ -1,0 +1,158 @@
+"""How fast a device trains: optimiser steps a second, and what share of its matrix-product rate that uses."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from cltdr_cli.models.cltdr import build_cltdr
+from cltdr_cli.models.cltdr_config import CltdrConfig
+from cltdr_cli.training.batches import Batch
+from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.training.learner import Learner, Precision
+
+WARM_UP_STEPS = 3
+_INSTANCES = 15
+_PEAK_SIZE = {"cpu": 2048, "cuda": 8192}
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class TrainCase:
+    """A way to train.
+
+    Attributes:
+        precision: Arithmetic of the network.
+        compiled: Whether the network goes through ``torch.compile``.
+    """
+
+    precision: Precision
+    compiled: bool = False
+
+    @property
+    def name(self) -> str:
+        """Such as ``bf16, compiled``."""
+        return f"{self.precision}, compiled" if self.compiled else self.precision
+
+
+DEFAULT_CASES = (TrainCase("fp32"), TrainCase("bf16"), TrainCase("bf16", compiled=True))
+
+
+@dataclass(frozen=True)
+class TrainTiming:
+    """Speed of one case.
+
+    Attributes:
+        name: Of the case.
+        steps_per_second: From the median step; forward, backward, optimiser and averages.
+        median_seconds: Of a step.
+        first_seconds: Of the first step, which includes compilation.
+        gflop_per_step: Multiplications and additions of products and convolutions, forward and backward.
+        share_of_peak: Their rate, over that of one large matrix product of this precision on this device.
+        peak_gflops: The latter, in 10⁹ a second.
+        memory_bytes: Most memory in use on a GPU; 0 on a CPU.
+    """
+
+    name: str
+    steps_per_second: float
+    median_seconds: float
+    first_seconds: float
+    gflop_per_step: float
+    share_of_peak: float
+    peak_gflops: float
+    memory_bytes: int
+
+
+def bench_train(
+    model: CltdrConfig,
+    config: TrainConfig,
+    device: torch.device,
+    cases: Sequence[TrainCase] = DEFAULT_CASES,
+    steps: int = 20,
+    on_case: Callable[[TrainTiming], None] | None = None,
+) -> list[TrainTiming]:
+    """Time optimiser steps on random features of full length, already on the device.
+
+    Args:
+        model: The network, such as that of the preset thumos14-i3d.
+        config: Batch size, noise, losses.
+        device: Where it trains.
+        cases: Ways to train.
+        steps: Timed steps of each case, at least 1.
+        on_case: Called with each row when it is done.
+    """
+    batch = drawn_batch(model, config.batch_size).to(device)
+    gflop = _gflop_per_step(model, config, batch, device)
+    rows: list[TrainTiming] = []
+    for case in cases:
+        rows.append(_timed(case, model, config, batch, gflop, steps))
+        if on_case is not None:
+            on_case(rows[-1])
+    return rows
+
+
+def drawn_batch(model: CltdrConfig, size: int, seed: int = 0) -> Batch:
+    """Random features of full length, with random instances."""
+    draw = torch.Generator().manual_seed(seed)
+    steps = model.max_seq_len
+    starts = torch.rand(size, _INSTANCES, generator=draw) * steps * 0.9
+    lengths = 2 + torch.rand(size, _INSTANCES, generator=draw) * steps * 0.05
+    return Batch(
+        torch.randn(size, steps, model.input_dim, generator=draw),
+        torch.ones(size, steps, dtype=torch.bool),
+        torch.stack([starts, starts + lengths], dim=2),
+        torch.randint(0, model.num_classes, (size, _INSTANCES), generator=draw),
+        tuple(range(size)),
+    )
+
+
+def _learner(case: TrainCase, model: CltdrConfig, config: TrainConfig, device: torch.device) -> Learner:
+    network = build_cltdr(model, config.seed).to(device)
+    return Learner(network, config, 1000, device, precision=case.precision, compiled=case.compiled)
+
+
+def _gflop_per_step(model: CltdrConfig, config: TrainConfig, batch: Batch, device: torch.device) -> float:
+    learner = _learner(TrainCase("fp32"), model, config, device)
+    with FlopCounterMode(display=False) as counter:
+        learner.train_step([batch])
+    return counter.get_total_flops() / 1e9
+
+
+def _timed(
+    case: TrainCase, model: CltdrConfig, config: TrainConfig, batch: Batch, gflop: float, steps: int
+) -> TrainTiming:
+    device = batch.features.device
+    learner = _learner(case, model, config, device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    seconds = [_step_seconds(learner, batch) for _ in range(WARM_UP_STEPS + steps)]
+    median = statistics.median(seconds[WARM_UP_STEPS:])
+    peak = matrix_product_gflops(device, case.precision)
+    memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    return TrainTiming(case.name, 1 / median, median, seconds[0], gflop, gflop / median / peak, peak, memory)
+
+
+def _step_seconds(learner: Learner, batch: Batch) -> float:
+    begin = time.perf_counter()
+    learner.train_step([batch])
+    if learner.device.type == "cuda":
+        torch.cuda.synchronize(learner.device)
+    return time.perf_counter() - begin
+
+
+def matrix_product_gflops(device: torch.device, precision: Precision, runs: int = 5) -> float:
+    """10⁹ multiplications and additions a second of one large square matrix product: what the device can do."""
+    size = _PEAK_SIZE.get(device.type, 2048)
+    left, right = (torch.randn(size, size, device=device, dtype=_DTYPES[precision]) for _ in range(2))
+    best = float("inf")
+    for _ in range(runs + 1):
+        begin = time.perf_counter()
+        product = left @ right
+        product[0, 0].item()
+        best = min(best, time.perf_counter() - begin)
+    return 2 * size**3 / best / 1e9

@@ -1,0 +1,50 @@
+"""torch.compile gives the same steps from one graph; the benchmark measures what it says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from test_training_losses import toy_learner
+from training_toys import toy_preset, toy_video
+
+from cltdr_cli.training.benchmark import TrainCase, bench_train, matrix_product_gflops
+from cltdr_cli.training.learner import compiled_forward
+
+
+def assert_compiled_alike(backend):
+    torch.compiler.reset()
+    preset = toy_preset("droppath=0.2", "input_noise=0.1")
+    plain, batch = toy_learner(preset, toy_video)
+    compiled, _ = toy_learner(preset, toy_video)
+    compiled._forward = compiled_forward(compiled.model, preset.model.max_seq_len, backend)
+    for _ in range(3):
+        one, two = plain.train_step([batch]), compiled.train_step([batch])
+        assert two.total_loss == pytest.approx(one.total_loss, rel=1e-4)
+        assert two.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
+    counters = torch._dynamo.utils.counters
+    assert not counters["graph_break"]
+    assert counters["stats"]["unique_graphs"] == 1
+
+
+def test_the_network_is_one_graph_and_trains_alike():
+    assert_compiled_alike("eager")
+
+
+@pytest.mark.slow
+def test_compiled_code_trains_alike():
+    assert_compiled_alike("inductor")
+
+
+def test_the_benchmark_counts_work_and_time():
+    preset = toy_preset()
+    seen = []
+    rows = bench_train(
+        preset.model, preset.training, torch.device("cpu"), [TrainCase("fp32"), TrainCase("bf16")], 2, seen.append
+    )
+    assert rows == seen
+    assert [row.name for row in rows] == ["fp32", "bf16"]
+    for row in rows:
+        assert row.steps_per_second == pytest.approx(1 / row.median_seconds)
+        assert row.gflop_per_step > 0
+        assert row.share_of_peak == pytest.approx(row.gflop_per_step / row.median_seconds / row.peak_gflops)
+    assert matrix_product_gflops(torch.device("cpu"), "fp32", runs=1) > 1
