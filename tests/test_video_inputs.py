@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,12 @@ def test_no_words_at_all_is_wrong_usage():
 def test_suffixes_of_all_real_files_are_known(shared):
     assert {path.suffix for path in (shared / "data" / "videos").iterdir()} <= VIDEO_SUFFIXES
     assert len(find_inputs([str(shared / "data" / "videos")]).files) == 25
+
+
+def test_finding_inputs_imports_nothing_heavy():
+    script = (
+        "import sys, cltdr_cli.video, cltdr_cli.video.inputs; "
+        "sys.exit(' '.join({'numpy', 'av', 'decord', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""

@@ -207,7 +207,9 @@ def draw_patches(path: Path, matrix: int, full_range: bool, bits: int = 8) -> Pa
             rows = np.zeros((plane.height, plane.line_size // values.itemsize), values.dtype)
             rows[:, : plane.width] = values
             plane.update(rows.tobytes())
-        container.mux(stream.encode(frame))
+        for at in range(12):
+            frame.pts = at
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 

@@ -27,6 +27,8 @@ from cltdr_cli.video.rates import FALLBACK_RATE, deviation_seconds, fitting_rate
 # average at 10, which is why ``auto`` leaves those to PyAV.
 SHALLOW_FORMATS = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"})
 DEEP_FORMATS = frozenset({"yuv420p10le", "yuv422p10le", "yuv444p10le"})
+# MPEG-TS among others carries H.264 in a form of which, depending on PyAV's version, decord lost the last frame.
+CONTAINERS = frozenset({"mov", "matroska", "avi"})
 # decord decodes ahead without limit (measured: 900 MB on 28 s of 1080p with a slow consumer), so that a whole
 # piece may lie decoded in memory. Long pieces are left to PyAV: by ``auto`` early, by name only when enormous.
 AUTO_PIECE_BYTES = 256 << 20
@@ -173,6 +175,8 @@ def decord_objection(probe: Probe, table: PacketTable, piece_bytes: int = LARGES
     """Why decord would not give the reference's frames of a file in bounded memory; empty when it would."""
     if probe.pixel_format not in SHALLOW_FORMATS | DEEP_FORMATS:
         return f"its pixel format {probe.pixel_format} comes out differently"
+    if not probe.containers & CONTAINERS:
+        return f"frames may be lost from its container ({'/'.join(sorted(probe.containers))})"
     if table.longest_piece * probe.info.width * probe.info.height * 3 > piece_bytes:
         return f"its key frames lie {table.longest_piece} frames apart, all of which it would hold in memory"
     return table.objection

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Pieces grow to at least this many frames, so that opening one costs little beside decoding it.
 PIECE_FRAMES = 96
+MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp9"})
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,13 @@ def _file(packets: Iterable[Packet], stream: VideoStream, rate: Fraction) -> io.
     import av
     from av.error import FFmpegError
 
-    data = io.BytesIO()
+    data, name = io.BytesIO(), stream.codec_context.codec.canonical_name
     try:
-        with av.open(data, "w", format="matroska") as output:
-            copied = output.add_stream_from_template(stream)
-            copied.codec_context.framerate = rate  # decord opens no file without one
+        # decord opens no file that states no frame rate; MP4 states one by itself, from its table of durations
+        with av.open(data, "w", format="mp4" if name in MP4_CODECS else "matroska") as output:
+            copied = output.add_stream_from_template(stream, opaque=True)
+            copied.codec_context.framerate = rate
+            copied.set_display_rotation(0)  # the pictures are turned later, by the reference's rule
             for packet in packets:
                 packet.stream = copied
                 output.mux(packet)

@@ -36,7 +36,7 @@ class Probe:
         orientation: From stored to shown pictures.
         stored_size: Width and height of the stored picture in pixels.
         pixel_format: FFmpeg's name of it.
-        seekable: Whether the container's index leads to an exact time.
+        containers: FFmpeg's names of the container.
     """
 
     info: VideoInfo
@@ -44,7 +44,12 @@ class Probe:
     orientation: Orientation
     stored_size: tuple[int, int]
     pixel_format: str
-    seekable: bool
+    containers: frozenset[str]
+
+    @property
+    def seekable(self) -> bool:
+        """Whether the container's index leads to an exact time."""
+        return bool(self.containers & {"mov", "matroska"})
 
     @property
     def period_seconds(self) -> float:
@@ -75,8 +80,8 @@ def probe_video(path: Path, reader: str) -> Probe:
             codec=stream.codec_context.codec.canonical_name,
             reader=reader,
         )
-        seekable = bool({"mov", "matroska"} & set(container.format.name.split(",")))
-    return Probe(info, clock, orientation, (frame.width, frame.height), frame.format.name, seekable)
+        containers = frozenset(container.format.name.split(","))
+    return Probe(info, clock, orientation, (frame.width, frame.height), frame.format.name, containers)
 
 
 def _first_frame(path: Path) -> VideoFrame:
