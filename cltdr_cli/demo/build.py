@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cltdr_cli.demo.bundle import EXTRACTOR, LOCALIZER, bundled_file, save_extractor
+from cltdr_cli.demo.bundle import EXTRACTOR, LOCALIZER, bundled_file, manifest_entries, save_extractor
+from cltdr_cli.demo.report import page
 from cltdr_cli.demo.world import ANNOTATIONS_FILE, make_world
 from cltdr_cli.errors import CltdrError
 from cltdr_cli.files import write_text
@@ -216,7 +217,7 @@ class Build:
         }
 
     def finish(self, results: Mapping[str, Any]) -> None:
-        """Write ``results.json`` and the localizer with its facts."""
+        """Write the localizer with its facts, ``results.json`` and ``README.md``."""
         from cltdr_cli.zoo.checkpoint import load_checkpoint, save_checkpoint
 
         found = load_checkpoint(self.localizer("full", self.plan.localizer_seeds[0]) / "last.safetensors")
@@ -229,6 +230,7 @@ class Build:
         path = bundled_file(self.folder, LOCALIZER)
         save_checkpoint(path, found.state, found.preset, found.labels, facts)
         write_text(self.folder / "results.json", json.dumps(results, indent=1) + "\n")
+        write_text(self.folder / "README.md", page(results, manifest_entries(self.folder)))
 
 
 def smaller(plan: BuildPlan, videos: int, steps: int) -> BuildPlan:

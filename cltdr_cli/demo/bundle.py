@@ -94,7 +94,7 @@ def _entry(path: Path, name: str) -> dict[str, Any]:
 
 
 def install(folder: Path, package: Path) -> None:
-    """Copy the two files of a folder into the package's ``bundled`` folder and enter them in its manifest.
+    """Copy the two files of a folder, and what was measured of them, into the package; enter them in its manifest.
 
     Args:
         folder: Where the files were built.
@@ -108,5 +108,8 @@ def install(folder: Path, package: Path) -> None:
     for name in (EXTRACTOR, LOCALIZER):
         with replacing(bundled_file(package / "bundled", name)) as partial:
             shutil.copyfile(bundled_file(folder, name), partial)
+    for name in ("README.md", "results.json"):
+        if (folder / name).is_file():
+            write_text(package / "bundled" / name, (folder / name).read_text(encoding="utf-8"))
     others = {name: facts for name, facts in content.items() if name not in (EXTRACTOR, LOCALIZER)}
     write_text(manifest, json.dumps(others | manifest_entries(folder), indent=2, ensure_ascii=False) + "\n")

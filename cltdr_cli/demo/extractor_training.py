@@ -25,7 +25,8 @@ from extractors.demo import CELL_FRAMES, CLASSES, SPACE, WINDOW_CELLS, DemoNetwo
 HEAT_LAYER = 4
 """The last layer with one place for 8x8 pixels."""
 
-HEAT_WEIGHT = 10.0
+HEAT_WEIGHT, POSE_WEIGHT = 10.0, 5.0
+"""Bring both losses to about the size of a cross-entropy: most places hold no joint, and offsets are small."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Apprentice(nn.Module):
         truth = batch.pose.permute(0, 2, 3, 1)[batch.has_pose]
         if not len(truth):
             return 0.0 * heat
-        return HEAT_WEIGHT * heat + functional.smooth_l1_loss(pose, truth)
+        return HEAT_WEIGHT * heat + POSE_WEIGHT * functional.l1_loss(pose, truth)
 
 
 def train_extractor(
