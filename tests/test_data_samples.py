@@ -137,6 +137,7 @@ def test_missing_feature_files_are_counted_and_listed(world):
     (world.features / "video1.npy").unlink()
     split = training_split(annotations_of(world), world.features, FILES, LABELS)
     assert [item.video.video_id for item in split.videos] == ["video0", "video2", "video3", "video4"]
+    assert split.missing == ("video1",)
     (finding,) = split.findings
     assert (finding.kind, finding.count, finding.examples) == ("missing-features", 1, ("video1",))
 

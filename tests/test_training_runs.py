@@ -200,11 +200,11 @@ def test_tensorboard_events_are_written_where_it_is_installed(world, tmp_path):
 
 def test_wrong_words_are_answered_with_the_right_ones(world, tmp_path):
     cases = {
-        ("--set", "iou_weight_powr=1"): (1, "iou_weight_power"),
+        ("--set", "iou_weight_powr=1"): (2, "iou_weight_power"),
         ("--train-split", "trainig"): (2, "training (9 videos)"),
         ("--eval-split", "test"): (2, "validation (4 videos)"),
         ("--set", "num_classes=4"): (2, "num_classes=3"),
-        ("--set", "max_seq_len=30"): (1, "multiple"),
+        ("--set", "max_seq_len=30"): (2, "multiple"),
         ("--batch-size", "10"): (2, "9 videos"),
         ("--accumulate", "3"): (2, "multiple of 3"),
         ("--labels", str(tmp_path / "none.txt")): (1, "none.txt"),

@@ -34,6 +34,8 @@ from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import Preset, load_preset
 
+_MISSING = "missing_features.txt"
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -185,7 +187,7 @@ def make_training(wishes: Wishes, subject: Subject, processes: Processes, device
     videos = TrainingSet(
         subject.split.videos, subject.preset.features, steps, subject.class_names, wishes.cache_bytes
     )
-    loader = Loader(videos, config, steps, Share(processes, wishes.parts), wishes.threads)
+    loader = Loader(videos, config, steps, Share(processes, wishes.parts), wishes.threads, device.type == "cuda")
     if device.type == "cuda":
         # Convolution gradients are otherwise summed in an order that differs from run to run.
         torch.backends.cudnn.deterministic = True
@@ -204,6 +206,8 @@ def make_training(wishes: Wishes, subject: Subject, processes: Processes, device
     is_resumed = training.resume() if wishes.resume else False
     if processes.is_first and not is_resumed:
         write_text(folder.preset, subject.preset.to_yaml())
+        if subject.split.missing:
+            write_text(wishes.out / _MISSING, "".join(f"{name}\n" for name in subject.split.missing))
     return training
 
 
@@ -258,6 +262,8 @@ def _epoch_line(record: Record, epochs: int) -> str:
 def _tell_begin(wishes: Wishes, subject: Subject, training: Training) -> None:
     for finding in subject.split.findings:
         console.warning(str(finding))
+    if subject.split.missing:
+        console.notice(f"{wishes.out / _MISSING} lists the missing ones")
     config, learner = subject.config, training.learner
     console.notice(
         f"{subject.preset.name}: {len(subject.split.videos)} videos of {subject.split_name or 'the annotation'}, "

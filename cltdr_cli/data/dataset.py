@@ -39,10 +39,12 @@ class TrainingSplit:
 
     Attributes:
         videos: With features, by the order of the annotation.
+        missing: Those without.
         findings: Missing files, unusable instances.
     """
 
     videos: tuple[TrainingVideo, ...]
+    missing: tuple[str, ...]
     findings: tuple[Finding, ...]
 
 
@@ -82,7 +84,7 @@ def training_split(
             f"{folder} has a feature file of none of the {len(missing)} videos (looked for {expected}, say)",
             "check --features, and file_prefix and file_suffix of the preset (--set features.file_prefix=v_)",
         )
-    return TrainingSplit(tuple(videos), tuple(_findings(annotations, missing)))
+    return TrainingSplit(tuple(videos), tuple(missing), tuple(_findings(annotations, missing)))
 
 
 def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -50,10 +50,14 @@ class Batch:
             labels[row, :instances] = torch.from_numpy(sample.labels)
         return cls(features, mask, segments, labels, tuple(sample.seed for sample in samples))
 
+    def pinned(self) -> Batch:
+        """The same batch in memory that a GPU copies from by itself."""
+        return self._mapped(Tensor.pin_memory)
+
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device; the copy to a GPU runs beside the work there."""
-        if device.type == "cpu":
-            return self
-        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "seeds"}
-        moved = {name: value.pin_memory().to(device, non_blocking=True) for name, value in tensors.items()}
-        return replace(self, **moved)
+        """The same batch on a device; the copy from pinned memory runs beside the work there."""
+        return self._mapped(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        features, mask = change(self.features), change(self.mask)
+        return Batch(features, mask, change(self.segments), change(self.labels), self.seeds)

@@ -19,7 +19,8 @@ from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.processes import Processes
 from cltdr_cli.training.randomness import CROP, SAMPLE, epoch_order, stream_seed
 
-_STEPS_AHEAD = 3
+_SPARE_STEPS = 2
+"""Steps that lie ready besides those that threads are at."""
 
 
 class Videos(Protocol):
@@ -55,18 +56,25 @@ class Loader:
         config: Batch size, seed, crop.
         max_steps: Length that samples are padded to.
         share: Of every batch.
-        threads: That read and crop ahead.
+        threads: That read, crop and pad ahead.
+        pinned: Whether batches lie in memory that a GPU copies from by itself.
 
     Raises:
         UsageError: There are fewer videos than a batch takes, or a batch cannot be shared out evenly.
     """
 
     def __init__(
-        self, videos: Videos, config: TrainConfig, max_steps: int, share: Share | None = None, threads: int = 2
+        self,
+        videos: Videos,
+        config: TrainConfig,
+        max_steps: int,
+        share: Share | None = None,
+        threads: int = 2,
+        pinned: bool = False,
     ) -> None:
         self._videos, self._config, self._max_steps = videos, config, max_steps
         self._share = share or Share(Processes())
-        self._threads = threads
+        self._threads, self._pinned = threads, pinned
         _check(len(videos), config.batch_size, self._share)
 
     @property
@@ -78,18 +86,22 @@ class Loader:
         """This process's parts of the batch of each step, from the first up to (not including) the last."""
         with ThreadPoolExecutor(self._threads) as pool:
             upcoming = (self._begun(pool, step) for step in range(first_step, last_step))
-            ahead = deque(islice(upcoming, _STEPS_AHEAD))
+            ahead = deque(islice(upcoming, self._threads + _SPARE_STEPS))
             try:
                 while ahead:
                     parts = ahead.popleft()
                     ahead.extend(islice(upcoming, 1))
-                    yield [Batch.of([future.result() for future in part], self._max_steps) for part in parts]
+                    yield [part.result() for part in parts]
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _begun(self, pool: ThreadPoolExecutor, step: int) -> list[list[Future[Sample]]]:
+    def _begun(self, pool: ThreadPoolExecutor, step: int) -> list[Future[Batch]]:
         epoch = step // self.steps_per_epoch
-        return [[pool.submit(self.sample, index, epoch) for index in part] for part in self.indices(step)]
+        return [pool.submit(self._batch, part, epoch) for part in self.indices(step)]
+
+    def _batch(self, part: Sequence[int], epoch: int) -> Batch:
+        batch = Batch.of([self.sample(index, epoch) for index in part], self._max_steps)
+        return batch.pinned() if self._pinned else batch
 
     def indices(self, step: int) -> list[list[int]]:
         """The videos of each part of this process's share of a step."""
