@@ -13,7 +13,7 @@ from cltdr_cli.timeline import FeatureGrid
 from cltdr_cli.video.clock import StreamClock, in_order_of_display
 from cltdr_cli.video.decoding import StreamDamageError
 from cltdr_cli.video.frames import FrameBatch
-from cltdr_cli.video.pieces import PIECE_FRAMES, piece_starts
+from cltdr_cli.video.pieces import PIECE_FRAMES, least_piece_frames, piece_starts
 from cltdr_cli.video.rates import nominal_rate
 from cltdr_cli.video.resampling import Resampler, SampleGrid, nearest
 from cltdr_cli.video.timing import compressed_knots, measure_timing
@@ -213,6 +213,10 @@ class TestResampling:
 
 
 class TestPieces:
+    @pytest.mark.parametrize(("width", "height", "frames"), [(340, 256, 96), (1920, 1080, 10), (7680, 4320, 1)])
+    def test_pieces_of_large_frames_are_short(self, width, height, frames):
+        assert least_piece_frames(width, height) == frames
+
     def test_closed_groups_are_cut_open_ones_are_not(self):
         group = np.array([0, 3, 1, 2, 6, 4, 5, 7])
         ticks = np.concatenate([group + 8 * k for k in range(40)])

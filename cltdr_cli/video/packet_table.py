@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cltdr_cli.video.clock import stream_clock
 from cltdr_cli.video.container import open_container, video_stream
 from cltdr_cli.video.decoding import StreamDamageError, sound_packets
-from cltdr_cli.video.pieces import piece_starts
+from cltdr_cli.video.pieces import least_piece_frames, piece_starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,7 @@ def read_packet_table(path: Path) -> PacketTable:
     with closing(open_container(path)) as container:
         stream = video_stream(container, path)
         clock = stream_clock(container, stream)
+        least_frames = least_piece_frames(stream.width, stream.height)
         try:
             for packet in sound_packets(container, stream):
                 if packet.size:
@@ -63,7 +64,7 @@ def read_packet_table(path: Path) -> PacketTable:
     order = np.argsort(ticks)
     seconds = np.array([clock.seconds(int(tick)) for tick in ticks[order]])
     hidden, keys = np.array([row[1:] for row in rows], bool).T
-    return PacketTable(seconds, ~hidden[order], piece_starts(ticks, keys), damaged)
+    return PacketTable(seconds, ~hidden[order], piece_starts(ticks, keys, least_frames), damaged)
 
 
 def _objection(ticks: NDArray[np.int64], rows: list[tuple[int | None, bool, bool]]) -> str:

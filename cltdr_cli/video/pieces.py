@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-# Pieces grow to at least this many frames, so that opening one costs little beside decoding it.
+# Pieces grow to at least this many frames, or this many decoded bytes where frames are large, so that opening one
+# costs little beside decoding it.
 PIECE_FRAMES = 96
+PIECE_BYTES = 64 << 20
 MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp9"})
 
 
@@ -40,7 +42,14 @@ class Piece:
     data: io.BytesIO
 
 
-def piece_starts(ticks: NDArray[np.int64], keys: NDArray[np.bool_]) -> NDArray[np.int64]:
+def least_piece_frames(width: int, height: int) -> int:
+    """Frames of ``width`` × ``height`` pixels that a piece holds at least, where key frames allow."""
+    return max(1, min(PIECE_FRAMES, PIECE_BYTES // (width * height * 3)))
+
+
+def piece_starts(
+    ticks: NDArray[np.int64], keys: NDArray[np.bool_], least_frames: int = PIECE_FRAMES
+) -> NDArray[np.int64]:
     """Where a stream can be cut: at key frames that divide it in decoding order as in display order.
 
     A key frame with leading pictures (an open group of pictures) is none of these: they refer to what lies before.
@@ -48,16 +57,17 @@ def piece_starts(ticks: NDArray[np.int64], keys: NDArray[np.bool_]) -> NDArray[n
     Args:
         ticks: int64 ``[N]``, distinct presentation times, in decoding order.
         keys: bool ``[N]``, whether each packet holds a key frame.
+        least_frames: Frames of a piece at least.
 
     Returns:
-        int64 ``[M]``, increasing positions, at least ``PIECE_FRAMES`` apart; the first is 0.
+        int64 ``[M]``, increasing positions; the first is 0.
     """
     ranks = np.argsort(np.argsort(ticks))
     highest_before = np.concatenate(([-1], np.maximum.accumulate(ranks)[:-1]))
     position = np.arange(len(ticks))
     starts = [0]
     for at in np.flatnonzero(keys & (ranks == position) & (highest_before == position - 1)):
-        if at - starts[-1] >= PIECE_FRAMES:
+        if at - starts[-1] >= least_frames:
             starts.append(int(at))
     return np.array(starts, np.int64)
 
