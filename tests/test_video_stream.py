@@ -22,7 +22,6 @@ from cltdr_cli.video import open_video
 from cltdr_cli.video.decord_reader import decord_installed
 from cltdr_cli.video.frame_stream import BATCH_BYTES, FrameStream
 from cltdr_cli.video.frames import FrameBatch, VideoInfo
-from cltdr_cli.video.read_ahead import read_ahead
 
 READERS = ["pyav", pytest.param("decord", marks=pytest.mark.skipif(not decord_installed(), reason="no decord"))]
 
@@ -259,30 +258,6 @@ class TestThread:
         with pytest.raises(error):
             consume()
         assert not threads()
-
-    def test_its_exception_reaches_the_consumer_after_the_items_before(self):
-        def items():
-            yield from range(3)
-            raise ZeroDivisionError("in the thread")
-
-        seen = []
-        with pytest.raises(ZeroDivisionError, match="in the thread"):
-            seen.extend(read_ahead(items(), 1))
-        assert not threads()
-
-    def test_its_generator_is_closed_on_the_thread(self):
-        closed_on = []
-
-        def items():
-            try:
-                yield from range(100)
-            finally:
-                closed_on.append(threading.current_thread().name)
-
-        ahead = read_ahead(items(), 2)
-        assert next(ahead) == 0
-        ahead.close()
-        assert closed_on == ["cltdr-read-ahead"]
 
     def test_two_streams_of_one_reader_do_not_disturb_each_other(self, drawn):
         reader = open_video(drawn("constant.mp4"))
