@@ -26,7 +26,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
 types: $(INSTALLED)
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright
 
 wheel: $(INSTALLED)
 	PYTHON=$(BIN)/python bash tests/check_wheel.sh
