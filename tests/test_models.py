@@ -320,6 +320,26 @@ def test_longer_sequences_interpolate_the_positions_and_others_do_not():
     assert "encoder.positions" not in model.state_dict()
 
 
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_stays_near_and_keeps_the_spectral_filter_in_float32(model, dtype, grad):
+    features, mask = padded(model, _random(20))
+    with torch.set_grad_enabled(grad):
+        exact = _real_outputs(model(features, mask), 0, 20)
+        with torch.autocast("cpu", dtype):
+            rough = _real_outputs(model(features, mask), 0, 20)
+    for name, value in exact.items():
+        assert (value - rough[name]).abs().mean() < 0.1 * value.abs().mean() + 0.1, name
+
+
+def test_a_network_of_another_type_runs():
+    for dtype in (torch.float64, torch.bfloat16):
+        model = tiny().to(dtype)
+        features, mask = padded(model, _random(20).to(dtype))
+        with torch.inference_mode():
+            assert model(features, mask).class_logits.dtype == dtype
+
+
 def test_packing_and_unpacking_are_inverse():
     lengths, levels = (9, 5, 3), [torch.randn(2, n, 4) for n in (16, 8, 4)]
     masks = [torch.ones(2, n, 1) for n in (16, 8, 4)]

@@ -38,7 +38,7 @@ class FourierMixer(nn.Module):
             return torch.fft.irfft(mixed, n=z.shape[1], dim=1, norm="ortho").contiguous().to(z.dtype)
 
     def _filter(self, spectrum: Tensor) -> Tensor:
-        w1, b1, w2, b2 = (torch.complex(p[0], p[1]) for p in (self.w1, self.b1, self.w2, self.b2))
+        w1, b1, w2, b2 = (torch.complex(p[0].float(), p[1].float()) for p in (self.w1, self.b1, self.w2, self.b2))
         hidden = rectified(torch.view_as_real(torch.addcmul(b1, spectrum, w1)))
         filtered = torch.addcmul(b2, torch.view_as_complex(hidden), w2)
         return torch.view_as_complex(F.softshrink(torch.view_as_real(filtered), _SPARSITY))
