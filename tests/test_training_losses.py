@@ -101,6 +101,7 @@ def test_empty_ground_truth_trains(folder):
     assert result.class_loss > 0
     assert math.isfinite(result.gradient_norm)
     assert result.loss_normalizer == pytest.approx(100 * 0.81 + 0.19)
+    assert all(value.grad is not None for value in learner.model.parameters()), "DDP waits for every gradient"
     assert all(torch.isfinite(value).all() for value in learner.model.parameters())
 
 

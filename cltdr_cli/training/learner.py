@@ -96,10 +96,8 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         wanted = [self._targets(part) for part in parts]
-        positives = sum(
-            int(t.positives(self.points.mask(p.mask)).sum()) for t, p in zip(wanted, parts, strict=True)
-        )
-        divisors = self.normalizer.updated(self.processes.sum_of(positives))
+        counts = [t.positives(self.points.mask(p.mask)).sum() for t, p in zip(wanted, parts, strict=True)]
+        divisors = self.normalizer.updated(int(self.processes.summed(torch.stack(counts).sum())))
         self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(3, device=self.device)
         for index, (part, targets) in enumerate(zip(parts, wanted, strict=True)):

@@ -43,10 +43,6 @@ class Processes:
             model, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
         )
 
-    def sum_of(self, value: int) -> int:
-        """Sum of an integer over all processes."""
-        return value if self.count == 1 else sum(self.gathered(value))
-
     def summed(self, values: Tensor) -> Tensor:
         """Sum of a tensor over all processes, in place."""
         if self.count > 1:
