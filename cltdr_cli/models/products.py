@@ -13,13 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Tiles that are transformed and multiplied together: few enough to stay in the cache between these two, enough
-# for the products to run at full speed.
-_TILES_AT_ONCE = 512
-
 # Matrix products are fastest when the number of columns is a multiple of a vector register.
 _COLUMNS = 16
 
+_WINOGRAD_INPUT = (
+    (4, 0, -5, 0, 1, 0),
+    (0, -4, -4, 1, 1, 0),
+    (0, 4, -4, -1, 1, 0),
+    (0, -2, -1, 2, 1, 0),
+    (0, 2, -1, -2, 1, 0),
+    (0, 4, 0, -5, 0, 1),
+)
 _WINOGRAD_KERNEL = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -27,6 +31,12 @@ _WINOGRAD_KERNEL = (
     (1 / 24, 1 / 12, 1 / 6),
     (1 / 24, -1 / 12, 1 / 6),
     (0, 0, 1),
+)
+_WINOGRAD_OUTPUT = (
+    (1, 1, 1, 1, 1, 0),
+    (0, 1, -1, 2, -2, 0),
+    (0, 1, 1, 4, 4, 0),
+    (0, 1, -1, 8, -8, 1),
 )
 
 
@@ -101,57 +111,16 @@ def arrange_winograd(weight: Tensor) -> Tensor:
 
 
 def winograd(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Kernel of three by F(4, 3), over tiles of four steps."""
+    """Kernel of three by F(4, 3): windows of six steps into six products, and these into four outputs."""
     batch, steps, channels = x.shape
     tiles, outputs = -(-steps // 4), weight.shape[2]
+    padded = F.pad(x, (0, 0, 1, 4 * tiles - steps + 1))
+    into, back = (x.new_tensor(matrix).expand(tiles, -1, -1) for matrix in (_WINOGRAD_INPUT, _WINOGRAD_OUTPUT))
+    transformed, product = x.new_empty(6, tiles, channels), x.new_empty(6, tiles, outputs)
     out = x.new_empty(batch, tiles, 4, outputs)
-    at_once = -(-tiles // -(-tiles // _TILES_AT_ONCE))  # parts of equal size
-    rows, spare = x.new_empty(4 * at_once + 2, channels), x.new_empty(4, at_once, max(channels, outputs))
-    inputs, products = x.new_empty(6, at_once, channels), x.new_empty(6, at_once, outputs)
-    for item, result in zip(x, out, strict=True):
-        for first in range(0, tiles, at_once):
-            count = min(at_once, tiles - first)
-            _copy_padded(item, 4 * first - 1, rows)
-            _transform(rows, inputs, spare[..., :channels])
-            torch.bmm(inputs, weight, out=products)
-            _transform_back(products[:, :count], result[first : first + count], spare[:, :count, :outputs])
+    for item, result in zip(padded, out, strict=True):
+        torch.bmm(into, item.unfold(0, 6, 4).transpose(1, 2), out=transformed.transpose(0, 1))
+        torch.bmm(transformed, weight, out=product)
+        torch.bmm(back, product.transpose(0, 1), out=result)
     out = out.flatten(1, 2)[:, :steps]
     return out if bias is None else out.add_(bias)
-
-
-def _copy_padded(item: Tensor, first: int, rows: Tensor) -> None:
-    """Steps from ``first`` on into ``rows``; zeros where there are none."""
-    begin, end = max(first, 0), min(first + len(rows), len(item))
-    rows[: begin - first] = 0
-    rows[begin - first : end - first] = item[begin:end]
-    rows[end - first :] = 0
-
-
-def _transform(rows: Tensor, out: Tensor, spare: Tensor) -> None:
-    """Rows ``[4 tiles + 2, C]`` -> ``[6, tiles, C]``."""
-    d0, d1, d2, d3, d4, d5 = (rows[i : len(rows) - 5 + i : 4] for i in range(6))
-    even, odd, even2, odd2 = spare
-    torch.sub(d4, d2, alpha=4, out=even)
-    torch.sub(d3, d1, alpha=4, out=odd)
-    torch.sub(d4, d2, out=even2)
-    torch.sub(d3, d1, out=odd2)
-    torch.sub(even, d2, out=out[0]).add_(d0, alpha=4)
-    torch.add(even, odd, out=out[1])
-    torch.sub(even, odd, out=out[2])
-    torch.add(even2, odd2, alpha=2, out=out[3])
-    torch.sub(even2, odd2, alpha=2, out=out[4])
-    torch.sub(d5, d3, out=out[5]).sub_(odd2, alpha=4)
-
-
-def _transform_back(products: Tensor, out: Tensor, spare: Tensor) -> None:
-    """Products ``[6, tiles, C]`` -> outputs ``[tiles, 4, C]``."""
-    m0, m1, m2, m3, m4, m5 = products
-    plus, minus, plus2, minus2 = spare
-    torch.add(m1, m2, out=plus)
-    torch.sub(m1, m2, out=minus)
-    torch.add(m3, m4, out=plus2)
-    torch.sub(m3, m4, out=minus2)
-    torch.add(plus, plus2, out=out[:, 0]).add_(m0)
-    torch.add(minus, minus2, alpha=2, out=out[:, 1])
-    torch.add(plus, plus2, alpha=4, out=out[:, 2])
-    torch.add(minus, minus2, alpha=8, out=out[:, 3]).add_(m5)
