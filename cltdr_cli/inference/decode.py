@@ -49,6 +49,8 @@ def survivors(outputs: HeadOutputs, config: InferenceConfig, sample: int) -> tup
     for length in packing.lengths:
         flat = scores[first : first + length].flatten()
         above = torch.nonzero(flat > config.pre_nms_thresh).squeeze(1)
+        if len(above) > config.pre_nms_topk:  # what cannot be among the best need not be sorted
+            above = above[flat[above] >= flat[above].topk(config.pre_nms_topk).values[-1]]
         # A stable sort: of equal scores the earlier point, then the lower class, comes first.
         best = above[flat[above].sort(descending=True, stable=True).indices[: config.pre_nms_topk]]
         points.append(first + best // scores.shape[1])

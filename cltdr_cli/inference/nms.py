@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 # Published programs add it to every length, so that an empty segment has an IoU with itself.
 _LENGTH_EPSILON = np.float32(1e-6)
 _VOTES_AT_ONCE = 256
-_PICKS_BETWEEN_CLEARING = 16
+_ROUNDS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,14 @@ def _suppressed(candidates: Candidates, groups: Ints, config: InferenceConfig) -
         above = candidates.scores > config.min_score
         candidates, groups = candidates.selected(above), groups[above]
     picks = _Picks(config)
-    for table in _similar_groups(groups, candidates.scores):
-        _pick(_lines(candidates, table), config, picks)
+    tables = [_lines(candidates, table) for table in _similar_groups(groups, candidates.scores)]
+    for done in range(0, config.max_seg_num, _ROUNDS_AT_ONCE):
+        picks.raise_floor()
+        tables = [lines for lines in (lines.alive(picks.floor) for lines in tables) if lines.rows.size]
+        for lines in tables:
+            _pick(lines, config, picks, min(_ROUNDS_AT_ONCE, config.max_seg_num - done))
+        if not tables:
+            break
     rows, scores = picks.in_order()
     return Candidates(candidates.segments[rows], scores, candidates.labels[rows])
 
@@ -88,7 +94,7 @@ def _similar_groups(groups: Ints, scores: Floats) -> list[Ints]:
     width = {key: max(map(len, lines)) for key, lines in tables.items()}
     return [
         np.stack([np.pad(rows, (0, width[key] - len(rows)), constant_values=-1) for rows in lines])
-        for key, lines in sorted(tables.items(), reverse=True)
+        for key, lines in sorted(tables.items())
     ]
 
 
@@ -144,14 +150,9 @@ def _lines(candidates: Candidates, table: Ints) -> _Lines:
     return _Lines(table, start, end, end - start + _LENGTH_EPSILON, scores)
 
 
-def _pick(lines: _Lines, config: InferenceConfig, picks: _Picks) -> None:
-    """Greedy picks of every line."""
-    for number in range(min(lines.rows.shape[1], config.max_seg_num)):
-        if number % _PICKS_BETWEEN_CLEARING == 0:
-            picks.raise_floor()
-            lines = lines.alive(picks.floor)
-            if not lines.rows.size:
-                return
+def _pick(lines: _Lines, config: InferenceConfig, picks: _Picks, rounds: int) -> None:
+    """So many greedy picks of every line, as far as there are living candidates."""
+    for _ in range(min(rounds, lines.rows.shape[1])):
         best = np.arange(len(lines.rows)), lines.scores.argmax(1)
         top = lines.scores[best]
         live = top >= picks.floor
