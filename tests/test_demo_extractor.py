@@ -8,6 +8,9 @@ import torch
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Instance
 from cltdr_cli.demo.extractor_training import ExtractorTraining, accuracy, train_extractor
+from cltdr_cli.demo.pose_targets import figure_joints, pose_targets
+from cltdr_cli.demo.render import render_frames
+from cltdr_cli.demo.script import draw_script
 from cltdr_cli.demo.snippets import Footage, SnippetConfig, drawn_batch
 from cltdr_cli.demo.window_classes import IDLE, clear_classes, frame_shares, pooled, window_shares
 from extractors.demo import DemoNetwork, shared_run
@@ -122,3 +125,35 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path):
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=1e-4, atol=1e-5)
     assert accuracy(resumed, videos[:1]) == pytest.approx(accuracy(whole, videos[:1]))
+
+
+def test_joints_lie_where_the_figure_is_drawn():
+    script = draw_script("train", 1, 0, duration_seconds=8.0)
+    joints = figure_joints(script, 240)  # 240 rows as drawn; columns scaled by 3/4
+    assert joints.shape == (script.frame_count, len(script.performers), 6, 2, 2)
+    skin = np.array(script.performers[0].look.skin)
+    frame = next(render_frames(script, 10, 11)).astype(float)
+    column, row = joints[10, 0, 5, 0]
+    head = frame[round(float(row)), round((float(column) + 0.5) * 4 / 3 - 0.5)]
+    light = head / skin  # the light of the scene is about the same on all three colours
+    assert light.std() < 0.35 * light.mean()
+    feet, hips, crown = (joints[10, 0, group, :, 1].mean() for group in (2, 0, 5))
+    assert feet > hips > crown
+
+
+def test_maps_of_joints_peak_at_the_joints():
+    joints = np.full((8, 1, 6, 2, 2), 50.0, np.float32)
+    joints[..., 2, 1, :] = (20.0, 90.0)  # the right ankle
+    found = pose_targets(joints, 104, 4)
+    assert (found.heat.shape, found.pose.shape) == ((2, 12, 13, 13), (2, 48, 7, 7))
+    assert np.unravel_index(found.heat[0, 0].argmax(), (13, 13)) == (6, 6)
+    assert found.heat[1, 8, 11, 2] == found.heat[1, 8].max() > 0.9
+    assert found.has_pose[:, 3, 3].all()
+    assert found.has_pose.sum() == 2
+    assert found.pose[0, :, 3, 3].min() == pytest.approx((20 - 50) / 16)
+
+
+def test_nobody_in_the_picture_is_no_pose():
+    found = pose_targets(np.zeros((4, 0, 6, 2, 2), np.float32), 104, 4)
+    assert not found.heat.any()
+    assert not found.has_pose.any()

@@ -11,7 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cltdr_cli.demo.bundle import EXTRACTOR, LOCALIZER, bundled_file, manifest_entries, save_extractor
+from cltdr_cli.demo.bundle import (
+    EXTRACTOR,
+    LOCALIZER,
+    bundled_file,
+    extractor_facts,
+    manifest_entries,
+    save_extractor,
+)
 from cltdr_cli.demo.report import page
 from cltdr_cli.demo.world import ANNOTATIONS_FILE, make_world
 from cltdr_cli.errors import CltdrError
@@ -210,6 +217,7 @@ class Build:
         return {
             "plan": asdict(self.plan),
             "versions": _versions(),
+            "extractor": extractor_facts(bundled_file(self.folder, EXTRACTOR)),
             "validation": self.score(shipped, "validation"),
             "test": rows["full"][str(seeds[0])],
             "baseline": measured_baseline(self.annotations, self.features, bundled_file(self.folder, EXTRACTOR)),

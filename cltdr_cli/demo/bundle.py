@@ -48,6 +48,23 @@ def save_extractor(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, 
         save_file(halves, partial, {"facts": json.dumps(dict(facts), ensure_ascii=False)})
 
 
+def extractor_facts(path: Path) -> dict[str, Any]:
+    """What the file of an extractor says of its making.
+
+    Raises:
+        WeightsError: It cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    from cltdr_cli.errors import WeightsError
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(json.loads((file.metadata() or {}).get("facts", "{}")))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path} cannot be read as the demo extractor: {error}") from error
+
+
 def write_untrained(folder: Path, seed: int) -> None:
     """Write both files with random weights: the same seed gives the same files.
 

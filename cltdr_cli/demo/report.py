@@ -22,6 +22,11 @@ def page(results: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -
         _HEAD,
         _table(("file", "bytes", "SHA-256"), [_file_row(facts) for facts in entries.values()]),
         _MADE.format(**plan, versions=", ".join(f"{name} {value}" for name, value in results["versions"].items())),
+        *(
+            [f"This copy's extractor was trained otherwise: {note}.\n"]
+            if (note := results["extractor"].get("note"))
+            else []
+        ),
         f"Held-out test split: {test['videos']} videos, {test['instances']} actions. mAP in percent by tIoU, "
         "as `cltdr eval` measures it.\n",
         _table(("", *_tious(test), "average"), _main_rows(results)),
