@@ -38,11 +38,11 @@ START = SlidingConfig(
 )
 
 SEARCHED: dict[str, tuple[Any, ...]] = {
-    "smoothing_seconds": (0.0, 0.3, 0.5, 0.8),
+    "smoothing_seconds": (0.3, 0.5, 0.8, 1.1, 1.5),
     "merge_gap_seconds": (0.0, 0.3),
     "outer_context": (0.0, 0.25),
     "thresholds": ((0.3, 0.5, 0.7), (0.5,), (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
-    "nms_sigma": (0.3,),
+    "nms_sigma": (0.1, 0.3),
 }
 """The numbers tried on the validation split, every combination."""
 
