@@ -1,12 +1,13 @@
 # make demo   set up .venv, draw a video, find its actions: a table, JSON, CSV and SRT
 # make test   set up .venv, run the test suite
+# make bench-train   proof that training learns, on the real THUMOS14 annotations (about 5 minutes)
 # make check  what CI runs: lint, types, tests, and the wheel in an empty environment
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint types wheel check clean
+.PHONY: demo test bench-train lint types wheel check clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -20,6 +21,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+bench-train: $(INSTALLED)
+	$(BIN)/python examples/learns_from_real_annotations.py ../shared/data/annotations/thumos14/thumos14.json --out out/proof
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -41,8 +41,10 @@ def replacing(path: Path) -> Generator[Path]:
     is_stream = target.exists() and not target.is_file() and not target.is_dir()
     with _explained(path):
         partial = _new_partial(Path(tempfile.gettempdir()) / "cltdr" if is_stream else target)
+        mode = partial.stat().st_mode
     try:
         yield partial
+        partial.chmod(mode)  # a library that puts its own file in this one's place may have made it private
         if is_stream:
             _pour(partial, target)
         else:

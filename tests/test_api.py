@@ -55,3 +55,11 @@ def test_an_installed_detector_is_what_auto_takes(cltdr, sample_video, tmp_path)
     assert done.code == 0, done.err
     assert "their " in done.out
     assert "demo model" not in done.err
+
+
+def test_checkpoints_are_as_readable_as_any_new_file(tmp_path):
+    found = load_checkpoint(weights_path("demo-localizer"))
+    path, plain = tmp_path / "c.safetensors", tmp_path / "plain"
+    save_checkpoint(path, found.state, found.preset, found.labels, found.facts)
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode

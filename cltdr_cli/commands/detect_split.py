@@ -8,13 +8,13 @@ from cltdr_cli import console
 from cltdr_cli.commands.models import model_sources
 from cltdr_cli.commands.scoring import Reference
 from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.data.feature_files import feature_file, load_sequence
 from cltdr_cli.data.prediction_files import ResultRows, rows_of_results
 from cltdr_cli.errors import AnnotationError, CltdrError, FeatureError, VideoError
-from cltdr_cli.features.store import load_features, sidecar_path
 from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
-from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
+from cltdr_cli.video.inputs import VIDEO_SUFFIXES
 from cltdr_cli.zoo.load import LoadedDetector, load_detector
 
 
@@ -73,23 +73,11 @@ def _detect(
 
 
 def _sequence(detector: LoadedDetector, video: AnnotatedVideo, features: Path) -> FeatureSequence:
-    """Features of a video, named as the preset's publishers name them or by the id alone.
-
-    A sidecar knows the times as measured; without one the annotation's rate and duration are taken.
-    """
-    expected = detector.preset.features
-    published = features / f"{expected.file_prefix}{video.video_id}{expected.file_suffix}"
-    path = published if published.is_file() else _file(features, video.video_id, FEATURE_SUFFIXES)
+    """Features of a video, under the name that its publishers or we give the file."""
+    path = feature_file(features, video.video_id, detector.preset.features)
     if path is None:
         raise FeatureError(f"no feature file of that name in {features}")
-    measured = sidecar_path(path).is_file()
-    return load_features(
-        path,
-        expected,
-        fps=None if measured else video.fps,
-        duration_seconds=None if measured else video.duration_seconds,
-        video_id=video.video_id,
-    )
+    return load_sequence(path, video, detector.preset.features)
 
 
 def _options(detector: LoadedDetector) -> VideoOptions:
