@@ -60,8 +60,9 @@ def test_labels_and_preset_travel_inside(cltdr, thumos_like, tmp_path):
     assert len(found.facts["source_sha256"]) == 64
     names.write_text("run\njump\n")
     done = cltdr("convert", *words, "--labels", names)
-    assert done.code == 1
-    assert "5" in done.err
+    assert done.code == 2
+    assert "2 class names" in done.err
+    assert "5 classes" in done.err
 
 
 def test_left_over_missing_and_misshapen_keys_are_listed(cltdr, thumos_like, shared, tmp_path):

@@ -242,7 +242,7 @@ def test_the_command_draws_a_world(tmp_path: Path, brief_world: None):
 def test_the_sample_clip_is_drawn_with_its_truth(tmp_path: Path):
     path = tmp_path / "sample.mp4"
     result = subprocess.run([sys.executable, str(EXAMPLE), str(path)], capture_output=True, text=True, check=True)
-    truth = json.loads(path.with_suffix(".json").read_text())["database"]["sample"]
+    truth = json.loads(path.with_suffix(".truth.json").read_text())["database"]["sample"]
     assert truth["duration"] == pytest.approx(20.0)
     assert len({row["label"] for row in truth["annotations"]}) >= 4
     assert result.stdout.count(" to ") == len(truth["annotations"])
