@@ -83,7 +83,7 @@ def footage(seed: int) -> Footage:
 
 
 SMALL = ExtractorTraining(
-    steps=30, learning_rate=2e-3, snippets=SnippetConfig(snippets=6, cells=5, crop=40, margin_frames=8)
+    steps=60, learning_rate=2e-3, snippets=SnippetConfig(snippets=6, cells=5, crop=40, margin_frames=8)
 )
 
 
@@ -102,8 +102,8 @@ def test_snippets_are_a_function_of_seed_and_step():
 def test_training_tells_a_blinking_square_from_noise(tmp_path):
     seen: list[dict[str, float]] = []
     videos = [footage(seed) for seed in range(3)]
-    train_extractor(videos, videos[:1], SMALL, tmp_path, lambda facts: seen.append(dict(facts)), every_steps=15)
-    assert [facts["step"] for facts in seen] == [15, 30]
+    train_extractor(videos, videos[:1], SMALL, tmp_path, lambda facts: seen.append(dict(facts)), every_steps=30)
+    assert [facts["step"] for facts in seen] == [30, 60]
     assert seen[1]["loss"] < 0.8 * seen[0]["loss"]
     assert seen[1]["class_accuracy"] > 0.75
 
