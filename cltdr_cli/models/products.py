@@ -116,11 +116,9 @@ def winograd(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     tiles, outputs = -(-steps // 4), weight.shape[2]
     padded = F.pad(x, (0, 0, 1, 4 * tiles - steps + 1))
     into, back = (x.new_tensor(matrix).expand(tiles, -1, -1) for matrix in (_WINOGRAD_INPUT, _WINOGRAD_OUTPUT))
-    transformed, product = x.new_empty(6, tiles, channels), x.new_empty(6, tiles, outputs)
     out = x.new_empty(batch, tiles, 4, outputs)
     for item, result in zip(padded, out, strict=True):
-        torch.bmm(into, item.unfold(0, 6, 4).transpose(1, 2), out=transformed.transpose(0, 1))
-        torch.bmm(transformed, weight, out=product)
-        torch.bmm(back, product.transpose(0, 1), out=result)
+        transformed = torch.bmm(into, item.unfold(0, 6, 4).transpose(1, 2)).transpose(0, 1)
+        torch.bmm(back, torch.bmm(transformed, weight).transpose(0, 1), out=result)
     out = out.flatten(1, 2)[:, :steps]
     return out if bias is None else out.add_(bias)
