@@ -12,13 +12,22 @@ from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from cltdr_cli.inference.localize import CltdrLocalizer
+    from cltdr_cli.models.cltdr_config import CltdrConfig
+    from cltdr_cli.training.config import TrainConfig
 
-app = typer.Typer(no_args_is_help=True, help="Measure how fast this machine is.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Measure how fast this machine is.",
+)
 
 Runs = Annotated[int, typer.Option(help="Repetitions; the table gives their median and their least.", min=1)]
 
 _LOCALIZER_COLUMNS = ("steps", "part", "ours s", "least", "plain s", "least", "times faster")
 _EVAL_COLUMNS = ("case", "rows", "median s", "least s", "mAP %")
+_TRAIN_COLUMNS = ("case", "steps/s", "median s", "first s", "GFLOP/step", "share of peak", "peak GFLOP/s")
 
 
 @app.command()
@@ -82,6 +91,56 @@ def evaluation(runs: Runs = 5, device: Device = "auto", quiet: Quiet = False, de
         for t in finished
     ]
     console.table(f"medians of {runs}, five tIoU thresholds", _EVAL_COLUMNS, rows)
+
+
+@app.command()
+def train(
+    preset: Preset = "thumos14-i3d",
+    steps: Annotated[int, typer.Option(help="Timed steps of each case.", min=1)] = 20,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Time training steps on random features of full length: fp32, bf16, and bf16 compiled."""
+    from cltdr_cli.training.benchmark import DEFAULT_CASES, TrainTiming, bench_train
+
+    model, config = _trainable(preset)
+    finished: list[TrainTiming] = []
+    with console.progress("training", len(DEFAULT_CASES), "cases") as bar:
+
+        def count(timing: TrainTiming) -> None:
+            finished.append(timing)
+            bar.update(len(finished))
+
+        bench_train(model, config, resolve_device(device), steps=steps, on_case=count)
+    rows = [
+        (
+            t.name,
+            f"{t.steps_per_second:.3f}",
+            f"{t.median_seconds:.3f}",
+            f"{t.first_seconds:.1f}",
+            f"{t.gflop_per_step:.0f}",
+            f"{t.share_of_peak:.0%}",
+            f"{t.peak_gflops:.0f}",
+        )
+        for t in finished
+    ]
+    console.table(f"{preset}, batch of {config.batch_size}: {steps} steps each on {device}", _TRAIN_COLUMNS, rows)
+
+
+def _trainable(preset: str) -> tuple[CltdrConfig, TrainConfig]:
+    """Network and training numbers of a preset.
+
+    Raises:
+        UsageError: The preset is not trained.
+    """
+    from cltdr_cli.models.cltdr_config import CltdrConfig
+    from cltdr_cli.zoo.preset import load_preset
+
+    chosen = load_preset(preset)
+    if not isinstance(chosen.model, CltdrConfig) or chosen.training is None:
+        raise UsageError(f"--preset {preset}: nothing of it is trained", "choose another: cltdr presets list")
+    return chosen.model, chosen.training
 
 
 def _random_localizer(preset: str, device: str) -> CltdrLocalizer:

@@ -13,6 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# Tiles that are transformed and multiplied together: few enough for the memory in between to be used again at once,
+# enough for the products to run at full speed.
+_TILES_AT_ONCE = 384
+
 # Matrix products are fastest when the number of columns is a multiple of a vector register.
 _COLUMNS = 16
 
@@ -112,13 +116,17 @@ def arrange_winograd(weight: Tensor) -> Tensor:
 
 def winograd(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Kernel of three by F(4, 3): windows of six steps into six products, and these into four outputs."""
-    batch, steps, channels = x.shape
+    batch, steps, _ = x.shape
     tiles, outputs = -(-steps // 4), weight.shape[2]
     padded = F.pad(x, (0, 0, 1, 4 * tiles - steps + 1))
-    into, back = (x.new_tensor(matrix).expand(tiles, -1, -1) for matrix in (_WINOGRAD_INPUT, _WINOGRAD_OUTPUT))
     out = x.new_empty(batch, tiles, 4, outputs)
+    into, back = x.new_tensor(_WINOGRAD_INPUT), x.new_tensor(_WINOGRAD_OUTPUT)
+    at_once = -(-tiles // -(-tiles // _TILES_AT_ONCE))  # parts of equal size
     for item, result in zip(padded, out, strict=True):
-        transformed = torch.bmm(into, item.unfold(0, 6, 4).transpose(1, 2)).transpose(0, 1)
-        torch.bmm(back, torch.bmm(transformed, weight).transpose(0, 1), out=result)
+        for windows, part in zip(item.unfold(0, 6, 4).split(at_once), result.split(at_once), strict=True):
+            count = len(part)
+            transformed = torch.bmm(into.expand(count, -1, -1), windows.transpose(1, 2)).transpose(0, 1)
+            product = torch.bmm(transformed, weight).transpose(0, 1)
+            torch.bmm(back.expand(count, -1, -1), product, out=part)
     out = out.flatten(1, 2)[:, :steps]
     return out if bias is None else out.add_(bias)
