@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Tiles that are transformed and multiplied together: few enough for the memory in between to be used again at once,
-# enough for the products to run at full speed.
+# Tiles that are transformed and multiplied together: few enough for the memory in between to be used again at
+# once, enough for the products to run at full speed.
 _TILES_AT_ONCE = 384
 
 # Matrix products are fastest when the number of columns is a multiple of a vector register.
