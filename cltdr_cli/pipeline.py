@@ -62,10 +62,7 @@ class ExtractedVideo:
         """What the user should know: where a broken stream stopped."""
         if self.timing.broken_seconds is None:
             return ()
-        return (
-            f"{self.info.path.name}: the stream breaks at {self.timing.broken_seconds:.2f} s "
-            f"({self.timing.broken_reason}); everything before is used. --strict makes this an error.",
-        )
+        return (f"{self.timing.broken_reason} Everything before is used; --strict makes this an error.",)
 
 
 class Detector(Protocol):

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from cltdr_cli.demo.actions import LABELS
 from cltdr_cli.demo.bundle import EXTRACTOR, LOCALIZER, bundled_file, install, write_untrained
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
-from cltdr_cli.zoo.checkpoint import load_checkpoint, sha256_of
+from cltdr_cli.zoo.checkpoint import load_checkpoint
+from cltdr_cli.zoo.digests import file_digests
 from cltdr_cli.zoo.extractors import ModelSources, load_extractor
 from cltdr_cli.zoo.load import load_detector
 from cltdr_cli.zoo.manifest import entry
@@ -27,7 +28,7 @@ def test_the_manifest_knows_the_file(name):
     path, found = bundled_file(BUNDLED, name), entry(name)
     assert found.url is None
     assert found.bytes == path.stat().st_size
-    assert found.digests == {"sha256": sha256_of(path)}
+    assert found.digests == {"sha256": file_digests(path)["sha256"]}
 
 
 def test_both_files_are_small():
@@ -74,7 +75,10 @@ def test_installing_keeps_the_other_entries(tmp_path):
     install(tmp_path / "built", package)
     content = json.loads((package / "manifest.json").read_text())
     assert list(content) == ["other", EXTRACTOR, LOCALIZER]
-    assert content[LOCALIZER]["digests"]["sha256"] == sha256_of(bundled_file(package / "bundled", LOCALIZER))
+    assert (
+        content[LOCALIZER]["digests"]["sha256"]
+        == file_digests(bundled_file(package / "bundled", LOCALIZER))["sha256"]
+    )
 
 
 @pytest.mark.slow

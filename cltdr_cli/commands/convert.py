@@ -33,8 +33,9 @@ def convert(
 ) -> None:
     """Turn a published CLTDR-GMG checkpoint (its averaged weights) and config into one of ours."""
     from cltdr_cli.files import check_writable
-    from cltdr_cli.zoo.checkpoint import save_checkpoint, sha256_of
+    from cltdr_cli.zoo.checkpoint import save_checkpoint
     from cltdr_cli.zoo.convert import converted_state, published_ema_state
+    from cltdr_cli.zoo.digests import file_digests
     from cltdr_cli.zoo.state_dict import load_state_dict
 
     settings = _settings(config, preset)
@@ -45,7 +46,7 @@ def convert(
     facts = {
         "trained": True,
         "source": checkpoint.name,
-        "source_sha256": sha256_of(checkpoint),
+        "source_sha256": file_digests(checkpoint)["sha256"],
         "epoch": content.get("epoch") if isinstance(content.get("epoch"), int) else None,
     }
     save_checkpoint(out, state, settings, names, facts)

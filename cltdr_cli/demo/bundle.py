@@ -96,13 +96,13 @@ def manifest_entries(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _entry(path: Path, name: str) -> dict[str, Any]:
-    from cltdr_cli.zoo.checkpoint import sha256_of
+    from cltdr_cli.zoo.digests import file_digests
 
     return {
         "file": path.name,
         "url": None,
         "bytes": path.stat().st_size,
-        "digests": {"sha256": sha256_of(path)},
+        "digests": {"sha256": file_digests(path)["sha256"]},
         "licence": "MIT",
         "non_commercial": False,
         "origin": "cltdr demo build",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.files import replacing
+from cltdr_cli.zoo.digests import file_digests
 from cltdr_cli.zoo.preset import Preset
 
 if TYPE_CHECKING:
@@ -81,13 +81,4 @@ def load_checkpoint(path: Path) -> Checkpoint:
         labels, facts = json.loads(metadata["labels"]), json.loads(metadata["facts"])
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{path} is damaged: its labels or facts cannot be read ({error})", _HINT) from error
-    return Checkpoint(state, preset, tuple(map(str, labels)), dict(facts), sha256_of(path))
-
-
-def sha256_of(path: Path) -> str:
-    """Digest of a file, read in pieces."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+    return Checkpoint(state, preset, tuple(map(str, labels)), dict(facts), file_digests(path)["sha256"])
