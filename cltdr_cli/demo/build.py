@@ -60,11 +60,11 @@ class BuildPlan:
     """
 
     seed: int = 1
-    train_videos: int = 150
+    train_videos: int = 250
     validation_videos: int = 40
     test_videos: int = 60
-    extractor_videos: int = 120
-    extractor_steps: int = 1400
+    extractor_videos: int = 200
+    extractor_steps: int = 7000
     extractor_seed: int = 1
     localizer_seeds: tuple[int, ...] = (1, 2, 3)
     workers: int = 2

