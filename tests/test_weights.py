@@ -128,6 +128,8 @@ def home(tmp_path, monkeypatch, server) -> Path:
     entries = [
         entry("good"),
         entry("git", url=f"{server}/good", digests={"git_blob_sha1": GIT_BLOB}, bytes=None),
+        entry("prefix", url=f"{server}/good", digests={"sha256_prefix": SHA256[:8]}),
+        entry("wrong-prefix", url=f"{server}/good", digests={"sha256_prefix": "0" * 8}),
         entry("wrong", url=f"{server}/good", digests={"sha256": "0" * 64}),
         entry("longer", url=f"{server}/good", bytes=len(CONTENT) + 1),
         entry("lengthless", digests={"git_blob_sha1": GIT_BLOB}, bytes=None),
@@ -150,7 +152,7 @@ def left(home: Path) -> list[str]:
     return sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("name", ["good", "git", "redirect", "lengthless", "trust"])
+@pytest.mark.parametrize("name", ["good", "git", "prefix", "redirect", "lengthless", "trust"])
 def test_download(home, name):
     seen: list[tuple[int, int | None]] = []
     path = weights.ensure(name, allow_download=True, on_progress=lambda *facts: seen.append(facts))
@@ -167,6 +169,7 @@ def test_download(home, name):
     ("name", "match"),
     [
         ("wrong", rf"(?s)expected sha256 {'0' * 64}.*actual   sha256 {SHA256}"),
+        ("wrong-prefix", rf"(?s)expected sha256_prefix 0{{8}}\n.*actual   sha256_prefix {SHA256[:8]}\n"),
         ("longer", r"the server's file has 1,024,000 bytes, the right one has 1,024,001"),
         ("lengthless-short", r"1,024,000 bytes, the right one has 1,024,001"),
         ("cut", r"broke off after 1,000 of 1,024,000 bytes"),
@@ -259,7 +262,7 @@ def test_verified_file_is_hashed_once(home, monkeypatch):
 
 
 def test_changed_file_is_refused_and_left_alone(home):
-    for name in ("good", "git", "trust"):
+    for name in ("good", "git", "trust", "prefix"):
         path = weights.ensure(name, allow_download=True)
         path.write_bytes(b"changed")
         assert weights.state(name) == "unverified"
@@ -279,6 +282,17 @@ def test_first_use_of_an_undigested_file_is_recorded(home, tmp_path):
     assert "changed since its first use" in found.error.message
     weights.add("trust", path)
     assert weights.verify(["trust"])[0].error is None
+
+
+def test_a_digest_of_eight_digits(home, tmp_path, monkeypatch):
+    path = weights.ensure("prefix", allow_download=True)
+    assert weights.state("prefix") == "verified"
+    path.write_bytes(b"one")
+    assert f"expected sha256_prefix {SHA256[:8]}" in str(weights.verify(["prefix"])[0].error)
+    # a file that only begins alike: eight digits can be forged, the digest of the first use cannot
+    first = {"sha256": SHA256[:8] + "0" * 56}
+    monkeypatch.setattr(weights, "file_digests", lambda path: first)
+    assert "changed since its first use" in str(weights.verify(["prefix"])[0].error)
 
 
 def test_add_takes_only_the_right_file(home, tmp_path):
@@ -321,9 +335,10 @@ def test_manifest_in_the_box():
     for found in entries.values():
         assert found.url is None or found.url.startswith("https://")
         assert found.licence
-        assert set(found.digests) <= {"sha256", "git_blob_sha1"}
+        assert set(found.digests) <= {"sha256", "git_blob_sha1", "sha256_prefix"}
         for kind, value in found.digests.items():
-            assert len(bytes.fromhex(value)) == {"sha256": 32, "git_blob_sha1": 20}[kind]
+            assert len(bytes.fromhex(value)) == {"sha256": 32, "git_blob_sha1": 20, "sha256_prefix": 4}[kind]
+            assert kind != "sha256_prefix" or f"-{value}." in found.file
     assert entries["i3d-rgb"].bytes == 50_883_138
 
 

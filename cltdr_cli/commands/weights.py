@@ -58,9 +58,9 @@ def download(
             return
         path = consent.download(name, accept_license=accept_license)
         console.notice(f"{name}: {path}")
-        if not entry(name).digests:
+        if not entry(name).is_pinned:
             sha256 = verify_one(name, trust_record=True).digests["sha256"]
-            console.notice(f"{name}: no digest is published; this file's is recorded: sha256 {sha256}")
+            console.notice(f"{name}: no whole digest is published; this file's is recorded: sha256 {sha256}")
 
     _each(names, get)
 
@@ -82,7 +82,7 @@ def verify(
         found = verify_one(name, trust_record=False)
         if found.error is not None:
             raise found.error
-        verdict = "right" if not found.is_first_use else "recorded (no digest is published)"
+        verdict = "right" if not found.is_first_use else "recorded (no whole digest is published)"
         rows.append((name, verdict, f"sha256 {found.digests['sha256']}"))
 
     try:

@@ -36,6 +36,18 @@ class Digester:
         return found if self._git is None else {**found, "git_blob_sha1": self._git.hexdigest()}
 
 
+def actual_of_kind(kind: str, expected: str, digests: dict[str, str]) -> str:
+    """What a file has where ``expected`` of this kind is wanted: equal to it when the file is the right one.
+
+    Args:
+        kind: ``sha256``, ``git_blob_sha1``, or ``sha256_prefix``: the first hex digits of SHA-256, which release
+            tools put into file names (eight of them: proof against mistakes and damage, not against an attacker).
+        expected: What the manifest wants, in hex.
+        digests: Of the file, as ``Digester`` gives them.
+    """
+    return digests["sha256"][: len(expected)] if kind == "sha256_prefix" else digests.get(kind, "unknown")
+
+
 class Record(TypedDict):
     """What is remembered of a file that was hashed: its size, its time, its digests."""
 

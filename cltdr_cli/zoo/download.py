@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from cltdr_cli import __version__
 from cltdr_cli.errors import OutputError, WeightsError
 from cltdr_cli.files import replacing
-from cltdr_cli.zoo.digests import Digester
+from cltdr_cli.zoo.digests import Digester, actual_of_kind
 from cltdr_cli.zoo.manifest import WeightsEntry
 
 TIMEOUT_SECONDS = 30.0
@@ -68,10 +68,11 @@ def check_digests(entry: WeightsEntry, found: dict[str, str], source: str, conse
         WeightsError: They differ; both are named.
     """
     for kind, expected in entry.digests.items():
-        if found[kind] != expected:
+        actual = actual_of_kind(kind, expected, found)
+        if actual != expected:
             raise WeightsError(
                 f"{source}: not the weights {entry.name} ({entry.file})\n"
-                f"expected {kind} {expected}\nactual   {kind} {found[kind]}\n{consequence}",
+                f"expected {kind} {expected}\nactual   {kind} {actual}\n{consequence}",
                 "try again later, or fetch the file by hand from its origin: " + by_hand(entry),
             )
 

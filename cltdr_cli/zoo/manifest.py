@@ -23,8 +23,9 @@ class WeightsEntry:
         file: File name at its origin and in the cache.
         url: Public address; None for a file that comes with cltdr.
         bytes: Size; None when unknown.
-        digests: ``sha256`` and/or ``git_blob_sha1``, in hex; empty when none is published. Then the digest of the
-            first file is recorded and later ones are held against it (trust on first use).
+        digests: ``sha256``, ``git_blob_sha1`` or ``sha256_prefix``, in hex; empty when none is published. Without
+            a whole digest that of the first file is recorded and later ones are held against it (trust on first
+            use).
         licence: Licence of the weights.
         non_commercial: Whether the licence excludes uses, so that the user must agree before the download.
         origin: Who released it.
@@ -40,6 +41,11 @@ class WeightsEntry:
     origin: str
     note: str
     digests: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether a whole digest is published: only one file fits."""
+        return bool(self.digests.keys() - {"sha256_prefix"})
 
     @property
     def expected(self) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from cltdr_cli.errors import OutputError, WeightsError
 from cltdr_cli.files import replacing
-from cltdr_cli.zoo.digests import file_digests, is_unchanged, read_record, write_record
+from cltdr_cli.zoo.digests import actual_of_kind, file_digests, is_unchanged, read_record, write_record
 from cltdr_cli.zoo.download import OnProgress, check_digests, fetch
 from cltdr_cli.zoo.manifest import WeightsEntry, cache_folder, entry, manifest, weights_path
 
@@ -31,7 +31,7 @@ class Verified:
         path: Its file.
         digests: Actual digests; empty when the file is absent.
         error: Why the file is not what it should be; None when it is.
-        is_first_use: Whether no digest is published, so that this file's is what later ones are held against.
+        is_first_use: Whether no whole digest is published, so that this file's is what later ones must have.
     """
 
     name: str
@@ -159,10 +159,10 @@ def verify_one(name: str, *, trust_record: bool) -> Verified:
         actual = record["digests"]
     else:
         actual = file_digests(path)
-    first = record is None and not found.digests
+    first = record is None and not found.is_pinned
     try:
         check_digests(found, actual, str(path), "the file was left as it is")
-        if record is not None and not found.digests and record["digests"]["sha256"] != actual["sha256"]:
+        if record is not None and not found.is_pinned and record["digests"]["sha256"] != actual["sha256"]:
             raise _changed(found, path, record["digests"]["sha256"], actual["sha256"])
     except WeightsError as error:
         return Verified(name, path, actual, error, False)
@@ -186,12 +186,12 @@ def absent(name: str) -> WeightsError:
 
 
 def _fits(found: WeightsEntry, actual: dict[str, str]) -> bool:
-    return all(actual.get(kind) == expected for kind, expected in found.digests.items())
+    return all(actual_of_kind(kind, wanted, actual) == wanted for kind, wanted in found.digests.items())
 
 
 def _changed(found: WeightsEntry, path: Path, expected: str, actual: str) -> WeightsError:
     return WeightsError(
-        f"{path}: changed since its first use (no digest of {found.name} is published)\n"
+        f"{path}: changed since its first use (no whole digest of {found.name} is published)\n"
         f"expected sha256 {expected}, recorded then\nactual   sha256 {actual}\nthe file was left as it is",
         f"if you replaced it on purpose: cltdr weights add {found.name} {path}",
     )
