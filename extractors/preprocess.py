@@ -35,13 +35,26 @@ def prepare_frames(frames: Tensor, spec: ExtractorSpec, device: torch.device) ->
     return torch.cat([_prepare_chunk(part.to(device), spec) for part in frames.split(per_chunk)])
 
 
-def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
+def warped_frames(frames: Tensor, spec: ExtractorSpec) -> Tensor:
+    """Bytes ``[N, H, W, C]`` at the size that the record scales frames to, which it then leaves as they are.
+
+    ``prepare_frames`` makes the same of them as of the original frames, where the record resizes in bytes.
+    """
+    pixels = _resized(frames, _warped_size(frames, spec), spec)
+    if pixels.dtype != torch.uint8:
+        pixels = pixels.round().clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).contiguous()
+
+
+def _warped_size(frames: Tensor, spec: ExtractorSpec) -> tuple[int, ...]:
     size = tuple(frames.shape[1:3])
     if spec.resize is not None:
-        size = (spec.resize[1], spec.resize[0])
-    elif spec.short_side is not None:
-        size = short_side_size(size, spec.short_side)
-    pixels = _resized(frames, size, spec)
+        return spec.resize[1], spec.resize[0]
+    return size if spec.short_side is None else short_side_size(size, spec.short_side)
+
+
+def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
+    pixels = _resized(frames, _warped_size(frames, spec), spec)
     if spec.squash is not None:
         pixels = lanczos_resized(pixels, spec.squash)
     if spec.crop is not None and not spec.ten_crop:
