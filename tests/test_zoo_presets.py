@@ -282,6 +282,27 @@ def test_no_key_may_be_missing(key: str):
         Preset.from_yaml("\n".join(lines))
 
 
+@pytest.mark.parametrize("name", catalog.presets())
+def test_each_preset_in_the_box_says_its_flow(name: str):
+    features = yaml.safe_load(catalog.preset_path(name).read_text())["features"]
+    assert features["flow"] == ("tvl1" if features["extractor"] == "i3d" else None)
+
+
+def test_presets_inside_older_checkpoints_do_not_know_of_flow():
+    lines = [text for text in DEMO.split("\n") if not text.startswith("  flow:")]
+    assert len(lines) == len(DEMO.split("\n")) - 1
+    assert Preset.from_yaml("\n".join(lines)) == load_preset("demo")
+    with pytest.raises(PresetError, match="flow must be tvl1 or raft, not 'pwc'"):
+        Preset.from_yaml(DEMO.replace("  flow: null", "  flow: pwc"))
+
+
+def test_forced_features_keep_width_grid_and_files():
+    ours = load_preset("thumos14-i3d").features
+    forced = ours.of_any_kind()
+    assert (ours.takes_any_kind, forced.takes_any_kind) == (False, True)
+    assert dataclasses.replace(forced, extractor="i3d", flow="tvl1") == ours
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -446,7 +467,7 @@ def test_published_thumos_equals_our_preset():
     assert theirs.inference == ours.inference
     assert theirs.training == ours.training
     assert theirs.benchmark == ours.benchmark
-    assert dataclasses.replace(theirs.features, extractor="i3d") == ours.features
+    assert dataclasses.replace(theirs.features, extractor="i3d", flow="tvl1") == ours.features
     assert Preset.from_yaml(theirs.to_yaml()) == theirs
 
 

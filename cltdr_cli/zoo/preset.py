@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +12,7 @@ from cltdr_cli.models.cltdr_config import CltdrConfig
 from cltdr_cli.models.sliding_config import SlidingConfig
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.zoo import catalog
-from cltdr_cli.zoo.strict_yaml import construct, dump
+from cltdr_cli.zoo.strict_yaml import LATER, construct, dump
 from cltdr_cli.zoo.yaml_nodes import Mismatch, compose, entries
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, type[CltdrConfig] | type[SlidingConfig]] = {"cltdr": CltdrConfig, "sliding": SlidingConfig}
 """Method name to the dataclass of its ``model`` section."""
+
+UNKNOWN_EXTRACTOR = "unknown"
 
 _HINT = "`cltdr presets show NAME` prints a complete preset to compare with"
 
@@ -29,11 +31,13 @@ class FeatureConfig:
     """Which features the model was trained on, and how their published files look.
 
     Attributes:
-        extractor: Name of ours (``cltdr extractors``), or of features that only exist as files.
+        extractor: Name of ours (``cltdr extractors``), or of features that only exist as files; ``unknown`` where
+            a published config does not say it.
         width: Channels.
         stride_frames: Frames between two steps.
         window_frames: Frames one step looks at.
         rate: Frames per second of the sampled video; None is each file's own rate.
+        flow: Optical flow that the extractor looked at; None where it looks at none, or nobody knows which.
         file_prefix: What stands before the video id in file names.
         file_suffix: What stands after it, extension included.
         file_format: How a file is read; pickles only through the safe reader.
@@ -47,6 +51,7 @@ class FeatureConfig:
     stride_frames: int
     window_frames: int
     rate: float | None
+    flow: Literal["tvl1", "raft"] | None = field(default=None, metadata={LATER: True})
     file_prefix: str = ""
     file_suffix: str = ".npy"
     file_format: Literal["npy", "npz", "pt", "pickle"] = "npy"
@@ -60,6 +65,15 @@ class FeatureConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.rate is not None and self.rate <= 0:
             raise ValueError(f"rate must be positive or null, got {self.rate}")
+
+    @property
+    def takes_any_kind(self) -> bool:
+        """Whether nothing is known of the extractor, so that no feature can be of the wrong kind."""
+        return self.extractor == UNKNOWN_EXTRACTOR
+
+    def of_any_kind(self) -> FeatureConfig:
+        """The same width, grid and files, of any extractor and flow: what ``--force`` asks for."""
+        return replace(self, extractor=UNKNOWN_EXTRACTOR, flow=None)
 
     def grid(self, rate: float) -> FeatureGrid:
         """Grid of a file's steps, before ``downsample_rate`` and stretching.

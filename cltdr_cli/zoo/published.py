@@ -13,7 +13,7 @@ from cltdr_cli.errors import PresetError
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.models.cltdr_config import CltdrConfig
 from cltdr_cli.training.config import TrainConfig
-from cltdr_cli.zoo.preset import BenchmarkConfig, FeatureConfig, Preset, read_text
+from cltdr_cli.zoo.preset import UNKNOWN_EXTRACTOR, BenchmarkConfig, FeatureConfig, Preset, read_text
 from cltdr_cli.zoo.strict_yaml import nearest, value
 from cltdr_cli.zoo.yaml_nodes import Mismatch, bare, compose, entries, line_of, mismatch
 
@@ -161,7 +161,7 @@ def _values(nodes: dict[str, yaml.Node]) -> Values:
 def _preset(nodes: dict[str, yaml.Node], values: Values, name: str) -> Preset:
     model = CltdrConfig(**_section(values, "model", _kernels(values)))
     frames: dict[str, Any] = {
-        "extractor": "unknown",
+        "extractor": UNKNOWN_EXTRACTOR,
         "width": model.input_dim,
         "rate": None,
         "stride_frames": 16,

@@ -33,6 +33,9 @@ T = TypeVar("T")
 _INTEGER = re.compile(r"[-+]?\d+")
 _BASIC = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
+LATER = "later"
+"""Metadata of a field that may be absent: files of older versions, such as checkpoints, do not have it."""
+
 SYNONYMS = {
     "lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay", "n_sgp_win_size": "block_kernel_sizes",
     "backbone_type": "backbone", "backbone_arch": "branch_blocks", "sgp_mlp_dim": "mlp_dim", "fpn_type": "neck",
@@ -55,6 +58,8 @@ def nearest(key: str, choices: Iterable[str]) -> str:
 
 def build(kind: type[T], node: yaml.Node, what: str) -> T:
     """A dataclass from a mapping that has exactly its fields; ``what`` is its name in messages.
+
+    Only fields marked ``LATER`` may be absent, and then have their default.
 
     Raises:
         Mismatch: Every unknown, missing or wrong key, all at once.
@@ -86,7 +91,8 @@ def construct(
     problems = [
         (line_of(found[k]), f"unknown key {k!r} in {what}{nearest(k, names)}") for k in found if k not in names
     ]
-    problems += [(line_of(owner), f"{what} lacks the key {name!r}") for name in names if name not in found]
+    wanted = [field.name for field in fields(cast(Any, kind)) if not field.metadata.get(LATER)]
+    problems += [(line_of(owner), f"{what} lacks the key {name!r}") for name in wanted if name not in found]
     values: dict[str, Any] = {}
     for name in names:
         try:
