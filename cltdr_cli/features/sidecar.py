@@ -35,6 +35,8 @@ class Recipe:
         source: File name of the video.
         source_size: Its bytes.
         source_mtime: Its modification time, seconds since 1970.
+        flow: Name of the optical flow; None where the extractor looks at none, or in files of older versions.
+        flow_transform: How the flow was computed, in words.
     """
 
     extractor: str
@@ -50,6 +52,8 @@ class Recipe:
     source_mtime: float
     backend: str = "torch"
     clip_seconds: tuple[float | None, float | None] = (None, None)
+    flow: str | None = None
+    flow_transform: str | None = None
 
     def difference(self, other: Recipe) -> str:
         """What is not the same, in words; empty where all is. A renamed source is the same source."""
@@ -230,7 +234,11 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "time_knots": _knots,
     "reader": _text,
     "broken_seconds": _or_none(_number),
+    "flow": _or_none(_text),
+    "flow_transform": _or_none(_text),
 }
 """Every key of the file, and what its value must be."""
 
-_OPTIONAL = {"backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds"}
+_OPTIONAL = {
+    "backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds", "flow", "flow_transform",
+}  # fmt: skip

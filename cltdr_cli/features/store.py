@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cltdr_cli import __version__
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.features.arrays import is_whole, read_array
+from cltdr_cli.features.kinds import kind_difference
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
 from cltdr_cli.files import replacing, write_text
 from cltdr_cli.plain_text import safe_file_name
@@ -49,6 +50,16 @@ class ExpectedFeatures(Protocol):
     @property
     def rate(self) -> float | None:
         """Frames per second of the sampled video; None is each file's own."""
+        ...
+
+    @property
+    def flow(self) -> str | None:
+        """Name of the optical flow; None where there is none, or nobody knows which."""
+        ...
+
+    @property
+    def takes_any_kind(self) -> bool:
+        """Whether features of any kind are taken, as long as width and grid are right."""
         ...
 
     @property
@@ -210,19 +221,21 @@ def check_sidecar(sidecar: Sidecar, expected: ExpectedFeatures, path: Path) -> N
     pairs = (
         ("stride", recipe.stride_frames, expected.stride_frames),
         ("window", recipe.window_frames, expected.window_frames),
-        ("extractor", recipe.extractor, expected.extractor),
     )
     for name, found, wanted in pairs:
         if found != wanted:
             raise _contradiction(path, name, found, wanted)
+    other = kind_difference(recipe, expected)
+    if other is not None:
+        raise _contradiction(path, *other, more="\n--force takes them as they are: the numbers mean something else")
     if expected.rate is not None and abs(sidecar.fps / expected.rate - 1) > _RATE_TOLERANCE:
         raise _contradiction(path, "fps", f"{sidecar.fps:g}", f"{expected.rate:g}")
 
 
-def _contradiction(path: Path, name: str, found: object, wanted: object) -> FeatureError:
+def _contradiction(path: Path, name: str, found: object, wanted: object, more: str = "") -> FeatureError:
     return FeatureError(
         f"{path}: was made with {name} {found} (says {sidecar_path(path).name}), the model needs {name} {wanted}",
-        "extract the features again as the model needs them, or choose the preset that fits them",
+        "extract the features again as the model needs them, or choose the preset that fits them" + more,
     )
 
 

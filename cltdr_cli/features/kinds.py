@@ -1,0 +1,60 @@
+"""Kinds of features: made by another extractor, or of another optical flow, numbers of the same width mean others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from cltdr_cli.features.sidecar import Recipe, read_sidecar, sidecar_path
+
+
+class ExpectedKind(Protocol):
+    """What a model says of the kind of features it was trained on."""
+
+    @property
+    def extractor(self) -> str:
+        """Name of the extractor."""
+        ...
+
+    @property
+    def flow(self) -> str | None:
+        """Name of the optical flow; None where there is none, or nobody knows which."""
+        ...
+
+    @property
+    def takes_any_kind(self) -> bool:
+        """Whether features of any kind are taken, as long as width and grid are right."""
+        ...
+
+
+class OtherKind(NamedTuple):
+    """What two kinds of features differ in: ``extractor`` or ``flow``."""
+
+    aspect: str
+    found: str
+    wanted: str
+
+
+def kind_difference(recipe: Recipe, expected: ExpectedKind) -> OtherKind | None:
+    """Where features are of another kind than a model needs; None where they are not, or nothing says so."""
+    if expected.takes_any_kind:
+        return None
+    if recipe.extractor != expected.extractor:
+        return OtherKind("extractor", recipe.extractor, expected.extractor)
+    if recipe.flow is not None and expected.flow is not None and recipe.flow != expected.flow:
+        return OtherKind("flow", recipe.flow, expected.flow)
+    return None
+
+
+def other_kind(path: Path, expected: ExpectedKind) -> str:
+    """What the sidecar of a feature file says against it, for a warning; empty where it says nothing.
+
+    Raises:
+        FeatureError: The sidecar cannot be read.
+    """
+    sidecar = read_sidecar(sidecar_path(path))
+    difference = kind_difference(sidecar.recipe, expected) if sidecar is not None else None
+    if difference is None:
+        return ""
+    aspect, found, wanted = difference
+    return f"made with {aspect} {found}, the model needs {aspect} {wanted}"
