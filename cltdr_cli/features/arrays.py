@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,12 @@ from cltdr_cli.errors import FeatureError
 USUAL_KEYS = ("feats", "features")
 """What published archives call their array."""
 
+FOLDER_SUFFIXES = frozenset({".zarr"})
+"""Kinds of feature files that are folders."""
+
 
 def read_array(path: Path, keys: Sequence[str] = ()) -> NDArray[np.float32]:
-    """The features of a ``.npy``, ``.npz``, ``.pt`` or ``.pkl`` file as float32 ``[T, C]``.
+    """The features of a file of any kind in ``READERS`` as float32 ``[T, C]``.
 
     Args:
         path: The file.
@@ -28,29 +30,31 @@ def read_array(path: Path, keys: Sequence[str] = ()) -> NDArray[np.float32]:
         FeatureError: Unreadable, damaged, of another form, empty, or with values that are not finite; a pickle
             inside is refused.
     """
-    readers = {
-        ".npy": _read_npy,
-        ".npz": _read_npz,
-        ".pt": _read_pt,
-        ".pkl": _read_pickle,
-        ".pickle": _read_pickle,
-    }
-    if path.suffix.lower() not in readers:
-        raise FeatureError(f"{path}: not a kind of feature file", f"there are {', '.join(readers)}")
-    if not path.is_file():
+    return checked(stored_array(path, keys), path)
+
+
+def stored_array(path: Path, keys: Sequence[str] = ()) -> NDArray[Any]:
+    """The array of a feature file as it was saved, whatever its shape, type and values.
+
+    Args:
+        path: The file.
+        keys: Arrays inside one file, joined along channels; empty takes ``feats``, ``features`` or the only one.
+
+    Raises:
+        FeatureError: Unreadable or damaged; what would run or lead elsewhere is refused.
+        UsageError: Its kind needs a package that is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
+        raise FeatureError(f"{path}: not a kind of feature file", f"there are {', '.join(READERS)}")
+    if not is_feature_file(path):
         raise FeatureError(f"{path}: no such file", "check the name")
-    return checked(readers[path.suffix.lower()](path, keys), path)
+    return READERS[suffix](path, keys)
 
 
-def is_whole(path: Path, shape: tuple[int, int]) -> bool:
-    """Whether a ``.npy`` file holds all bytes of a float32 array of that shape, judged by header and size."""
-    try:
-        with path.open("rb") as file:
-            found, fortran_order, dtype = _npy_header(file)
-            complete = path.stat().st_size == file.tell() + math.prod(found) * dtype.itemsize
-    except (OSError, ValueError, EOFError):
-        return False
-    return complete and found == shape and dtype == np.dtype("<f4") and not fortran_order
+def is_feature_file(path: Path) -> bool:
+    """Whether there is a file, or a folder where the kind is one of folders."""
+    return path.is_dir() if path.suffix.lower() in FOLDER_SUFFIXES else path.is_file()
 
 
 def checked(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
@@ -100,7 +104,7 @@ def _read_npz(path: Path, keys: Sequence[str]) -> NDArray[Any]:
         raise FeatureError(f"{path}: damaged, or not a .npz archive", "get or extract it again")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return _joined({key: archive[key] for key in _chosen(archive.files, keys, path)}, path)
+            return _joined({key: archive[key] for key in chosen_keys(archive.files, keys, path)}, path)
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from error
 
@@ -112,7 +116,7 @@ def _read_pt(path: Path, keys: Sequence[str]) -> NDArray[Any]:
 
     content = read_tensors(path, FeatureError)
     tensors = content if isinstance(content, Mapping) else {"": content}
-    chosen = {key: tensors[key] for key in _chosen(list(tensors), keys, path)}
+    chosen = {key: tensors[key] for key in chosen_keys(list(tensors), keys, path)}
     for key, value in chosen.items():
         if not isinstance(value, torch.Tensor):
             raise FeatureError(f"{path}: {key or 'its content'} is a {type(value).__name__}, not a tensor")
@@ -123,7 +127,19 @@ def _read_pickle(path: Path, keys: Sequence[str]) -> NDArray[Any]:
     from cltdr_cli.features.pickled import read_pickled
 
     arrays = read_pickled(path)
-    return _joined({key: arrays[key] for key in _chosen(list(arrays), keys, path)}, path)
+    return _joined({key: arrays[key] for key in chosen_keys(list(arrays), keys, path)}, path)
+
+
+def _read_hdf5(path: Path, keys: Sequence[str]) -> NDArray[Any]:
+    from cltdr_cli.features.hdf5 import read_hdf5
+
+    return _joined(read_hdf5(path, lambda there: chosen_keys(there, keys, path)), path)
+
+
+def _read_zarr(path: Path, keys: Sequence[str]) -> NDArray[Any]:
+    from cltdr_cli.features.zarr_store import read_zarr
+
+    return _joined(read_zarr(path, lambda there: chosen_keys(there, keys, path)), path)
 
 
 def _numpy_kin(tensor: Any) -> Any:
@@ -133,7 +149,12 @@ def _numpy_kin(tensor: Any) -> Any:
     return torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
 
 
-def _chosen(there: Sequence[str], keys: Sequence[str], path: Path) -> Sequence[str]:
+def chosen_keys(there: Sequence[str], keys: Sequence[str], path: Path) -> Sequence[str]:
+    """The arrays to read of those that are there: the keys, or what is usually called features, or the only one.
+
+    Raises:
+        FeatureError: They are not there, or there is more than one and nothing to choose by.
+    """
     missing = [key for key in keys if key not in there]
     if missing:
         raise FeatureError(f"{path}: holds no array {missing[0]!r}; it holds {', '.join(there) or 'none'}")
@@ -165,8 +186,14 @@ def _unreadable(path: Path, error: Exception) -> FeatureError:
     return FeatureError(f"{path}: damaged: {error}", "get or extract it again")
 
 
-def _npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    major, _ = np.lib.format.read_magic(file)
-    if major == 1:
-        return np.lib.format.read_array_header_1_0(file)
-    return np.lib.format.read_array_header_2_0(file)
+READERS: dict[str, Callable[[Path, Sequence[str]], NDArray[Any]]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".pt": _read_pt,
+    ".pkl": _read_pickle,
+    ".pickle": _read_pickle,
+    ".h5": _read_hdf5,
+    ".hdf5": _read_hdf5,
+    ".zarr": _read_zarr,
+}
+"""Every kind of feature file that is read, by its suffix."""

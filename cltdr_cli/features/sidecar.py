@@ -80,6 +80,8 @@ class Sidecar:
         time_knots: ``(frame, seconds)`` pairs of a variable-rate video; empty for a constant rate.
         reader: Which decoder read the video.
         broken_seconds: Where the stream stopped decoding; None when it was read to its end.
+        array_sha256: Digest of the numbers (``formats.array_digest``); None in files of older versions.
+        file_format: Name of the format (``formats.WRITERS``) of the file that this sidecar marks as finished.
     """
 
     recipe: Recipe
@@ -93,6 +95,8 @@ class Sidecar:
     time_knots: tuple[tuple[float, float], ...] = ()
     reader: str = ""
     broken_seconds: float | None = None
+    array_sha256: str | None = None
+    file_format: str = "npy"
 
     @property
     def grid(self) -> FeatureGrid:
@@ -234,11 +238,14 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "time_knots": _knots,
     "reader": _text,
     "broken_seconds": _or_none(_number),
+    "array_sha256": _or_none(_text),
     "flow": _or_none(_text),
     "flow_transform": _or_none(_text),
+    "file_format": _text,
 }
 """Every key of the file, and what its value must be."""
 
 _OPTIONAL = {
-    "backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds", "flow", "flow_transform",
+    "backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds", "array_sha256",
+    "file_format", "flow", "flow_transform",
 }  # fmt: skip

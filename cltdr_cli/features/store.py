@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from cltdr_cli import __version__
 from cltdr_cli.errors import FeatureError
-from cltdr_cli.features.arrays import is_whole, read_array
+from cltdr_cli.features.arrays import is_feature_file, read_array
+from cltdr_cli.features.formats import WRITERS, array_digest, feature_format
 from cltdr_cli.features.kinds import kind_difference
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
-from cltdr_cli.files import replacing, write_text
+from cltdr_cli.files import write_text
 from cltdr_cli.plain_text import safe_file_name
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 from cltdr_cli.video.frames import FrameTiming
@@ -68,9 +69,9 @@ class ExpectedFeatures(Protocol):
         ...
 
 
-def feature_path(folder: Path, video_id: str) -> Path:
-    """The feature file of a video."""
-    return folder / f"{safe_file_name(video_id)}.npy"
+def feature_path(folder: Path, video_id: str, format: str = "npy") -> Path:
+    """The feature file of a video, in a format of ``formats.WRITERS``."""
+    return folder / f"{safe_file_name(video_id)}{WRITERS[format].suffix}"
 
 
 def sidecar_of(sequence: FeatureSequence, recipe: Recipe, timing: FrameTiming, reader: str) -> Sidecar:
@@ -98,31 +99,43 @@ def sidecar_of(sequence: FeatureSequence, recipe: Recipe, timing: FrameTiming, r
     )
 
 
-def save(folder: Path, sequence: FeatureSequence, sidecar: Sidecar) -> Path:
+def save(folder: Path, sequence: FeatureSequence, sidecar: Sidecar, format: str = "npy") -> Path:
     """Store features and their sidecar; returns the feature file.
 
     The sidecar is the mark that all is done: an old one goes first, the new one comes last, so that after a stop
-    at any moment no sidecar stands beside an array that is not its own.
+    at any moment no sidecar stands beside an array that is not its own. Digest and format are filled in here.
+
+    Args:
+        folder: Of the feature files.
+        sequence: The features.
+        sidecar: Their facts.
+        format: Name in ``formats.WRITERS``.
 
     Raises:
         OutputError: The folder or disk does not take them.
+        UsageError: There is no such format, or it needs a package that is not installed.
         ValueError: The sidecar is not that of these features.
     """
     if (sidecar.steps, sidecar.width) != sequence.features.shape:
         raise ValueError(f"sidecar of [{sidecar.steps}, {sidecar.width}] for features {sequence.features.shape}")
-    path = feature_path(folder, sequence.video_id)
-    with replacing(path) as partial:
-        with partial.open("wb") as file:
-            np.save(file, np.ascontiguousarray(sequence.features, "<f4"), allow_pickle=False)
+    form, path = feature_format(format), feature_path(folder, sequence.video_id, format)
+    features = np.ascontiguousarray(sequence.features, "<f4")
+    sidecar = replace(sidecar, array_sha256=array_digest(features), file_format=format)
+    with form.replacing(path) as partial:
+        form.write(partial, features, sidecar)
         sidecar_path(path).unlink(missing_ok=True)
     write_text(sidecar_path(path), sidecar.to_json())
     return path
 
 
-def why_unfinished(folder: Path, video_id: str, wanted: Recipe) -> str:
-    """Why the features of a video must be made (again); empty when they are there, whole, and as wanted."""
-    path = feature_path(folder, video_id)
-    if not path.is_file():
+def why_unfinished(folder: Path, video_id: str, wanted: Recipe, format: str = "npy") -> str:
+    """Why the features of a video must be made (again); empty when they are there, whole, and as wanted.
+
+    Raises:
+        UsageError: There is no such format, or it needs a package that is not installed.
+    """
+    form, path = feature_format(format), feature_path(folder, video_id, format)
+    if not is_feature_file(path):
         return "not there yet"
     try:
         found = read_sidecar(sidecar_path(path))
@@ -130,7 +143,9 @@ def why_unfinished(folder: Path, video_id: str, wanted: Recipe) -> str:
         return error.message
     if found is None:
         return "there is no sidecar, the mark of a finished file"
-    if not is_whole(path, (found.steps, found.width)):
+    if found.file_format != format:
+        return f"the sidecar is that of the {found.file_format} file"
+    if not form.is_whole(path, (found.steps, found.width)):
         return f"{path.name} is not whole"
     return found.recipe.difference(wanted)
 
@@ -146,7 +161,7 @@ def load_features(
     """Features with their times: from the sidecar, or from what is given.
 
     Args:
-        path: ``.npy``, ``.npz`` or ``.pt``, float ``[T, C]``.
+        path: Float ``[T, C]`` in any format of ``arrays.READERS``.
         expected: What the model was trained on; without it a sidecar is needed.
         fps: Frames per second of the sampled video; overrides the sidecar's.
         duration_seconds: End of the video; overrides the sidecar's.
@@ -227,7 +242,9 @@ def check_sidecar(sidecar: Sidecar, expected: ExpectedFeatures, path: Path) -> N
             raise _contradiction(path, name, found, wanted)
     other = kind_difference(recipe, expected)
     if other is not None:
-        raise _contradiction(path, *other, more="\n--force takes them as they are: the numbers mean something else")
+        raise _contradiction(
+            path, *other, more="\n--force takes them as they are: the numbers mean something else"
+        )
     if expected.rate is not None and abs(sidecar.fps / expected.rate - 1) > _RATE_TOLERANCE:
         raise _contradiction(path, "fps", f"{sidecar.fps:g}", f"{expected.rate:g}")
 

@@ -1,0 +1,126 @@
+"""The formats that features are written in: how each is written, and how to tell quickly that a file is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import FeatureError, UsageError
+from cltdr_cli.features.arrays import stored_array
+from cltdr_cli.features.folders import replacing_folder
+from cltdr_cli.features.hdf5 import require_h5py, write_hdf5
+from cltdr_cli.features.headers import is_whole, stored_header
+from cltdr_cli.features.sidecar import Sidecar
+from cltdr_cli.features.zarr_store import require_zarr, write_zarr, zarr_is_whole
+from cltdr_cli.files import replacing
+
+ARRAY_NAME = "feats"
+"""What the array is called in formats that name it, as in the published EPIC-KITCHENS files."""
+
+
+@dataclass(frozen=True)
+class FeatureFormat:
+    """One way to store features.
+
+    Attributes:
+        suffix: Of its files.
+        write: Writes float32 ``[T, C]`` to a path; the sidecar's facts go in where the format has room for them.
+        is_whole: Whether a path holds a whole float32 array of that shape, as far as can be told quickly.
+        replacing: Gives the path to write to, and puts it in its place at the end.
+        require: Raises UsageError where a package that it needs is not installed.
+    """
+
+    suffix: str
+    write: Callable[[Path, NDArray[np.float32], Sidecar], None]
+    is_whole: Callable[[Path, tuple[int, int]], bool]
+    replacing: Callable[[Path], AbstractContextManager[Path]] = replacing
+    require: Callable[[], object] = lambda: None
+
+
+def feature_format(name: str) -> FeatureFormat:
+    """The format of that name, with all that it needs.
+
+    Raises:
+        UsageError: There is none, or a package that it needs is not installed.
+    """
+    if name not in WRITERS:
+        raise UsageError(f"--format {name}: no such format of features", f"there are {', '.join(WRITERS)}")
+    WRITERS[name].require()
+    return WRITERS[name]
+
+
+def array_digest(features: NDArray[np.float32]) -> str:
+    """SHA-256 of the numbers as little-endian float32, row by row: one digest in every format."""
+    return hashlib.sha256(np.ascontiguousarray(features, "<f4").data).hexdigest()
+
+
+class _Plain:
+    """A file with ``write`` alone: into real files numpy writes past Python, and a full disk has no name."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+
+
+def _write_npy(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> None:
+    with path.open("wb") as file:
+        np.save(_Plain(file), features, allow_pickle=False)
+
+
+def _write_npz(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> None:
+    """The array alone: programs that take the first or only array of an archive get it whatever it is called."""
+    with path.open("wb") as file:
+        np.savez(file, feats=features)
+
+
+def _write_pt(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> None:
+    """A plain tensor ``[T, C]``, as the published InternVideo2 files."""
+    import torch
+
+    with path.open("wb") as file:
+        try:
+            torch.save(torch.from_numpy(features), file)
+        except RuntimeError as error:  # its end, which wrote nothing any more, hides what the disk said
+            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
+
+
+def _write_hdf5(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> None:
+    write_hdf5(path, features, json.loads(sidecar.to_json()))
+
+
+def _write_zarr(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> None:
+    write_zarr(path, features, json.loads(sidecar.to_json()))
+
+
+def _has_header(path: Path, shape: tuple[int, int]) -> bool:
+    """For formats whose list of contents stands at the end, or that tell a wrong length when they are opened."""
+    try:
+        return stored_header(path, (ARRAY_NAME,)) == (shape, np.dtype("<f4"))
+    except FeatureError:
+        return False
+
+
+def _reads_whole(path: Path, shape: tuple[int, int]) -> bool:
+    """For formats that tell nothing before they are read."""
+    try:
+        array = stored_array(path)
+    except FeatureError:
+        return False
+    return array.shape == shape and array.dtype == np.dtype("<f4")
+
+
+WRITERS: dict[str, FeatureFormat] = {
+    "npy": FeatureFormat(".npy", _write_npy, is_whole),
+    "npz": FeatureFormat(".npz", _write_npz, _has_header),
+    "pt": FeatureFormat(".pt", _write_pt, _reads_whole),
+    "hdf5": FeatureFormat(".h5", _write_hdf5, _has_header, require=require_h5py),
+    "zarr": FeatureFormat(".zarr", _write_zarr, zarr_is_whole, replacing_folder, require_zarr),
+}
+"""Every format that features are written in, by its name for ``--format``."""

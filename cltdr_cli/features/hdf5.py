@@ -1,0 +1,148 @@
+"""Features in HDF5 files. A file is read alone: whatever in it would lead to other files is refused."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import FeatureError, UsageError
+
+Choose = Callable[[Sequence[str]], Sequence[str]]
+"""Gives the names of the arrays to read, from those that are there."""
+
+MOST_COMPRESSED = 1100
+"""No compression of these formats makes numbers smaller by more; what claims it would only fill the memory."""
+
+_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError)
+"""What h5py raises when the library under it finds something wrong."""
+
+_OWN_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
+"""Deflate, shuffle, fletcher32, szip, nbit, scale-offset, LZF: they come with h5py. For any other number the
+library would look for a plug-in and load it."""
+
+
+def write_hdf5(path: Path, features: NDArray[np.float32], facts: Mapping[str, Any]) -> None:
+    """One dataset ``feats`` ``[T, C]``, contiguous, and facts as its attributes.
+
+    Args:
+        path: The file to write.
+        features: float32 ``[T, C]``.
+        facts: Texts and numbers; anything else (the times of variable rates) stays in the sidecar.
+
+    Raises:
+        UsageError: h5py is not installed.
+        OSError: The disk does not take it.
+    """
+    h5py = require_h5py()
+    try:
+        with h5py.File(path, "w") as file:
+            dataset = file.create_dataset("feats", data=features)
+            dataset.attrs.update(plain_facts(facts))
+    except (OSError, RuntimeError) as error:
+        raise _disk_error(error) from error
+
+
+def plain_facts(facts: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """The texts and numbers among facts, in letters that every format takes."""
+    texts = {k: v.encode("utf-8", "backslashreplace").decode() for k, v in facts.items() if isinstance(v, str)}
+    numbers = {k: v for k, v in facts.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
+    return {**texts, **numbers}
+
+
+def read_hdf5(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
+    """Datasets at the root of a file.
+
+    Args:
+        path: The file.
+        choose: Gives the names to read, from those that are there.
+
+    Raises:
+        FeatureError: Damaged, or a dataset holds objects, lies in another file, or needs a foreign filter.
+        UsageError: h5py is not installed.
+    """
+    with _opened(path) as file:
+        names = choose(_datasets(file, path))
+        return {name: _checked(file[name], name, path)[()] for name in names}
+
+
+def hdf5_header(path: Path, choose: Choose) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shapes and types of the chosen datasets; a truncated file does not even open.
+
+    Raises:
+        FeatureError: As ``read_hdf5``.
+    """
+    with _opened(path) as file:
+        chosen = [_checked(file[name], name, path) for name in choose(_datasets(file, path))]
+        return [(dataset.shape, dataset.dtype) for dataset in chosen]
+
+
+def require_h5py() -> Any:
+    """The package h5py.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        import h5py
+    except ImportError as error:
+        raise UsageError(
+            "HDF5 files need the package h5py, which is not installed", "pip install 'cltdr-cli[formats]'"
+        ) from error
+    return h5py
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[Any]:
+    h5py = require_h5py()
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except _DAMAGE as error:
+        said = " ".join(str(error).split())
+        raise FeatureError(f"{path}: damaged, or no HDF5 file: {said}", "get or extract it again") from error
+
+
+def _datasets(file: Any, path: Path) -> list[str]:
+    """Names at the root that are datasets of this very file; a link to elsewhere is not followed, but told."""
+    import h5py
+
+    links = {name: file.get(name, getlink=True) for name in file}
+    for name, link in links.items():
+        if not isinstance(link, h5py.HardLink):
+            raise _refused(path, f"{name!r} is a link ({type(link).__name__}), which may lead to any file")
+    return [name for name in links if isinstance(file[name], h5py.Dataset)]
+
+
+def _checked(dataset: Any, name: str, path: Path) -> Any:
+    if dataset.is_virtual or dataset.external:
+        raise _refused(path, f"the numbers of {name!r} lie in other files")
+    if dataset.dtype.kind not in "fiuc":
+        raise _refused(path, f"{name!r} holds {dataset.dtype}, not numbers")
+    properties = dataset.id.get_create_plist()
+    filters = [properties.get_filter(place)[0] for place in range(properties.get_nfilters())]
+    foreign = [number for number in filters if number not in _OWN_FILTERS]
+    if foreign:
+        raise _refused(path, f"{name!r} needs the filter {foreign[0]}, a plug-in")
+    if dataset.nbytes > MOST_COMPRESSED * dataset.id.get_storage_size():
+        raise FeatureError(f"{path}: damaged: {name!r} lacks its numbers", "get or extract it again")
+    return dataset
+
+
+def _refused(path: Path, reason: str) -> FeatureError:
+    return FeatureError(f"{path}: refused: {reason}", "save the plain array in a file of its own")
+
+
+def _disk_error(error: Exception) -> OSError:
+    """HDF5 tells the number of the system's error only in its text."""
+    number = getattr(error, "errno", None)
+    told = re.search(r"errno = (\d+)", str(error))
+    number = number or (int(told[1]) if told else errno.EIO)
+    return OSError(number, os.strerror(number))

@@ -1,0 +1,192 @@
+"""Features in zarr stores: a folder of small files per video. What only plug-ins could decode is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import FeatureError, UsageError
+from cltdr_cli.features.hdf5 import MOST_COMPRESSED, Choose, plain_facts
+
+ARRAY_NAME = "feats"
+
+_CHUNK_STEPS = 1024
+_METADATA = (".zarray", "zarr.json")
+"""How a folder is marked as an array: by version 2 of the format, and by version 3."""
+
+_LARGEST_METADATA_BYTES = 1_000_000
+_COMPRESSORS = ("blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd")
+_CODECS = frozenset({*_COMPRESSORS, "bytes", "crc32", "crc32c", "delta", "shuffle", "transpose"})
+"""Codecs that only turn bytes into bytes. ``pickle``, ``json2``, ``vlen-…`` make objects; others are plug-ins."""
+
+_NUMBER_TYPES = re.compile(r"[<>|][fiuc]\d+|u?int(8|16|32|64)|float(16|32|64)")
+
+
+def write_zarr(folder: Path, features: NDArray[np.float32], facts: Mapping[str, Any]) -> None:
+    """One array ``feats`` ``[T, C]`` of format 2, not compressed, in chunks of whole steps.
+
+    What lacks counts as NaN, which no feature is: a chunk that is lost is seen by whoever reads.
+
+    Args:
+        folder: An empty folder.
+        features: float32 ``[T, C]``.
+        facts: Texts and numbers become attributes.
+
+    Raises:
+        UsageError: zarr is not installed.
+        OSError: The disk does not take it.
+    """
+    zarr = require_zarr()
+    version: dict[str, Any] = {"zarr_format": 2} if int(zarr.__version__.split(".")[0]) >= 3 else {}
+    zarr.open_group(str(folder), mode="w", **version)
+    array = zarr.open_array(
+        str(folder), path=ARRAY_NAME, mode="w", shape=features.shape, chunks=_chunks(features.shape), dtype="<f4",
+        compressor=None, fill_value=math.nan, **version,
+    )  # fmt: skip
+    array[:] = features
+    array.attrs.update(plain_facts(facts))
+
+
+def read_zarr(folder: Path, choose: Choose) -> dict[str, NDArray[Any]]:
+    """Arrays of a store: its own, or those of the group that it is.
+
+    Args:
+        folder: The store.
+        choose: Gives the names to read, from those that are there; the store's own array is called ''.
+
+    Raises:
+        FeatureError: Damaged, or an array holds objects or needs a foreign codec.
+        UsageError: zarr is not installed.
+    """
+    zarr = require_zarr()
+    found: dict[str, NDArray[Any]] = {}
+    for name in choose(array_names(folder)):
+        _check_array(folder / name)
+        try:
+            found[name] = np.asarray(zarr.open_array(str(folder / name), mode="r")[...])
+        except Exception as error:  # codecs of every kind fail in ways of their own
+            said = " ".join(str(error).split())
+            raise FeatureError(f"{folder}: damaged: {said}", "get or extract it again") from error
+    return found
+
+
+def zarr_header(folder: Path, choose: Choose) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shapes and types of the chosen arrays.
+
+    Raises:
+        FeatureError: As ``read_zarr``.
+    """
+    facts = [_check_array(folder / name) for name in choose(array_names(folder))]
+    return [(tuple(fact["shape"]), np.dtype(fact.get("dtype") or fact["data_type"])) for fact in facts]
+
+
+def zarr_is_whole(folder: Path, shape: tuple[int, int]) -> bool:
+    """Whether a store that ``write_zarr`` made holds all its chunks, judged by names and sizes."""
+    try:
+        facts = _check_array(folder / ARRAY_NAME)
+        sizes = {path.name: path.stat().st_size for path in (folder / ARRAY_NAME).iterdir()}
+    except (FeatureError, OSError):
+        return False
+    rows, width = _chunks(shape)
+    wanted = {f"{place}.0" for place in range(math.ceil(shape[0] / rows))}
+    written = (tuple(facts["shape"]), facts.get("dtype"), tuple(facts.get("chunks", ())), facts.get("compressor"))
+    return written == (shape, "<f4", (rows, width), None) and all(
+        sizes.get(name) == rows * width * 4 for name in wanted
+    )
+
+
+def array_names(folder: Path) -> list[str]:
+    """Arrays of a store; '' where it is one itself."""
+    if _is_array(folder):
+        return [""]
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and _is_array(path))
+
+
+def require_zarr() -> Any:
+    """The package zarr.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        import zarr
+    except ImportError as error:
+        raise UsageError(
+            "zarr stores need the package zarr, which is not installed", "pip install 'cltdr-cli[formats]'"
+        ) from error
+    return zarr
+
+
+def _chunks(shape: tuple[int, ...]) -> tuple[int, int]:
+    return min(_CHUNK_STEPS, shape[0]), shape[1]
+
+
+def _is_array(folder: Path) -> bool:
+    path = folder / "zarr.json"
+    return (folder / ".zarray").is_file() or (path.is_file() and _metadata(path).get("node_type") == "array")
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_METADATA_BYTES:
+            raise ValueError("too long")
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("no object")
+    except (OSError, ValueError) as error:
+        raise FeatureError(f"{path}: damaged: {error}", "get or extract it again") from error
+    return content
+
+
+def _check_array(folder: Path) -> dict[str, Any]:
+    """Metadata of an array that nothing but numbers can come out of.
+
+    zarr itself would look for whatever codec a file names among the packages that are installed.
+    """
+    if any(path.is_symlink() for path in [folder, *folder.rglob("*")]):
+        raise _refused(folder, "it holds a link, which may lead to any file")
+    facts: dict[str, Any] = {}
+    for path in (folder / name for name in _METADATA):
+        if path.is_file():
+            facts = _metadata(path)
+            _check_kind(facts, path)
+    if not facts:
+        raise FeatureError(f"{folder}: damaged: it lacks {_METADATA[0]}", "get or extract it again")
+    _check_size(folder, facts)
+    return facts
+
+
+def _check_kind(facts: dict[str, Any], path: Path) -> None:
+    kind = facts.get("dtype") or facts.get("data_type")
+    if not isinstance(kind, str) or not _NUMBER_TYPES.fullmatch(kind):
+        raise _refused(path, f"it holds {kind}, not numbers")
+    strange = sorted({name for name in _codec_names(facts) if name not in _CODECS})
+    if strange or facts.get("storage_transformers"):
+        raise _refused(path, f"it needs {', '.join(strange) or 'a storage transformer'} to be read")
+
+
+def _codec_names(facts: dict[str, Any]) -> list[str]:
+    """What version 2 calls compressor and filters, and version 3 codecs."""
+    listed = [facts.get("compressor"), *(facts.get("filters") or []), *(facts.get("codecs") or [])]
+    named = [codec.get("id") or codec.get("name") if isinstance(codec, dict) else codec for codec in listed]
+    return [str(name) for name, codec in zip(named, listed, strict=True) if codec is not None]
+
+
+def _check_size(folder: Path, facts: dict[str, Any]) -> None:
+    shape = facts.get("shape")
+    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+        raise FeatureError(f"{folder}: damaged: its shape is {shape}", "get or extract it again")
+    stored = sum(path.stat().st_size for path in folder.rglob("*") if path.name not in _METADATA)
+    if math.prod(shape) > MOST_COMPRESSED * stored:
+        raise FeatureError(f"{folder}: damaged: it lacks its numbers", "get or extract it again")
+
+
+def _refused(path: Path, reason: str) -> FeatureError:
+    return FeatureError(f"{path}: refused: {reason}", "save the plain array with numpy.save")
