@@ -111,7 +111,9 @@ class Detector:
                 stride_frames=features.stride_frames,
                 window_frames=features.window_frames,
             )
-            result = detect_video(path, self._loaded, self._loaded.extractor.extractor, options)
+            result = detect_video(
+                path, self._loaded, self._loaded.extractor.extractor, options, flow=self._loaded.flow
+            )
         kept = limited(result, min_score, max_segments)
         facts = {"preset": self._loaded.preset.name, **kept.provenance}
         return Result(kept.video_id, kept.detections, kept.label_names, kept.duration_seconds, facts)

@@ -14,6 +14,7 @@ from cltdr_cli.timeline import FeatureSequence
 if TYPE_CHECKING:
     from cltdr_cli.inference.fusion import VideoScores
     from cltdr_cli.video.frames import FrameTiming, VideoInfo
+    from extractors.flow import FlowEngine
     from extractors.spec import Extractor
 
 Progress = Callable[[int, "int | None"], object]
@@ -80,7 +81,11 @@ class Detector(Protocol):
 
 
 def extract_video(
-    path: Path, extractor: Extractor, options: VideoOptions, on_progress: Progress | None = None
+    path: Path,
+    extractor: Extractor,
+    options: VideoOptions,
+    on_progress: Progress | None = None,
+    flow: FlowEngine | None = None,
 ) -> ExtractedVideo:
     """Read, window and encode one video.
 
@@ -89,18 +94,21 @@ def extract_video(
         extractor: Loaded and frozen.
         options: How to read it.
         on_progress: Called with frames done and expected.
+        flow: Computes optical flow, for extractors that look at it.
 
     Raises:
         VideoError: Unreadable, without frames, or shorter than one window.
-        UsageError: The extractor needs optical flow.
+        UsageError: The extractor looks at optical flow, and ``flow`` is None.
     """
     from cltdr_cli.features.extract import check_extraction, extract_features, to_sequence
+    from cltdr_cli.features.flow_stream import check_flow, with_flow
     from cltdr_cli.video import open_video
     from cltdr_cli.video.frame_stream import FrameStream
 
     spec = extractor.spec
     stride, window = options.stride_frames or spec.stride_frames, options.window_frames or spec.window_frames
     check_extraction(spec, stride_frames=stride, window_frames=window, batch_clips=options.batch_clips)
+    check_flow(spec, flow)
     stream_fps = options.fps or spec.rate
     reader = open_video(path, options.reader)
     try:
@@ -112,7 +120,7 @@ def extract_video(
             strict=options.strict,
         )
         features, timing = extract_features(
-            stream,
+            with_flow(stream, spec, flow),
             extractor,
             stride_frames=stride,
             window_frames=window,
@@ -188,6 +196,7 @@ def detect_video(
     options: VideoOptions,
     video_scores: VideoScores | None = None,
     on_progress: Progress | None = None,
+    flow: FlowEngine | None = None,
 ) -> VideoResult:
     """The whole corridor for one video.
 
@@ -195,9 +204,11 @@ def detect_video(
         VideoError: As ``extract_video``.
         AnnotationError: As ``detect_features``.
     """
-    video = extract_video(path, extractor, options, on_progress)
+    video = extract_video(path, extractor, options, on_progress, flow)
     result = detect_features(detector, video.sequence, video_scores)
     facts = {**result.provenance, "reader": video.info.reader, "warnings": list(video.warnings)}
+    if extractor.spec.modality != "rgb" and flow is not None:
+        facts["flow"] = flow.describe()
     return replace(result, provenance=facts)
 
 

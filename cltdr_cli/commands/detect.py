@@ -14,6 +14,8 @@ from cltdr_cli.commands.options import (
     Checkpoint,
     Debug,
     Device,
+    Flow,
+    Force,
     Format,
     Precision,
     Preset,
@@ -44,6 +46,8 @@ def detect(
     extractor: Annotated[
         str | None, typer.Option(help="Extractor, where a converted checkpoint does not say it.", metavar="NAME")
     ] = None,
+    flow: Flow = None,
+    force: Force = False,
     min_score: Annotated[float, typer.Option(help="Leave out segments below it.", min=0, max=1)] = 0.0,
     max_segments: Annotated[
         int | None, typer.Option(help="Keep the best N per video.", metavar="N", min=1)
@@ -79,7 +83,15 @@ def detect(
     from cltdr_cli.commands.models import model_sources
     from cltdr_cli.pipeline import VideoOptions
 
-    sources = model_sources(device, extractor_weights, precision, accept=accept_license, extractor=extractor)
+    sources = model_sources(
+        device,
+        extractor_weights,
+        precision,
+        accept=accept_license,
+        extractor=extractor,
+        flow=flow,
+        force=force,
+    )
     options = VideoOptions(
         reader=reader, fps=fps, start_seconds=start, end_seconds=end, strict=strict, batch_clips=batch_size
     )

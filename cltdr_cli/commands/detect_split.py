@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cltdr_cli import console
+from cltdr_cli.commands.forced import taken_features, warn_of_other_kinds
 from cltdr_cli.commands.models import model_sources
 from cltdr_cli.commands.scoring import Reference
 from cltdr_cli.data.annotations import AnnotatedVideo
@@ -15,7 +16,9 @@ from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
 from cltdr_cli.video.inputs import VIDEO_SUFFIXES
+from cltdr_cli.zoo.flow import other_flow
 from cltdr_cli.zoo.load import LoadedDetector, load_detector
+from cltdr_cli.zoo.preset import FeatureConfig
 
 
 def detect_split(
@@ -25,6 +28,8 @@ def detect_split(
     preset: str,
     checkpoint: Path | None,
     device: str,
+    flow: str | None = None,
+    force: bool = False,
 ) -> tuple[ResultRows, int]:
     """Detect in every scored video that has a file.
 
@@ -35,6 +40,8 @@ def detect_split(
         preset: As for ``cltdr detect``.
         checkpoint: As for ``cltdr detect``.
         device: As for ``cltdr detect``.
+        flow: As for ``cltdr detect``.
+        force: As for ``cltdr detect``.
 
     Returns:
         Predictions, and how many videos failed (each named on stderr).
@@ -42,16 +49,29 @@ def detect_split(
     Raises:
         AnnotationError: No video of the split has a file.
     """
-    detector = load_detector(preset, checkpoint, model_sources(device))
+    sources = model_sources(device, flow=flow, force=force)
+    detector = load_detector(preset, checkpoint, sources)
     for text in detector.notices:
         console.notice(text)
+    taken = taken_features(detector.preset.features, force)
+    if features is None:
+        _ = detector.extractor, detector.flow  # what is wrong with them is said once, not for every video
+        if text := other_flow(detector.preset, sources):
+            console.warning(text)
+    elif force:
+        paths = (feature_file(features, name, taken) for name in reference.split.truth.video_ids)
+        warn_of_other_kinds(filter(None, paths), detector.preset.features)
     results: list[VideoResult] = []
     failed = 0
     ids = reference.split.truth.video_ids
     with console.progress("detecting", len(ids), "videos") as bar:
         for done, video_id in enumerate(ids, 1):
             try:
-                results.append(_detect(detector, reference.annotations.videos[video_id], features, videos))
+                video = reference.annotations.videos[video_id]
+                if features is None:
+                    results.append(_detect_in_video(detector, video, videos or Path()))
+                else:
+                    results.append(detect_features(detector, _sequence(video, features, taken)))
             except CltdrError as error:
                 failed += 1
                 console.warning(f"{video_id}: {error.message}")
@@ -61,23 +81,19 @@ def detect_split(
     return rows_of_results(results, str(features or videos)), failed
 
 
-def _detect(
-    detector: LoadedDetector, video: AnnotatedVideo, features: Path | None, videos: Path | None
-) -> VideoResult:
-    if features is None:
-        path = _file(videos or Path(), video.video_id, VIDEO_SUFFIXES)
-        if path is None:
-            raise VideoError(f"no video of that name in {videos}")
-        return detect_video(path, detector, detector.extractor.extractor, _options(detector))
-    return detect_features(detector, _sequence(detector, video, features))
+def _detect_in_video(detector: LoadedDetector, video: AnnotatedVideo, videos: Path) -> VideoResult:
+    path = _file(videos, video.video_id, VIDEO_SUFFIXES)
+    if path is None:
+        raise VideoError(f"no video of that name in {videos}")
+    return detect_video(path, detector, detector.extractor.extractor, _options(detector), flow=detector.flow)
 
 
-def _sequence(detector: LoadedDetector, video: AnnotatedVideo, features: Path) -> FeatureSequence:
+def _sequence(video: AnnotatedVideo, features: Path, taken: FeatureConfig) -> FeatureSequence:
     """Features of a video, under the name that its publishers or we give the file."""
-    path = feature_file(features, video.video_id, detector.preset.features)
+    path = feature_file(features, video.video_id, taken)
     if path is None:
         raise FeatureError(f"no feature file of that name in {features}")
-    return load_sequence(path, video, detector.preset.features)
+    return load_sequence(path, video, taken)
 
 
 def _options(detector: LoadedDetector) -> VideoOptions:

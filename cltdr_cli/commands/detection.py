@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cltdr_cli import console
+from cltdr_cli.commands.forced import taken_features, warn_of_other_kinds
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.features.store import load_features
 from cltdr_cli.files import check_writable
@@ -17,7 +18,9 @@ from cltdr_cli.segments import VideoResult
 from cltdr_cli.video.inputs import Input, Inputs, find_inputs
 from cltdr_cli.writers import OutputFile, plan_outputs, write
 from cltdr_cli.zoo.extractors import ModelSources
+from cltdr_cli.zoo.flow import other_flow
 from cltdr_cli.zoo.load import LoadedDetector, load_detector
+from cltdr_cli.zoo.preset import FeatureConfig
 
 _TABLE_ROWS = 30
 _FLUSH_SECONDS = 60.0
@@ -60,6 +63,7 @@ class DetectionRun:
     label_ids: list[int] | None
     scores: VideoScores | None
     outputs: list[OutputFile]
+    features: FeatureConfig
 
     @property
     def count(self) -> int:
@@ -85,14 +89,21 @@ class DetectionRun:
         for text in detector.notices:
             console.notice(text)
         if any(not item.is_features for item in inputs.files):
-            _ = detector.extractor  # loaded now: what is wrong with it is said once, not for every video
+            # loaded now: what is wrong with it is said once, not for every video
+            _ = detector.extractor, detector.flow
+            if text := other_flow(detector.preset, sources):
+                console.warning(text)
+        if sources.any_kind:
+            paths = [item.path for item in inputs.files if item.is_features]
+            warn_of_other_kinds(paths, detector.preset.features)
         scores = _scores(detector, wishes.video_scores)
         names = scores.labels if scores else detector.labels
         if options.fps is None and detector.preset.features.rate is not None:
             options = replace(options, fps=detector.preset.features.rate)
         features = detector.preset.features
         options = replace(options, stride_frames=features.stride_frames, window_frames=features.window_frames)
-        return cls(inputs, detector, options, wishes, _label_ids(wishes.labels, names), scores, outputs)
+        taken = taken_features(features, sources.any_kind)
+        return cls(inputs, detector, options, wishes, _label_ids(wishes.labels, names), scores, outputs, taken)
 
     def detect_all(self) -> int:
         """Work through the inputs; returns how many failed. Results of the others are written in any case."""
@@ -123,7 +134,7 @@ class DetectionRun:
     def _from_features(self, item: Input) -> VideoResult:
         sequence = load_features(
             item.path,
-            self.detector.preset.features,
+            self.features,
             fps=self.options.fps,
             duration_seconds=self.wishes.duration_seconds,
             video_id=item.video_id,
@@ -142,6 +153,7 @@ class DetectionRun:
                 self.options,
                 self.scores,
                 bar.update,
+                self.detector.flow,
             )
         for text in result.provenance.get("warnings", ()):  # pyright: ignore[reportGeneralTypeIssues] # a list of str
             console.warning(str(text))

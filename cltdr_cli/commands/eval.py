@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Checkpoint, Debug, Device, Preset, Quiet
+from cltdr_cli.commands.options import Checkpoint, Debug, Device, Flow, Force, Preset, Quiet
 from cltdr_cli.errors import UsageError
 
 Dataset = Annotated[str, typer.Option(help="Benchmark (cltdr datasets lists them), or custom.", metavar="NAME")]
@@ -44,6 +44,8 @@ def evaluate(
     videos: Annotated[Path | None, typer.Option(help="Detect in these videos, then score.", metavar="DIR")] = None,
     preset: Preset = "auto",
     checkpoint: Checkpoint = None,
+    flow: Flow = None,
+    force: Force = False,
     annotations: AnnotationFile = None,
     data_root: DataRoot = None,
     split: Annotated[
@@ -100,7 +102,7 @@ def evaluate(
     else:
         from cltdr_cli.commands.detect_split import detect_split
 
-        rows, failed = detect_split(reference, features, videos, preset, checkpoint, device)
+        rows, failed = detect_split(reference, features, videos, preset, checkpoint, device, flow, force)
     scored = scoring.score(reference, rows, tious, ties, outside == "count")
     scoring.tell(reference, scored, per_class)
     if json_out is not None:

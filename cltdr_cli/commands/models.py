@@ -22,6 +22,8 @@ def model_sources(
     extractor: str | None = None,
     option: str | None = None,
     accept: bool = False,
+    flow: str | None = None,
+    force: bool = False,
 ) -> ModelSources:
     """Where models come from, by the options of a command.
 
@@ -32,6 +34,8 @@ def model_sources(
         extractor: Name of the extractor, in place of the preset's.
         option: Preprocessing option of the extractor.
         accept: Whether licences that exclude uses are agreed to.
+        flow: Value of ``--flow``: optical flow in place of the preset's.
+        force: Whether features of another kind than the preset's are taken.
 
     Raises:
         UsageError: A value is no ``NAME=FILE``, or names an unknown extractor.
@@ -46,6 +50,8 @@ def model_sources(
         extractor,
         option,
         lambda name: obtain(name, accept_license=accept),
+        flow,
+        force,
     )
 
 

@@ -57,6 +57,13 @@ Reader = Annotated[Literal["auto", "pyav", "decord"], typer.Option(help="Video d
 Precision = Annotated[Literal["fp32", "fp16", "bf16", "int8"], typer.Option(help="Arithmetic of the extractor.")]
 Backend = Annotated[Literal["torch", "openvino"], typer.Option(help="What runs the extractor on a CPU.")]
 BatchSize = Annotated[int, typer.Option(help="Clips (or training samples) computed together.", min=1)]
+Flow = Annotated[
+    Literal["tvl1", "raft"] | None,
+    typer.Option(help="Optical flow, in place of the preset's; another kind needs --force.", show_default=False),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Take features of another extractor or flow, if width and grid fit.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo what is already there.")]
 
 

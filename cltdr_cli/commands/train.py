@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cltdr_cli.commands.options import Debug, Device, Quiet
+from cltdr_cli.commands.options import Debug, Device, Force, Quiet
 
 
 def train(
@@ -24,6 +24,7 @@ def train(
         Path, typer.Option(help="Folder of feature files, as the preset names them.", metavar="DIR")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run.", metavar="RUN")],
+    force: Force = False,
     epochs: Annotated[
         int | None, typer.Option(help="Epochs after the warm-up. [default: the preset's]", show_default=False)
     ] = None,
@@ -115,5 +116,6 @@ def train(
         threads=workers,
         cache_bytes=int(cache_gb * 1e9),
         device=device,
+        force=force,
     )
     run_training(wishes)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cltdr_cli import __version__, console
+from cltdr_cli.commands.forced import taken_features, warn_of_other_kinds
 from cltdr_cli.commands.options import resolve_device
 from cltdr_cli.commands.training_evaluation import SplitEvaluation
 from cltdr_cli.data.annotation_layouts import read_annotations
@@ -32,7 +33,7 @@ from cltdr_cli.training.processes import Processes, joined
 from cltdr_cli.training.run_folder import Record, RunFolder
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.overrides import with_overrides
-from cltdr_cli.zoo.preset import Preset, load_preset
+from cltdr_cli.zoo.preset import FeatureConfig, Preset, load_preset
 
 _MISSING = "missing_features.txt"
 
@@ -58,6 +59,7 @@ class Wishes:
     threads: int = 2
     cache_bytes: int = 4_000_000_000
     device: str = "auto"
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Subject:
         annotations: All splits.
         split_name: What is trained on.
         split: Its videos that have features.
+        files: What feature files are held against.
     """
 
     preset: Preset
@@ -83,6 +86,7 @@ class Subject:
     annotations: Annotations
     split_name: str
     split: TrainingSplit
+    files: FeatureConfig
 
     @property
     def identity(self) -> dict[str, str]:
@@ -135,8 +139,9 @@ def make_subject(wishes: Wishes) -> Subject:
             f"--set model.num_classes={len(class_names)}, or other --labels",
         )
     chosen = annotations.of_split(split_name)
-    split = training_split(chosen, wishes.features, preset.features, class_names)
-    return Subject(preset, model, config, class_names, record, annotations, split_name, split)
+    files = taken_features(preset.features, wishes.force)
+    split = training_split(chosen, wishes.features, files, class_names)
+    return Subject(preset, model, config, class_names, record, annotations, split_name, split, files)
 
 
 def _numbered_names(wishes: Wishes, preset: Preset) -> tuple[str, ...]:
@@ -184,9 +189,7 @@ def make_training(wishes: Wishes, subject: Subject, processes: Processes, device
         folder.open(wishes.resume)
     processes.wait()
     config, steps = subject.config, subject.model.max_seq_len
-    videos = TrainingSet(
-        subject.split.videos, subject.preset.features, steps, subject.class_names, wishes.cache_bytes
-    )
+    videos = TrainingSet(subject.split.videos, subject.files, steps, subject.class_names, wishes.cache_bytes)
     loader = Loader(videos, config, steps, Share(processes, wishes.parts), wishes.threads, device.type == "cuda")
     if device.type == "cuda":
         # Convolution gradients are otherwise summed in an order that differs from run to run.
@@ -231,7 +234,7 @@ def _hooks(wishes: Wishes, subject: Subject, processes: Processes, device: torch
         subject.annotations,
         wishes.eval_split,
         wishes.features,
-        subject.preset,
+        replace(subject.preset, features=subject.files),
         subject.class_names,
         device,
         processes,
@@ -262,6 +265,8 @@ def _epoch_line(record: Record, epochs: int) -> str:
 def _tell_begin(wishes: Wishes, subject: Subject, training: Training) -> None:
     for finding in subject.split.findings:
         console.warning(str(finding))
+    if wishes.force:
+        warn_of_other_kinds([item.path for item in subject.split.videos], subject.preset.features)
     if subject.split.missing:
         console.notice(f"{wishes.out / _MISSING} lists the missing ones")
     config, learner = subject.config, training.learner

@@ -35,13 +35,8 @@ def check_extraction(spec: ExtractorSpec, *, stride_frames: int, window_frames: 
     """Refuse what this extractor cannot do, before any weights are loaded or frames are read.
 
     Raises:
-        UsageError: It looks at optical flow, the window has a length that it cannot take, or a number is below 1.
+        UsageError: The window has a length that it cannot take, or a number is below 1.
     """
-    if spec.modality != "rgb":
-        raise UsageError(
-            f"The extractor {spec.name} looks at optical flow, which is not computed from video yet.",
-            "Take i3d-rgb or one of the VideoMAE extractors, or give features that were made elsewhere.",
-        )
     shortest, longest = spec.window_range
     if not shortest <= window_frames <= longest:
         allowed = f"exactly {shortest}" if shortest == longest else f"{shortest} to {longest}"

@@ -18,20 +18,27 @@ if TYPE_CHECKING:
     from extractors.spec import ExtractorSpec
 
 
+def check_flow(spec: ExtractorSpec, flow: FlowEngine | None) -> None:
+    """Refuse an extractor that looks at flow where none can be computed.
+
+    Raises:
+        UsageError: It wants flow, and nothing was given to compute it.
+    """
+    if spec.modality != "rgb" and flow is None:
+        raise UsageError(
+            f"The extractor {spec.name} looks at optical flow, and it was not said which.",
+            "Say --flow tvl1 (as its weights were trained) or --flow raft.",
+        )
+
+
 def with_flow(stream: TimedFrames, spec: ExtractorSpec, flow: FlowEngine | None) -> TimedFrames:
     """The stream that an extractor looks at: the frames themselves, or with their flow where it wants that.
 
     Raises:
         UsageError: It wants flow, and nothing was given to compute it.
     """
-    if spec.modality == "rgb":
-        return stream
-    if flow is None:
-        raise UsageError(
-            f"The extractor {spec.name} looks at optical flow, and it was not said which.",
-            "Say --flow tvl1 (as its weights were trained) or --flow raft.",
-        )
-    return FlowFrames(stream, spec, flow)
+    check_flow(spec, flow)
+    return stream if spec.modality == "rgb" or flow is None else FlowFrames(stream, spec, flow)
 
 
 class FlowFrames:
@@ -42,8 +49,8 @@ class FlowFrames:
 
     Flow is computed on frames at the size that the extractor scales to (340x256 for I3D), which the extractor then
     does not scale again. Whether the published files were made in this order, or at the video's size with flow
-    images scaled afterwards, is not documented. This order clips displacements of more than 20 pixels of the scaled
-    frame, whatever the video's size, and costs a tenth on a video of 1280x720.
+    images scaled afterwards, is not documented. In this order a displacement means the same whatever the size of
+    the video, and 1280x720 costs a tenth.
 
     Args:
         stream: RGB frames.

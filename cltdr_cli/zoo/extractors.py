@@ -42,6 +42,8 @@ class ModelSources:
         extractor: Name of the extractor, in place of the preset's.
         option: Named preprocessing option of the extractor.
         fetch: Finds weights that were not given by hand.
+        flow: Name of the optical flow, in place of the preset's.
+        any_kind: Whether features of another kind than the preset's are taken.
     """
 
     device: torch.device | str = "cpu"
@@ -50,6 +52,8 @@ class ModelSources:
     extractor: str | None = None
     option: str | None = None
     fetch: Fetch = from_cache
+    flow: str | None = None
+    any_kind: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,7 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     from cltdr_cli.zoo.digests import known_sha256
     from cltdr_cli.zoo.state_dict import load_state_dict
 
-    spec = extractor_record(name).spec
-    paths = [_weights_file(entry, name, sources) for entry in (spec.weights or name).split("+")]
+    paths = list(weights_files(name, sources).values())
     states = [load_state_dict(path) for path in paths]
     try:
         built = extractors.build(
@@ -89,6 +92,17 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
             "`cltdr extractors` names the weights that each extractor takes.",
         ) from error
     return LoadedExtractor(built, {path.name: known_sha256(path) for path in paths})
+
+
+def weights_files(name: str, sources: ModelSources) -> dict[str, Path]:
+    """Weights entry -> file of an extractor, in the order of its networks; nothing is loaded.
+
+    Raises:
+        UsageError: No such extractor.
+        WeightsError: A file is missing or damaged.
+    """
+    entries = (extractor_record(name).spec.weights or name).split("+")
+    return {entry: weights_file(entry, name, sources) for entry in entries}
 
 
 def extractor_of(preset: Preset, sources: ModelSources) -> LoadedExtractor:
@@ -131,8 +145,12 @@ def extractor_record(name: str) -> ExtractorRecord:
     return EXTRACTORS[name]
 
 
-def _weights_file(entry: str, name: str, sources: ModelSources) -> Path:
-    """The file of one weights entry: given by hand under either name, or found."""
+def weights_file(entry: str, name: str, sources: ModelSources) -> Path:
+    """The file of one weights entry: given by hand under either name, or found.
+
+    Raises:
+        WeightsError: It is not there.
+    """
     given = sources.files.get(entry) or sources.files.get(name)
     if given is None:
         return sources.fetch(entry)

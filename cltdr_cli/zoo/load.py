@@ -13,12 +13,14 @@ from cltdr_cli.models.cltdr_config import CltdrConfig
 from cltdr_cli.models.sliding_config import SlidingConfig
 from cltdr_cli.zoo.detectors import installed_detector
 from cltdr_cli.zoo.extractors import LoadedExtractor, ModelSources, extractor_of, extractor_record
+from cltdr_cli.zoo.flow import flow_of
 from cltdr_cli.zoo.preset import Preset, load_preset
 from cltdr_cli.zoo.weights import state
 
 if TYPE_CHECKING:
     from cltdr_cli.inference.localize import Localizer
     from cltdr_cli.zoo.checkpoint import Checkpoint
+    from extractors.flow import FlowEngine
 
 DEMO = "demo"
 _UNTRAINED = "untrained: "
@@ -42,6 +44,7 @@ class LoadedDetector:
         notices: What the user must know of this model.
         trained: False for a model with random weights.
         extractor_loader: Makes the extractor, when a video (or a class head) asks for it.
+        flow_loader: Makes what computes the extractor's optical flow; None where it looks at none.
     """
 
     preset: Preset
@@ -51,11 +54,17 @@ class LoadedDetector:
     notices: tuple[str, ...]
     trained: bool
     extractor_loader: Callable[[], LoadedExtractor] = field(repr=False)
+    flow_loader: Callable[[], FlowEngine | None] = field(repr=False, default=lambda: None)
 
     @cached_property
     def extractor(self) -> LoadedExtractor:
         """The extractor of the preset, loaded once when first asked for."""
         return self.extractor_loader()
+
+    @cached_property
+    def flow(self) -> FlowEngine | None:
+        """What computes the optical flow that the extractor looks at; None where it looks at none."""
+        return self.flow_loader()
 
 
 def load_detector(
@@ -128,6 +137,7 @@ def _cltdr(checkpoint: Checkpoint, source: str, sources: ModelSources) -> Loaded
         notices,
         trained,
         lambda: extractor_of(preset, sources),
+        lambda: flow_of(preset, sources),
     )
 
 
@@ -143,7 +153,16 @@ def _sliding(preset: Preset, config: SlidingConfig, sources: ModelSources) -> Lo
         )
     weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
     localizer = SlidingLocalizer(weight, bias, config, preset.inference)
-    return LoadedDetector(preset, preset.class_names or (), localizer, loaded.digests, (), True, lambda: loaded)
+    return LoadedDetector(
+        preset,
+        preset.class_names or (),
+        localizer,
+        loaded.digests,
+        (),
+        True,
+        lambda: loaded,
+        lambda: flow_of(preset, sources),
+    )
 
 
 def _best_installed(sources: ModelSources) -> str:
