@@ -82,15 +82,13 @@ class Tvl1Flow:
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads or _own_cores()
-        self._idle: SimpleQueue[Any] = SimpleQueue()  # a solver keeps its buffers, and serves one pair at a time
-        self._idle.put(_new_solver())
+        _new_solver()
 
     def describe(self) -> str:
         """OpenCV's version and the numbers of the solver."""
         import cv2
 
-        solver = self._idle.get() if not self._idle.empty() else _new_solver()
-        self._idle.put(solver)
+        solver = _new_solver()
         numbers = {
             "tau": solver.getTau(), "lambda": solver.getLambda(), "theta": solver.getTheta(),
             "scales": solver.getScalesNumber(), "warps": solver.getWarpingsNumber(),
@@ -111,18 +109,30 @@ class Tvl1Flow:
         if not pairs:
             return _no_fields(frames)
         grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
+        solvers = _Solvers()
         with _opencv_threads(max(1, self._threads // pairs)), ThreadPoolExecutor(self._threads) as pool:
-            return np.stack(list(pool.map(self._field, grey[:-1], grey[1:])))
+            return np.stack(list(pool.map(solvers.field, grey[:-1], grey[1:])))
 
-    def _field(self, first: Any, second: Any) -> NDArray[np.uint8]:
+
+class _Solvers:
+    """As many solvers as work at the same time, for frames of one size.
+
+    A solver keeps its buffers, and serves one pair at a time. Small frames lower its number of scales for good, so
+    it must not go on to frames of another size.
+    """
+
+    def __init__(self) -> None:
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+
+    def field(self, first: Any, second: Any) -> NDArray[np.uint8]:
+        """Flow bytes ``[H, W, 2]`` between two grey frames."""
         try:
             solver = self._idle.get_nowait()
         except Empty:
             solver = _new_solver()
-        try:
-            return quantised(cast("NDArray[np.float32]", solver.calc(first, second, None)))
-        finally:
-            self._idle.put(solver)
+        field: NDArray[np.float32] = solver.calc(first, second, None)
+        self._idle.put(solver)
+        return quantised(field)
 
 
 class RaftFlow:
