@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from cltdr_cli.data.annotations import AnnotatedVideo
 from cltdr_cli.errors import FeatureError
+from cltdr_cli.features.arrays import is_feature_file
+from cltdr_cli.features.formats import WRITERS
 from cltdr_cli.features.sidecar import read_sidecar, sidecar_path
 from cltdr_cli.features.store import ExpectedFeatures, check_sidecar, feature_path, load_features
 from cltdr_cli.timeline import FeatureSequence
@@ -42,10 +44,11 @@ class FeatureFiles(ExpectedFeatures, Protocol):
 
 
 def feature_file(folder: Path, video_id: str, files: FeatureFiles) -> Path | None:
-    """The feature file of a video: under its published name, with the prefix or without, or under ours."""
+    """The feature file of a video: under its published name, with the prefix or without, or under one of ours."""
     names = (f"{files.file_prefix}{video_id}{files.file_suffix}", f"{video_id}{files.file_suffix}")
-    candidates = (*(folder / name for name in names), feature_path(folder, video_id))
-    return next((path for path in candidates if path.is_file()), None)
+    ours = (feature_path(folder, video_id, name) for name in WRITERS)
+    candidates = (*(folder / name for name in names), *ours)
+    return next((path for path in candidates if is_feature_file(path)), None)
 
 
 def check_feature_file(path: Path, video: AnnotatedVideo, files: FeatureFiles) -> None:

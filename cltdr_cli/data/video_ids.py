@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-_FILE_SUFFIXES = {".npy", ".npz", ".pt", ".mp4", ".avi", ".mkv", ".webm", ".mov"}
+_FILE_SUFFIXES = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5", ".zarr", ".mp4", ".avi", ".mkv", ".webm", ".mov"}
 
 
 def core_id(video_id: str) -> str:

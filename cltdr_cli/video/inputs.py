@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,10 @@ VIDEO_SUFFIXES = frozenset(
     }
     | {".ts", ".vob", ".webm", ".wmv", ".y4m"}
 )
-FEATURE_SUFFIXES = frozenset({".npy", ".npz", ".pt"})
+FEATURE_SUFFIXES = frozenset({".h5", ".hdf5", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".zarr"})
+FOLDER_SUFFIXES = frozenset({".zarr"})
+"""Kinds of feature files that are folders."""
+
 LIST_SUFFIX = ".txt"
 
 
@@ -84,7 +87,7 @@ class Inputs:
         return tuple(entry for entry in self.entries if isinstance(entry, FailedInput))
 
 
-def find_inputs(words: Iterable[str]) -> Inputs:
+def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
     """Resolve video files, directories, patterns, lists and feature files.
 
     A directory is searched with all below it for video suffixes; a pattern may hold ``*``, ``?``, ``[...]`` and
@@ -93,6 +96,7 @@ def find_inputs(words: Iterable[str]) -> Inputs:
 
     Args:
         words: As given on the command line.
+        suffixes: Leaves out all files that end otherwise (``.mp4``); empty takes every kind.
 
     Returns:
         The files in order (directories and patterns sorted). A word that leads to none stands in its place with
@@ -106,14 +110,24 @@ def find_inputs(words: Iterable[str]) -> Inputs:
         raise UsageError(
             "No input was named.", "Name video files, directories, patterns, a .txt list or feature files."
         )
-    found = [entry for word in given for entry in _meaning(word, Path())]
-    return _with_unique_ids(_once(found))
+    found = list(_once(entry for word in given for entry in _meaning(word, Path())))
+    kept = [entry for entry in found if isinstance(entry, FailedInput) or _ends_in(entry, suffixes)]
+    inputs = _with_unique_ids(kept)
+    if len(kept) == len(found):
+        return inputs
+    left_out = f"{len(found) - len(kept)} files that do not end in {' or '.join(suffixes)} are left out."
+    return Inputs(inputs.entries, (left_out, *inputs.notices))
+
+
+def _ends_in(path: Path, suffixes: Collection[str]) -> bool:
+    wanted = {suffix.lower() if suffix.startswith(".") else f".{suffix.lower()}" for suffix in suffixes}
+    return not wanted or path.suffix.lower() in wanted
 
 
 def _meaning(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | FailedInput]:
     """Paths that a word means, or what is wrong with it."""
     path = _located(word, folder)
-    if path.is_dir():
+    if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES:
         yield from _or_failure(word, _videos_below(path), f"The directory {path} holds no video.", _SUFFIX_HINT)
     elif path.suffix.lower() == LIST_SUFFIX and path.exists():
         yield from [_nested(word)] if in_list else _listed(path)
@@ -169,7 +183,7 @@ def _matches(pattern: Path) -> list[Path]:
     """Files that a pattern matches, and the videos of directories that it matches, sorted."""
     found: list[Path] = []
     for path in _matching(pattern):
-        if path.is_dir():
+        if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES:
             found += _videos_below(path)
         elif path.suffix.lower() in VIDEO_SUFFIXES | FEATURE_SUFFIXES:
             found.append(path)

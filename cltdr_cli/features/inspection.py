@@ -1,0 +1,207 @@
+"""Feature files looked at one by one: what is in them, and what is wrong with them and their sidecars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import FeatureError
+from cltdr_cli.features.arrays import stored_array
+from cltdr_cli.features.formats import array_digest
+from cltdr_cli.features.headers import stored_header
+from cltdr_cli.features.listing import FeatureEntry
+from cltdr_cli.features.sidecar import Sidecar, read_sidecar, sidecar_path
+from cltdr_cli.features.store import ExpectedFeatures, check_sidecar
+
+DURATION_TOLERANCE_SECONDS = 1.0
+"""A video's end by its sidecar may differ by this much from its frames and from the annotation."""
+
+
+class Defect(NamedTuple):
+    """One thing that is wrong with one file: a short stable name of the kind, and where and what."""
+
+    kind: str
+    place: str
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What was found in one feature file.
+
+    Attributes:
+        entry: The file.
+        size_bytes: On the disk.
+        shape: As stored; None where it does not read.
+        dtype: Of its values, as ``float32``; empty where it does not read.
+        sidecar: None where there is none, or where it does not read.
+        digest: ``formats.array_digest``; empty where the values were not read, or are no features.
+        defects: What is wrong with it.
+    """
+
+    entry: FeatureEntry
+    size_bytes: int
+    shape: tuple[int, ...] | None
+    dtype: str
+    sidecar: Sidecar | None
+    digest: str
+    defects: tuple[Defect, ...]
+
+    @property
+    def name(self) -> str:
+        """Of the file, without its folder."""
+        return self.entry.path.name
+
+    @property
+    def kind(self) -> str:
+        """Its format by its suffix: ``npy``."""
+        return self.entry.path.suffix.lower().removeprefix(".")
+
+    @property
+    def width(self) -> int | None:
+        """Channels; None where its array has no two dimensions."""
+        return self.shape[1] if self.shape is not None and len(self.shape) == 2 else None
+
+    @property
+    def steps(self) -> int | None:
+        """Rows; None where its array has no two dimensions."""
+        return self.shape[0] if self.shape is not None and len(self.shape) == 2 else None
+
+    @property
+    def lacks_sidecar(self) -> bool:
+        """Whether there is none, not even one that does not read."""
+        return self.sidecar is None and all(defect.kind != "sidecar-unreadable" for defect in self.defects)
+
+
+def glance(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
+    """Shape and sidecar of a file; the values of most kinds are not read.
+
+    Args:
+        entry: The file.
+        keys: Arrays inside it, joined along channels; empty for the usual one.
+    """
+    defects: list[Defect] = []
+    sidecar = _sidecar(entry, defects)
+    try:
+        shape, dtype = stored_header(entry.path, keys)
+    except FeatureError as error:
+        defects.append(_damaged(entry, error))
+        return FileReport(entry, entry.bytes, None, "", sidecar, "", tuple(defects))
+    return FileReport(entry, entry.bytes, shape, dtype.name, sidecar, "", tuple(defects))
+
+
+def inspect(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
+    """Read a whole file, and tell all that is wrong with it and its sidecar.
+
+    Args:
+        entry: The file.
+        keys: Arrays inside it, joined along channels; empty for the usual one.
+    """
+    defects: list[Defect] = []
+    sidecar = _sidecar(entry, defects)
+    try:
+        array = stored_array(entry.path, keys)
+    except FeatureError as error:
+        defects.append(_damaged(entry, error))
+        return FileReport(entry, entry.bytes, None, "", sidecar, "", tuple(defects))
+    unfit = _unfit(array)
+    digest = ""
+    if unfit:
+        defects.append(Defect("no-features", f"{entry.path.name}: {unfit}"))
+    else:
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is told
+            features = np.ascontiguousarray(array, np.float32)
+        digest = array_digest(features)
+        defects += [Defect(kind, f"{entry.path.name}{text}") for kind, text in _value_defects(features)]
+    if sidecar is not None:
+        found = chain(*(check(sidecar, array.shape, digest) for check in _SIDECAR_CHECKS))
+        defects += [Defect(kind, f"{entry.path.name}: {text}") for kind, text in found]
+    return FileReport(entry, entry.bytes, array.shape, array.dtype.name, sidecar, digest, tuple(defects))
+
+
+def against_model(report: FileReport, expected: ExpectedFeatures) -> list[Defect]:
+    """Where a file is not what a model takes.
+
+    Args:
+        report: Of the file.
+        expected: What the model was trained on.
+    """
+    found: list[Defect] = []
+    if report.width is not None and report.width != expected.width:
+        found.append(Defect("preset-width", f"{report.name}: {report.width} channels, not {expected.width}"))
+    if report.sidecar is not None:
+        try:
+            check_sidecar(report.sidecar, expected, Path(report.name))
+        except FeatureError as error:
+            found.append(Defect("preset", error.message))
+    return found
+
+
+def _sidecar(entry: FeatureEntry, defects: list[Defect]) -> Sidecar | None:
+    try:
+        return read_sidecar(sidecar_path(entry.path))
+    except FeatureError as error:
+        defects.append(Defect("sidecar-unreadable", _without_folder(error.message, entry)))
+        return None
+
+
+def _damaged(entry: FeatureEntry, error: FeatureError) -> Defect:
+    return Defect("damaged", _without_folder(error.message, entry))
+
+
+def _without_folder(message: str, entry: FeatureEntry) -> str:
+    return message.replace(f"{entry.path.parent}/", "", 1)
+
+
+def _unfit(array: NDArray[Any]) -> str:
+    """Why an array is none of features; empty where it is one."""
+    if array.ndim != 2:
+        return f"its shape is {list(array.shape)}, not [steps, channels]"
+    if array.dtype.kind != "f":
+        return f"its values are {array.dtype}, not floats"
+    return f"its shape is {list(array.shape)}" if 0 in array.shape else ""
+
+
+def _value_defects(features: NDArray[np.float32]) -> Iterator[tuple[str, str]]:
+    finite = np.isfinite(features)
+    if not finite.all():
+        step, channel = np.unravel_index(int(finite.argmin()), finite.shape)
+        count = finite.size - int(finite.sum())
+        yield "not-finite", f": {count} values, the first at step {step}, channel {channel}"
+    silent = int((~features.any(axis=1)).sum())
+    if silent == len(features):
+        yield "zero", ""
+    elif silent:
+        yield "zero-steps", f": {silent} of {len(features)} steps"
+    elif len(features) > 1 and (features == features[0]).all():
+        yield "constant", f": {len(features)} equal steps"
+
+
+def _shape_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
+    if shape != (sidecar.steps, sidecar.width):
+        yield "sidecar-shape", f"is {list(shape)}, its sidecar says [{sidecar.steps}, {sidecar.width}]"
+    elif digest and sidecar.array_sha256 not in (None, digest):
+        yield "changed", "SHA-256 of its values is another than its sidecar says"
+
+
+def _steps_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
+    """Flow has a field less than there are frames, and two streams are as long as the shorter."""
+    frames = sidecar.frame_count
+    counts = {sidecar.grid.step_count(frames - lost) for lost in ((0, 1) if sidecar.recipe.flow else (0,))}
+    if sidecar.steps not in counts:
+        yield "sidecar-steps", f"{sidecar.steps} steps, and {frames} frames on its grid give {max(counts)}"
+
+
+def _end_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
+    is_whole = sidecar.broken_seconds is None and sidecar.recipe.clip_seconds == (None, None)
+    end = float(sidecar.grid.frames_to_seconds(sidecar.frame_count))
+    if is_whole and abs(end - sidecar.duration_seconds) > DURATION_TOLERANCE_SECONDS:
+        yield "sidecar-duration", f"duration {sidecar.duration_seconds:g} s, but its frames end at {end:.2f} s"
+
+
+_SIDECAR_CHECKS = (_shape_defects, _steps_defects, _end_defects)

@@ -1,0 +1,98 @@
+"""What lies in a folder of features: feature files and the videos they are of, and what unfinished runs left."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cltdr_cli.errors import FeatureError
+from cltdr_cli.features.arrays import FOLDER_SUFFIXES, READERS, is_feature_file
+from cltdr_cli.files import PARTIAL_SUFFIX
+
+
+@dataclass(frozen=True)
+class FeatureEntry:
+    """One feature file.
+
+    Attributes:
+        path: The file, or the folder where its format is one of folders.
+        video_id: Its name without the usual prefix and suffix of the folder's files.
+    """
+
+    path: Path
+    video_id: str
+
+    @property
+    def bytes(self) -> int:
+        """Its size on the disk, that of all its files together."""
+        files = self.path.rglob("*") if self.path.is_dir() else [self.path]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+
+@dataclass(frozen=True)
+class FolderListing:
+    """Everything in a folder that has to do with features.
+
+    Attributes:
+        folder: The folder itself; folders in it are not searched.
+        entries: Feature files by name.
+        leftovers: What a stopped run was writing; nothing uses it.
+        failed: Videos that ``failed.csv`` and its like of shards name.
+    """
+
+    folder: Path
+    entries: tuple[FeatureEntry, ...]
+    leftovers: tuple[Path, ...]
+    failed: tuple[str, ...]
+
+
+def list_features(folder: Path, prefix: str = "", suffix: str = "") -> FolderListing:
+    """The feature files of a folder.
+
+    Args:
+        folder: As ``cltdr extract-features`` fills them, or as published.
+        prefix: What stands before the video id in published names; names without it are taken too.
+        suffix: What stands behind it, extension included; empty for the extension alone.
+
+    Raises:
+        FeatureError: No such folder, or no feature file in it.
+    """
+    if not folder.is_dir():
+        raise FeatureError(f"{folder}: no such folder", "check the name")
+    paths = sorted(folder.iterdir())
+    files = [path for path in paths if path.suffix.lower() in READERS and is_feature_file(path)]
+    leftovers = tuple(path for path in paths if path.name.endswith(PARTIAL_SUFFIX))
+    files = [path for path in files if not path.name.startswith(".")]
+    if not files:
+        raise FeatureError(f"{folder}: no feature file there", _where_else(paths))
+    entries = tuple(FeatureEntry(path, _video_id(path, prefix, suffix)) for path in files)
+    return FolderListing(folder, entries, leftovers, tuple(_failed(paths)))
+
+
+def _video_id(path: Path, prefix: str, suffix: str) -> str:
+    if suffix and path.name.endswith(suffix):
+        return path.name.removesuffix(suffix).removeprefix(prefix)
+    return path.stem
+
+
+def _where_else(paths: Iterable[Path]) -> str:
+    folders = [path for path in paths if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES]
+    if not folders:
+        return f"feature files end in {', '.join(READERS)}"
+    names = ", ".join(path.name for path in folders[:5]) + (", …" if len(folders) > 5 else "")
+    return f"name one of the folders in it: {names}"
+
+
+def _failed(paths: Iterable[Path]) -> list[str]:
+    """Videos by the lists of ``cltdr extract-features``; a shard has a list of its own."""
+    lists = [path for path in paths if path.name == "failed.csv" or path.match("failed-*-of-*.csv")]
+    names: list[str] = []
+    for path in lists:
+        try:
+            with path.open(newline="", encoding="utf-8", errors="replace") as file:
+                names += [row.get("input") or "" for row in csv.DictReader(file)]
+        except (OSError, csv.Error) as error:
+            raise FeatureError(f"{path}: cannot be read: {error}", "remove it, or extract again") from error
+    return names
