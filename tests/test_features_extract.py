@@ -129,15 +129,6 @@ def test_a_video_shorter_than_one_window_says_how_short(count):
     assert ("window of at most 15" in caught.value.hint) == (count == 15)
 
 
-@pytest.mark.parametrize("name", ["i3d-flow", "i3d"])
-def test_flow_is_refused_on_video_before_a_frame_is_read(name):
-    stream = ToyStream(50)
-    with pytest.raises(UsageError, match=f"{name} looks at optical flow") as caught:
-        extract_features(stream, ToyExtractor(EXTRACTORS[name].spec), stride_frames=4, window_frames=16)
-    assert "i3d-rgb" in caught.value.hint
-    assert not stream.finished
-
-
 def test_windows_that_the_network_cannot_take_are_refused():
     spec = EXTRACTORS["videomae-base"].spec
     with pytest.raises(UsageError, match="windows of exactly 16 frames, not 32"):
