@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -165,6 +166,7 @@ class RaftFlow:
         network.load_state_dict(given)
         network.feature_encoder = _SharedEncoder(cast("nn.Module", network.feature_encoder))
         self._network = network.to(device).eval().requires_grad_(False)
+        self._turn = Lock()  # the network keeps the correlations of a pair in itself
         self._device, self._weights, self._batch_pairs = torch.device(device), weights, batch_pairs
 
     def describe(self) -> str:
@@ -200,7 +202,8 @@ class RaftFlow:
         padding = _raft_padding(height, width)
         pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device).permute(0, 3, 1, 2).float()
         pixels = functional.pad(pixels / 127.5 - 1, padding, mode="replicate")
-        field: Tensor = self._network(pixels[:-1], pixels[1:], num_flow_updates=RAFT_UPDATES)[-1]
+        with self._turn:
+            field: Tensor = self._network(pixels[:-1], pixels[1:], num_flow_updates=RAFT_UPDATES)[-1]
         field = field[..., padding[2] : padding[2] + height, padding[0] : padding[0] + width]
         return quantised(field.permute(0, 2, 3, 1).float().cpu().numpy())
 

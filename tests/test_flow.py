@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -176,6 +177,16 @@ def test_raft_encodes_a_frame_once(raft_network):
     )
     engine.fields(moving(4, 1, 1, (32, 32)))
     assert encoded == [4]
+
+
+def test_raft_serves_several_threads(raft_network):
+    """torchvision's network keeps the correlations of a pair in itself."""
+    engine = RaftFlow(raft_network.state_dict())
+    clips = [moving(2, 3, 1, (40, 56)), moving(3, -2, 4, (140, 56))]
+    alone = [engine.fields(clip) for clip in clips]
+    with ThreadPoolExecutor(2) as pool:
+        for found, expected in zip(pool.map(engine.fields, clips), alone, strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_frames_too_large_for_raft_are_refused_before_any_work(raft_network, monkeypatch):
