@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     import torch
 
     from extractors.frozen import FrozenExtractor
+    from extractors.openvino_backend import OpenVinoExtractor
 
-__all__ = ["EXTRACTORS", "Extractor", "ExtractorRecord", "ExtractorSpec", "build"]
+__all__ = ["BACKENDS", "EXTRACTORS", "Extractor", "ExtractorRecord", "ExtractorSpec", "build"]
+
+BACKENDS = ("torch", "openvino")
 
 
 def build(
@@ -27,24 +30,34 @@ def build(
     device: torch.device | str = "cpu",
     precision: str = "fp32",
     option: str | None = None,
-) -> FrozenExtractor:
+    *,
+    backend: str = "torch",
+    compiled: bool = False,
+) -> FrozenExtractor | OpenVinoExtractor:
     """A frozen extractor from its weights.
 
     Args:
         name: Key of ``EXTRACTORS``.
         state_dict: Tensors by key, as published; for ``i3d`` a pair, RGB first.
         device: Where it runs.
-        precision: ``fp32``, ``fp16`` or ``bf16``.
+        precision: ``fp32``, ``fp16`` or ``bf16``; of OpenVINO ``fp32`` or ``int8``.
         option: Preprocessing that the recipe leaves open (``EXTRACTORS[name].options``); None for the default.
+        backend: One of ``BACKENDS``; OpenVINO runs on a CPU.
+        compiled: Whether PyTorch compiles the network; ``FrozenExtractor`` says what that does.
 
     Raises:
         StateDictError: The weights do not fit; the message lists the keys. A ``ValueError``.
-        ValueError: Unknown name, option or precision.
+        ValueError: Unknown name, option, backend or precision, or what the backend does not do.
+        BackendMissingError: OpenVINO is not installed. An ``ImportError``.
     """
     import torch
 
     from extractors.frozen import FrozenExtractor
 
+    if backend not in BACKENDS:
+        raise ValueError(f"unknown backend {backend!r}; there are {', '.join(BACKENDS)}")
+    if backend == "openvino" and (compiled or torch.device(device).type != "cpu"):
+        raise ValueError("OpenVINO runs on the CPU and compiles by itself")
     if name not in EXTRACTORS:
         raise ValueError(f"unknown extractor {name!r}; there are {', '.join(EXTRACTORS)}")
     record = EXTRACTORS[name]
@@ -52,4 +65,8 @@ def build(
     module, _, function = record.builder.partition(":")
     parts = [state_dict] if isinstance(state_dict, Mapping) else list(state_dict)
     network, head = getattr(import_module(f"extractors.{module}"), function)(spec, parts)
-    return FrozenExtractor(spec, network, head, torch.device(device), precision)
+    if backend == "openvino":
+        from extractors.openvino_backend import OpenVinoExtractor
+
+        return OpenVinoExtractor(spec, network, head, precision)
+    return FrozenExtractor(spec, network, head, torch.device(device), precision, compiled=compiled)

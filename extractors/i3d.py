@@ -94,7 +94,12 @@ def same_max_pool(pixels: Tensor, kernel: tuple[int, int, int], stride: tuple[in
 
 
 def neighbour_max(pixels: Tensor) -> Tensor:
-    """Maximum over 3×3×3 neighbours at stride 1, axis by axis: a third of the time of ``max_pool3d`` on a CPU."""
+    """Maximum over 3×3×3 neighbours at stride 1, axis by axis: a third of the time of ``max_pool3d`` on a CPU.
+
+    A graph that is exported to another runtime gets the plain pool, which that runtime knows as one operation.
+    """
+    if torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling():
+        return functional.max_pool3d(pixels, 3, 1, 1)
     for axis in (2, 3, 4):
         length = pixels.shape[axis] - 1
         if length:
@@ -146,14 +151,24 @@ class InceptionI3D(nn.Module):
             pixels = self.get_submodule(f"mixed_{name}")(pixels)
         return pixels
 
-    def pooled(self, clips: Tensor) -> Tensor:
-        """Clips ``[B, C, T, 224, 224]`` to ``[B, 1024, ⌈T/8⌉ − 1]``: the 2×7×7 average pool at stride 1."""
+    def early(self, clips: Tensor) -> Tensor:
+        """Clips ``[B, C, T, 224, 224]`` to ``[B, 480, ⌈T/2⌉, 28, 28]``."""
         pixels = same_max_pool(self.conv_1a_7x7(clips), (1, 3, 3), (1, 2, 2))
         pixels = same_max_pool(self.conv_2c_3x3(self.conv_2b_1x1(pixels)), (1, 3, 3), (1, 2, 2))
-        pixels = same_max_pool(self.blocks("3b 3c", pixels), (3, 3, 3), (2, 2, 2))
-        pixels = same_max_pool(self.blocks("4b 4c 4d 4e 4f", pixels), (2, 2, 2), (2, 2, 2))
-        pixels = self.blocks("5b 5c", pixels)
+        return self.blocks("3b 3c", pixels)
+
+    def middle(self, pixels: Tensor) -> Tensor:
+        """``[B, 480, T, 28, 28]`` to ``[B, 832, ⌈T/2⌉, 14, 14]``."""
+        return self.blocks("4b 4c 4d 4e 4f", same_max_pool(pixels, (3, 3, 3), (2, 2, 2)))
+
+    def late(self, pixels: Tensor) -> Tensor:
+        """``[B, 832, T, 14, 14]`` to ``[B, 1024, ⌈T/2⌉ − 1]``: the 2×7×7 average pool at stride 1."""
+        pixels = self.blocks("5b 5c", same_max_pool(pixels, (2, 2, 2), (2, 2, 2)))
         return functional.avg_pool3d(pixels, (2, 7, 7), stride=1).flatten(2)
+
+    def pooled(self, clips: Tensor) -> Tensor:
+        """Clips ``[B, C, T, 224, 224]`` to ``[B, 1024, ⌈T/8⌉ − 1]``: the 2×7×7 average pool at stride 1."""
+        return self.late(self.middle(self.early(clips)))
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips ``[B, T, C, 224, 224]`` to features ``[B, 1024]``, the mean over time of the average pool.

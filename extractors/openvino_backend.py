@@ -1,0 +1,185 @@
+"""Frozen networks on OpenVINO: on a CPU about twice as fast as PyTorch, with the same features.
+
+A network is exported once per shape of a clip, compiled for one clip at a time, and run on several clips side by
+side (OpenVINO's throughput mode), so that a clip's features never depend on what it shared a batch with. All
+stays in memory: no model cache, no files.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from extractors.frozen import check_length, crops
+from extractors.preprocess import prepare_frames
+from extractors.spec import ExtractorSpec
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel, Model
+
+PRECISIONS = ("fp32", "int8")
+MOST_CLIPS_AT_ONCE = 8
+"""A batch of the usual size leaves no stream idle."""
+KEPT_SHAPES = 4
+"""Compiled graphs kept; one per shape of clip."""
+
+Shape = tuple[int, ...]
+
+
+class BackendMissingError(ImportError):
+    """An optional package is not installed.
+
+    Attributes:
+        package: Its name.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(f"the package {package} is not installed")
+        self.package = package
+
+
+def imported_openvino() -> Any:
+    """The package ``openvino``, without its telemetry, which reports to its makers unless it cannot be imported.
+
+    Raises:
+        BackendMissingError: It is not installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise BackendMissingError("openvino") from error
+    return openvino
+
+
+def exported(network: nn.Module, shape: Shape) -> Model:
+    """The network as OpenVINO graph for one input of a shape.
+
+    Args:
+        network: Maps ``[1, *shape]`` to features, on the CPU.
+        shape: Of one input, without the batch.
+
+    Raises:
+        BackendMissingError: OpenVINO is not installed.
+    """
+    openvino = imported_openvino()
+    with torch.no_grad():
+        program = torch.export.export(network, (torch.zeros(1, *shape),), strict=False)
+    model = openvino.convert_model(program)
+    model.reshape([1, *shape])
+    return model
+
+
+class OpenVinoNetwork:
+    """A network that OpenVINO runs on the CPU; graphs are compiled when their shape first comes.
+
+    Args:
+        graph_of: Gives the graph for one input of a shape.
+        threads: Processor threads; PyTorch's number by default.
+    """
+
+    def __init__(self, graph_of: Callable[[Shape], Model], threads: int | None = None) -> None:
+        self._core = imported_openvino().Core()
+        self._graph_of = graph_of
+        self._threads = threads or torch.get_num_threads()
+        self._compiled: dict[Shape, CompiledModel] = {}
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """``[B, *shape]`` to ``[B, ...]`` float32, each input on its own."""
+        from openvino import AsyncInferQueue
+
+        compiled = self._for_shape(tuple(inputs.shape[1:]))
+        answers: list[Any] = [None] * len(inputs)
+
+        def keep(request: Any, index: int) -> None:
+            answers[index] = request.get_output_tensor(0).data.copy()
+
+        queue = AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        queue.set_callback(keep)
+        singles = [single.contiguous().numpy() for single in inputs.float().split(1)]
+        for index, single in enumerate(singles):
+            queue.start_async({0: single}, index, share_inputs=True)
+        queue.wait_all()
+        return torch.from_numpy(np.concatenate(answers))
+
+    def _for_shape(self, shape: Shape) -> CompiledModel:
+        if shape not in self._compiled:
+            while len(self._compiled) >= KEPT_SHAPES:
+                del self._compiled[next(iter(self._compiled))]
+            self._compiled[shape] = self._core.compile_model(self._graph_of(shape), "CPU", self._settings())
+        return self._compiled[shape]
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "PERFORMANCE_HINT_NUM_REQUESTS": MOST_CLIPS_AT_ONCE,
+            "INFERENCE_NUM_THREADS": self._threads,
+            "CACHE_DIR": "",
+        }
+
+
+class OpenVinoExtractor:
+    """A frozen network with its preprocessing, as ``FrozenExtractor``, run by OpenVINO on the CPU.
+
+    Args:
+        spec: The record.
+        network: Maps clips ``[B, F, C, S, S]`` to features ``[B, width]``.
+        head: Classifier on top of the features; None without one.
+        precision: ``fp32``, or ``int8``, which ``quantised.calibrated`` turns it to before it is used.
+
+    Raises:
+        BackendMissingError: OpenVINO is not installed.
+        ValueError: The precision has no such name.
+    """
+
+    def __init__(
+        self, spec: ExtractorSpec, network: nn.Module, head: nn.Linear | None, precision: str = "fp32"
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"OpenVINO extractors have no precision {precision!r}; there are {PRECISIONS}")
+        self.spec = spec
+        self.device = torch.device("cpu")
+        self.precision = precision
+        self.network = network.eval().requires_grad_(False)
+        self._head = head.eval().requires_grad_(False) if head is not None else None
+        self._run: OpenVinoNetwork | None = None
+        if precision == "fp32":
+            self._run = OpenVinoNetwork(partial(exported, self.network))
+
+    def prepare(self, frames: Tensor) -> Tensor:
+        """Uint8 frames ``[N, H, W, C]`` to network input ``[N, C, S, S]`` float32."""
+        return prepare_frames(frames, self.spec, self.device)
+
+    @torch.inference_mode()
+    def encode(self, clips: Tensor) -> Tensor:
+        """Prepared clips ``[B, F, C, S, S]`` to features ``[B, width]`` float32.
+
+        Raises:
+            ValueError: The clips have fewer or more frames than the network takes, or others than it was
+                calibrated with; or it was not.
+        """
+        check_length(clips, self.spec)
+        if self._run is None:
+            raise ValueError(f"{self.spec.name} in int8 must be calibrated before it is used")
+        return self._mean_of_crops(self._run, clips)
+
+    def _mean_of_crops(self, run: OpenVinoNetwork, clips: Tensor) -> Tensor:
+        answers: Sequence[Tensor] = [run(crop) for crop in crops(clips, self.spec)]
+        return answers[0] if len(answers) == 1 else torch.stack(list(answers)).mean(0)
+
+    def class_head(self) -> nn.Linear | None:
+        """The classifier that the weights carry, on top of ``encode``'s features; None without one."""
+        return self._head
+
+    def run_by(self, run: OpenVinoNetwork) -> OpenVinoExtractor:
+        """The same extractor with another graph, such as the quantised one."""
+        other = OpenVinoExtractor(self.spec, self.network, self._head, self.precision)
+        other._run = run
+        return other

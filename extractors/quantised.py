@@ -1,0 +1,84 @@
+"""Extractors in whole numbers of 8 bits: post-training quantisation by NNCF, calibrated on the user's clips.
+
+Each activation's range is measured on the calibration clips; the same clips always give the same network. The
+features are near those of ``fp32``, not equal: see docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from extractors.frozen import check_length, crops
+from extractors.openvino_backend import (
+    BackendMissingError,
+    OpenVinoExtractor,
+    OpenVinoNetwork,
+    Shape,
+    exported,
+    imported_openvino,
+)
+
+if TYPE_CHECKING:
+    from openvino import Model
+
+
+@torch.inference_mode()
+def calibrated(extractor: OpenVinoExtractor, clips: Tensor) -> OpenVinoExtractor:
+    """The extractor in int8, its ranges measured on clips.
+
+    Args:
+        extractor: Built with ``backend="openvino"``; it is left as it is.
+        clips: Prepared, ``[N, F, C, S, S]``; some dozens from different videos.
+
+    Returns:
+        An extractor that takes clips of that shape.
+
+    Raises:
+        BackendMissingError: OpenVINO or NNCF is not installed.
+        ValueError: There are no clips, or the network does not take such clips.
+    """
+    if not len(clips):
+        raise ValueError("calibration needs clips")
+    check_length(clips, extractor.spec)
+    samples = [crop for clip in clips.float().split(1) for crop in crops(clip, extractor.spec)]
+    shape = tuple(samples[0].shape[1:])
+    model = _quantised(exported(extractor.network, shape), samples)
+
+    def graph_of(wanted: Shape) -> Model:
+        if wanted != shape:
+            raise ValueError(f"{extractor.spec.name} was calibrated for inputs {list(shape)}, not {list(wanted)}")
+        return model
+
+    return extractor.run_by(OpenVinoNetwork(graph_of))
+
+
+def calibration_digest(clips: Tensor) -> str:
+    """What tells one calibration from another: the first 16 digits of the SHA-256 of its clips."""
+    content = clips.float().contiguous().cpu()
+    digest = hashlib.sha256(str(list(content.shape)).encode())
+    digest.update(content.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _quantised(model: Model, samples: list[Tensor]) -> Any:
+    nncf = _imported_nncf()
+    inputs = [sample.contiguous().numpy() for sample in samples]
+    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws progress bars where results are printed
+        return nncf.quantize(model, nncf.Dataset(inputs), subset_size=len(inputs))
+
+
+def _imported_nncf() -> Any:
+    imported_openvino()
+    try:
+        import nncf
+    except ImportError as error:
+        raise BackendMissingError("nncf") from error
+    nncf.set_log_level(logging.ERROR)
+    return nncf
