@@ -415,10 +415,12 @@ def test_check_tells_everything_and_fails(cltdr, tmp_path):
     )  # fmt: skip
     assert done.code == 1, done.err
     assert "4 feature files, 2 of them in order" in done.out
-    assert "warning: to mend: 1 files do not read (c.npy: damaged" in done.err
-    assert "warning: to mend: 1 files hold NaN or infinity (b.npy: 1 values" in done.err
-    assert "warning: 1 annotated videos have no features (z)" in done.err
-    assert "warning: 1 instances end more than a stride after the last step (d jump 0..9 s" in done.err
+    assert "warning: to mend: 1 files do not read: extract or get them again\n    c.npy: damaged" in done.err
+    assert "warning: to mend: 1 files hold NaN or infinity: extract them again\n    b.npy: 1 values" in done.err
+    assert (
+        "warning: 1 annotated videos have no features: not trained on, and missed in scoring\n    z\n" in done.err
+    )
+    assert "after the last step: their end is not seen\n    d jump 0..9 s, features to 2.08 s\n" in done.err
     kinds = {
         finding["kind"]: finding["places"]
         for finding in json.loads((tmp_path / "out.json").read_text())["findings"]
@@ -431,7 +433,7 @@ def test_mild_findings_do_not_fail(cltdr, tmp_path):
     np.save(tmp_path / "a.npy", array())
     done = cltdr("features", "check", tmp_path)
     assert done.code == 0
-    assert "1 files have no sidecar (a.npy)" in done.err
+    assert "1 files have no sidecar: their rate and duration must come from elsewhere\n    a.npy" in done.err
 
 
 def test_wrong_words(cltdr, tmp_path):
@@ -469,13 +471,38 @@ def test_published_folders(cltdr, tmp_path, preset, name, make):
     assert f"channels         {files.width}" in info.out
     done = cltdr("features", "check", folder, "--preset", preset, "--annotations", tmp_path / "a.csv")
     assert done.code == 0, done.err
-    assert [line for line in done.err.splitlines() if line.startswith("warning")] == [
-        f"warning: 1 files have no sidecar ({name}): their rate and duration must come from elsewhere"
+    assert [line for line in done.err.splitlines() if not line.startswith(f"    {name}")] == [
+        "warning: 1 files have no sidecar: their rate and duration must come from elsewhere"
     ]
 
 
-def test_checks_read_one_file_at_a_time(cltdr, tmp_path, monkeypatch):
-    """Reports hold no arrays: what is kept of a file is a few hundred bytes."""
+@pytest.mark.parametrize("form", [form for form in WRITERS if form != "npy"])
+def test_detect_takes_every_format(cltdr, tmp_path, form):
+    recipe, values = replace(RECIPE, extractor="demo"), array(40, 256)
+    results = []
+    for name in ("npy", form):
+        path = stored(tmp_path / name, "a", values, recipe, form=name)
+        done = cltdr("detect", path, "--preset", "demo", "--out", tmp_path / f"{name}.json", "--min-score", 0)
+        assert done.code == 0, done.err
+        results.append(json.loads((tmp_path / f"{name}.json").read_text())["results"])
+    assert results[0]["a"]
+    assert results[0] == results[1]
+
+
+def test_long_lists_and_messages_are_cut_on_the_screen_and_whole_in_json(cltdr, tmp_path):
+    for place in range(5):
+        np.savez(tmp_path / f"{place}.npz", **{f"an_array_of_a_long_name_{i}": array(1) for i in range(20)})
+    done = cltdr("features", "check", tmp_path)
+    assert max(map(len, done.err.splitlines())) < 220
+    assert "--json-out FILE lists all places" in done.err
+    assert "lists all places" not in cltdr("features", "check", tmp_path, "--json-out", tmp_path / "out").err
+    findings = {one["kind"]: one["places"] for one in json.loads((tmp_path / "out").read_text())["findings"]}
+    assert [place.split(":")[0] for place in findings["damaged"]] == [f"{place}.npz" for place in range(5)]
+    assert all("an_array_of_a_long_name_19" in place for place in findings["damaged"])
+
+
+def test_reports_hold_no_arrays(tmp_path):
+    """One file is in memory at a time; what is kept of it is a few hundred bytes."""
     path = stored(tmp_path, "a", array(5000))
     report = inspect(FeatureEntry(path, "a"))
     assert len(pickle.dumps(report)) < 5000 < path.stat().st_size

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cltdr_cli.data.annotations import Annotations
+    from cltdr_cli.data.findings import Finding
     from cltdr_cli.features.census import Census
     from cltdr_cli.features.inspection import Defect, FileReport
     from cltdr_cli.features.listing import FeatureEntry, FolderListing
@@ -41,6 +42,7 @@ Settings = Annotated[
 JsonOut = Annotated[Path | None, typer.Option(help="Write all of it as JSON.", metavar="FILE")]
 
 _SHOWN = 4
+_LONGEST = 200
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -106,9 +108,11 @@ def check(
     whole = sum(not report.defects for report in reports)
     typer.echo(f"{harmless(folder)}: {len(reports)} feature files, {whole} of them in order by themselves")
     for finding in findings:
-        console.warning(f"{'to mend: ' if finding.severe else ''}{finding}")
+        console.warning(_listed_finding(finding))
     if json_out is not None:
         _write_findings(json_out, folder, len(reports), places)
+    elif any(finding.examples[-1] == "…" for finding in findings):
+        console.notice("--json-out FILE lists all places")
     if not findings:
         console.notice("nothing wrong found")
     if any(finding.severe for finding in findings):
@@ -170,6 +174,13 @@ def _defects(
     if annotations is not None:
         found += annotation_defects(reports, annotations, preset.features if preset is not None else None)
     return found
+
+
+def _listed_finding(finding: Finding) -> str:
+    """A line for the finding and one for each example: what is said of a file may be a sentence of its own."""
+    head = f"{'to mend: ' if finding.severe else ''}{finding.count} {finding.text}: {finding.consequence}"
+    examples = (place if len(place) <= _LONGEST else f"{place[:_LONGEST]}…" for place in finding.examples)
+    return "\n    ".join([head, *examples])
 
 
 def _write_findings(path: Path, folder: Path, files: int, places: dict[str, list[str]]) -> None:
