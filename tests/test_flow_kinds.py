@@ -1,4 +1,4 @@
-"""Features of another flow: recorded, refused, taken with --force; detection in video with the flow of the preset."""
+"""Features of another flow: recorded, refused, taken with --force; detection in video with the flow that fits."""
 
 from __future__ import annotations
 
