@@ -1,0 +1,124 @@
+"""Dense features of a stream: chunks of frames through I3D, each frame about once, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import UsageError, VideoError
+from cltdr_cli.features.extract import TimedFrames
+from cltdr_cli.video.frames import FrameTiming
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from extractors.dense import DenseEncoder
+    from extractors.spec import ExtractorSpec
+
+
+def check_dense_extraction(spec: ExtractorSpec, *, stride_frames: int, window_frames: int) -> None:
+    """Refuse what has no dense form, before any weights are loaded or frames are read.
+
+    Raises:
+        UsageError: Not I3D, or a window or stride that it does not take.
+    """
+    from extractors.dense import check_dense
+
+    try:
+        check_dense(spec, stride_frames=stride_frames, window_frames=window_frames)
+    except ValueError as error:
+        raise UsageError(f"--dense: {error}.", "Leave --dense out, or the values at their usual.") from error
+
+
+def extract_dense(
+    stream: TimedFrames,
+    encoder: DenseEncoder,
+    *,
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[NDArray[np.float32], FrameTiming]:
+    """Features of every step of a stream, as many as with windows, for the same frames, but not identical.
+
+    Chunks overlap so that a step sees real frames for at least 8 frames on either side of its own 16, except at
+    the ends of the video.
+
+    Args:
+        stream: The frames; ``timing`` is read after the last one.
+        encoder: The dense form of an extractor, with its stride.
+        on_progress: Called with the number of frames done so far.
+
+    Returns:
+        Features float32 ``[T, C]``, ``T = (F − 16) // stride + 1``, and the stream's timing.
+
+    Raises:
+        VideoError: The stream is shorter than 16 frames; or what the stream itself raises.
+    """
+    import torch
+
+    from extractors.dense import WINDOW_FRAMES
+
+    run = _ChunkedRun(encoder)
+    for batch in stream:
+        run.push(encoder.prepare(torch.from_numpy(np.require(batch.frames, requirements=["C", "W"]))))
+        if on_progress is not None:
+            on_progress(run.frames)
+    if run.frames < WINDOW_FRAMES:
+        raise VideoError(
+            f"The video has {run.frames} frame{'s' * (run.frames != 1)}, and one step of {encoder.spec.name} "
+            f"looks at {WINDOW_FRAMES}: there is nothing to compute.",
+            "Take a longer video, or resample it to more frames per second.",
+        )
+    return run.finish(), stream.timing
+
+
+class _ChunkedRun:
+    """Prepared frames from the last chunk's start on, and the features so far.
+
+    Attributes:
+        frames: Frames seen.
+    """
+
+    def __init__(self, encoder: DenseEncoder) -> None:
+        self.frames = 0
+        self._encoder, self._chunk_frames = encoder, encoder.chunk_frames
+        self._held: list[Tensor] = []
+        self._held_from = 0
+        self._next_step_frame = 0
+        self._features: list[NDArray[np.float32]] = []
+
+    def push(self, prepared: Tensor) -> None:
+        """Keep frames ``[N, C, S, S]``, and compute the chunks that are whole and not the last."""
+        from extractors.dense import CONTEXT_FRAMES, WINDOW_FRAMES
+
+        self._held.append(prepared)
+        self.frames += len(prepared)
+        while self.frames > (start := max(0, self._next_step_frame - CONTEXT_FRAMES)) + self._chunk_frames:
+            self._compute(start, start + self._chunk_frames - WINDOW_FRAMES - CONTEXT_FRAMES)
+
+    def finish(self) -> NDArray[np.float32]:
+        """The features ``[T, C]``, when all frames (at least 16) have been pushed.
+
+        The last chunk is moved back to have its full length.
+        """
+        from extractors.dense import WINDOW_FRAMES
+
+        fine = self._encoder.fine_stride_frames
+        if self._next_step_frame + WINDOW_FRAMES <= self.frames:
+            start = max(0, (self.frames - self._chunk_frames) // fine * fine)
+            self._compute(start, self.frames - WINDOW_FRAMES)
+        return np.concatenate(self._features)[:: self._encoder.stride_frames // fine]
+
+    def _compute(self, start: int, last_step_frame: int) -> None:
+        """Steps from the next one up to a frame, out of the chunk that starts at a frame."""
+        import torch
+
+        fine = self._encoder.fine_stride_frames
+        held = torch.cat(self._held)[start - self._held_from :]
+        self._held, self._held_from = [held], start
+        steps = self._encoder.encode_run(held[: self._chunk_frames])
+        first = (self._next_step_frame - start) // fine
+        last = (last_step_frame - start) // fine
+        self._features.append(steps[first : last + 1].float().cpu().numpy())
+        self._next_step_frame = start + (last + 1) * fine
