@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 import shutil
 import tempfile
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,10 +102,21 @@ def check_writable_folder(folder: Path) -> None:
         _new_partial(folder / "cltdr").unlink()
 
 
+def remove_partials(path: Path) -> None:
+    """Delete what killed programs left unfinished of a file; only for whoever holds the right to write it."""
+    for partial in path.parent.glob(f"{glob.escape(_partial_stem(path))}????????{PARTIAL_SUFFIX}"):
+        partial.unlink(missing_ok=True)
+
+
+def _partial_stem(target: Path) -> str:
+    """Begins the partial files of this target and of no other, even of one whose long name begins alike."""
+    return f".{target.name[:40]}-{zlib.crc32(os.fsencode(target.name)):08x}-"
+
+
 def _new_partial(target: Path) -> Path:
     """An empty file beside the target, with the permissions that the user's mask gives to new files."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.parent / f".{target.name[:40]}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
+    partial = target.parent / f"{_partial_stem(target)}{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
     partial.open("xb").close()
     return partial
 

@@ -34,6 +34,7 @@ class VideoOptions:
         stride_frames: Overrides the extractor's stride.
         window_frames: Overrides the extractor's window.
         batch_clips: Clips encoded together.
+        dense: Whether I3D runs once over long clips instead of over each window; not identical.
     """
 
     reader: str = "auto"
@@ -44,6 +45,7 @@ class VideoOptions:
     stride_frames: int | None = None
     window_frames: int | None = None
     batch_clips: int = 8
+    dense: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,6 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "zoo": {"models", "inference", "training.config", "extractors"},
     "training": {"data", "models"},
     "pipeline": {"video", "features", "inference", "extractors"},
+    # many videos: one function for one video, and the engines (here, processes, Ray) that call it
+    "extraction": {"extractors", "features", "pipeline", "video", "zoo"},
     # The demo world is a customer of the whole house: it draws videos, trains the bundled model on them and
     # measures it, so it stands beside the doors and nothing but they may import it.
     "demo": {"data", "evaluation", "extractors", "features", "inference", "models", "video", "zoo"},
@@ -50,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {"pipeline", "zoo", "features", "video", "writers"},
     "console": set(),
     "commands": {
-        "api", "console", "data", "demo", "evaluation", "extractors", "features", "inference", "models",
+        "api", "console", "data", "demo", "evaluation", "extraction", "extractors", "features", "inference", "models",
         "pipeline", "training", "video", "writers", "zoo",
     },
     "main": {"commands", "console"},
@@ -67,6 +69,7 @@ ONLY_IN = {
     "av": {"cltdr_cli/video/", "cltdr_cli/demo/", "cltdr_cli/commands/doctor.py"},  # the demo world writes videos
     "typer": {"cltdr_cli/commands/", "cltdr_cli/main.py"},
     "safetensors": {"cltdr_cli/", "extractors/"},
+    "ray": {"cltdr_cli/extraction/on_ray.py", "cltdr_cli/commands/doctor.py"},
 }
 FORBIDDEN = {"shelve", "marshal", "dill", "joblib", "cloudpickle"}
 PICKLE_READERS = {"cltdr_cli/features/pickled.py"}  # an unpickler that can only make arrays

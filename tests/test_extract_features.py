@@ -100,7 +100,9 @@ def test_resampling_is_recorded(cltdr, sample_video, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--extractor", "i3d"], "optical flow"),
+        (["--extractor", "i3d"], "cltdr weights download i3d-rgb"),
+        (["--extractor", "demo", "--flow", "tvl1"], "RGB only"),
+        (["--extractor", "demo", "--workers", "2", "--at-once", "2"], "--at-once"),
         (["--extractor", "i3d-rbg"], "i3d-rgb"),
         (["--extractor", "i3d-rgb"], "cltdr weights download i3d-rgb"),
         (["--extractor", "demo", "--window", "8"], "window"),

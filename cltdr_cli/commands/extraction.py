@@ -2,25 +2,61 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import re
-from collections.abc import Sequence
+import statistics
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from cltdr_cli import console
-from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
+from cltdr_cli import console, errors
+from cltdr_cli.errors import CltdrError, UsageError
+from cltdr_cli.extraction.crew import Crew, Watch, outcomes
+from cltdr_cli.extraction.failures import FailureList
+from cltdr_cli.extraction.job import Outcome, Setup
+from cltdr_cli.extraction.plan import Planned, Shard, frames_per_second, planned
 from cltdr_cli.features.extract import check_extraction
-from cltdr_cli.features.sidecar import Recipe
-from cltdr_cli.features.store import save, sidecar_of, why_unfinished
-from cltdr_cli.files import check_writable_folder, write_text
-from cltdr_cli.pipeline import VideoOptions, extract_video
+from cltdr_cli.files import check_writable_folder
+from cltdr_cli.plain_text import clock_time
 from cltdr_cli.video.inputs import Input, Inputs, find_inputs
-from cltdr_cli.zoo.extractors import LoadedExtractor, ModelSources, extractor_record, load_extractor
-from extractors.spec import ExtractorSpec
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where the work is done.
+
+    Attributes:
+        name: ``local`` or ``ray``.
+        workers: Processes, or actors.
+        address: Of the Ray cluster.
+        cpus: Cores that one actor asks for.
+        gpus: Share of a GPU that one actor asks for.
+    """
+
+    name: str = "local"
+    workers: int = 1
+    address: str | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    def crew(self, setup: Setup, watch: Watch) -> Crew:
+        """Its workers.
+
+        Raises:
+            UsageError: Ray is wanted and not installed.
+            CltdrError: The cluster cannot be reached.
+        """
+        if self.name == "ray":
+            from cltdr_cli.extraction.on_ray import RayActors, RayNeeds
+
+            return RayActors(setup, self.workers, RayNeeds(self.address, self.cpus, self.gpus), watch)
+        if self.workers > 1:
+            from cltdr_cli.extraction.processes import Processes
+
+            return Processes(setup, self.workers, watch)
+        from cltdr_cli.extraction.here import Alone, Together
+
+        return Together(setup, watch) if setup.videos_at_once > 1 else Alone(setup, watch)
 
 
 @dataclass
@@ -28,22 +64,14 @@ class ExtractionRun:
     """Everything checked; weights are loaded when the first video needs them."""
 
     inputs: Inputs
-    extractor: str
-    sources: ModelSources
-    options: VideoOptions
-    out: Path
-    shard: tuple[int, int]
-    failures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    setup: Setup
+    engine: Engine
+    shard: Shard
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("made", "kept", "failed"), 0))
 
     @classmethod
     def prepare(
-        cls,
-        words: Sequence[str],
-        extractor: str,
-        sources: ModelSources,
-        options: VideoOptions,
-        out: Path,
-        shard: str,
+        cls, words: Sequence[str], setup: Setup, engine: Engine, shard: str, suffixes: Sequence[str] = ()
     ) -> ExtractionRun:
         """Resolve and check, so that what can be wrong is wrong before the work begins.
 
@@ -51,19 +79,19 @@ class ExtractionRun:
             UsageError: No such extractor or option, a window it cannot take, or a wrong shard.
             OutputError: The folder takes no files.
         """
-        spec = _option(extractor, sources.option)
+        spec, options = _checked_spec(setup), setup.options
         check_extraction(
             spec,
             stride_frames=options.stride_frames or spec.stride_frames,
             window_frames=options.window_frames or spec.window_frames,
             batch_clips=options.batch_clips,
         )
-        part = _shard(shard)
-        inputs = find_inputs(words)
+        part = Shard.parse(shard)
+        inputs = find_inputs(words, suffixes)
         for text in inputs.notices:
             console.notice(text)
-        check_writable_folder(out)
-        return cls(inputs, extractor, sources, options, out, part)
+        check_writable_folder(setup.out)
+        return cls(inputs, setup, engine, part)
 
     @property
     def count(self) -> int:
@@ -72,106 +100,142 @@ class ExtractionRun:
 
     @cached_property
     def files(self) -> list[Input]:
-        """The files of this shard: a stable hash of the id decides, so that the shards together are all."""
-        index, parts = self.shard
-        return [item for item in self.inputs.files if _stable_hash(item.video_id) % parts == index - 1]
+        """The files of this shard."""
+        return self.shard.of(self.inputs.files)
 
     @cached_property
-    def loaded(self) -> LoadedExtractor:
-        """The extractor, once it is needed."""
-        return load_extractor(self.extractor, self.sources)
+    def failures(self) -> FailureList:
+        """What failed; shards have a list each."""
+        words = [failure.word for failure in self.inputs.failures] + [str(item.path) for item in self.files]
+        return FailureList(self.setup.out / f"failed{self.shard.suffix}.csv", frozenset(words))
 
-    @property
-    def failures_file(self) -> Path:
-        """Where failures are listed; shards have a list each."""
-        index, parts = self.shard
-        return self.out / ("failed.csv" if parts == 1 else f"failed-{index}-of-{parts}.csv")
+    def extract_all(self) -> int:
+        """Work through the inputs; returns how many failed.
 
-    def extract_all(self, overwrite: bool) -> int:
-        """Work through the inputs; returns how many failed."""
+        Raises:
+            CltdrError: Something that concerns all videos: the disk, the weights.
+        """
+        self.failures.begin()
         for failure in self.inputs.failures:
             self._fail(failure.word, failure.error)
-        done = skipped = 0
-        for position, item in enumerate(self.files):
-            try:
-                if self._extract(item, position, overwrite):
-                    done += 1
-                else:
-                    skipped += 1
-            except (VideoError, FeatureError) as error:
-                self._fail(str(item.path), error)
-        if self.failures or self.failures_file.exists():
-            self._list_failures()
-        console.notice(f"{done} extracted, {skipped} already there, {len(self.failures)} failed: {self.out}")
-        return len(self.failures)
+        if self.files:
+            self.setup = self.setup.ready()
+            with _watched(len(self.files)) as bars:
+                crew = self.engine.crew(self.setup, bars.see)
+                try:
+                    for outcome in outcomes(self.files, crew, _tell_waiting):
+                        bars.done(outcome.item)
+                        self._take(outcome)
+                finally:
+                    crew.close()
+        made, kept, failed = self.counts["made"], self.counts["kept"], self.counts["failed"]
+        console.notice(f"{made} extracted, {kept} already there, {failed} failed: {self.setup.out}")
+        return failed
 
-    def _extract(self, item: Input, position: int, overwrite: bool) -> bool:
-        """Extract one video unless it is finished; returns whether there was work."""
-        if item.is_features:
-            raise FeatureError(f"{item.path} holds features already.", "Give videos.")
-        recipe = self._recipe(item.path)
-        reason = why_unfinished(self.out, item.video_id, recipe)
-        if not reason and not overwrite:
-            return False
-        with console.progress(f"{item.video_id} ({position + 1}/{len(self.files)})", None, "frames") as bar:
-            video = extract_video(item.path, self.loaded.extractor, self.options, bar.update)
-        for text in video.warnings:
+    def _take(self, outcome: Outcome) -> None:
+        if outcome.status == "fatal":
+            raise getattr(errors, outcome.kind, CltdrError)(outcome.reason, outcome.hint)
+        for text in outcome.warnings:
             console.warning(text)
-        sequence = video.named(item.video_id).sequence
-        save(self.out, sequence, sidecar_of(sequence, recipe, video.timing, video.info.reader))
-        return True
-
-    def _recipe(self, path: Path) -> Recipe:
-        spec, options = self.loaded.extractor.spec, self.options
-        try:
-            facts = path.stat()
-        except OSError as error:
-            raise VideoError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
-        return Recipe(
-            extractor=spec.name,
-            weights_digest="+".join(self.loaded.digests.values()) or None,
-            transform=spec.transform,
-            layer=spec.layer,
-            precision=self.sources.precision,
-            stride_frames=options.stride_frames or spec.stride_frames,
-            window_frames=options.window_frames or spec.window_frames,
-            requested_fps=options.fps or spec.rate,
-            source=path.name,
-            source_size=facts.st_size,
-            source_mtime=facts.st_mtime,
-        )
+        if outcome.status == "failed":
+            self._fail(str(outcome.item.path), CltdrError(outcome.reason, outcome.hint))
+        else:
+            self.counts[outcome.status] += 1
 
     def _fail(self, word: str, error: CltdrError) -> None:
+        self.counts["failed"] += 1
         message = error.message if Path(word).name in error.message else f"{word}: {error.message}"
         console.error_panel(CltdrError(message, error.hint))
-        self.failures.append((word, error.message))
-        self._list_failures()
+        self.failures.add(word, error.message)
 
-    def _list_failures(self) -> None:
-        """The list is whole after every failure, so that a killed run has named what failed."""
-        text = io.StringIO()
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(("input", "reason"))
-        rows.writerows((word, " ".join(reason.split())) for word, reason in self.failures)
-        write_text(self.failures_file, text.getvalue(), "backslashreplace")
+    def show_plan(self) -> int:
+        """Say what would be done and how long it may take; returns how many inputs would fail."""
+        for failure in self.inputs.failures:
+            console.error_panel(failure.error)
+        if not self.files:
+            return len(self.inputs.failures)
+        self.setup = self.setup.ready()
+        with console.progress("looking", len(self.files), "videos") as bar:
+            plans: list[Planned] = []
+            for item in self.files:
+                plans.append(planned(item, self.setup))
+                bar.update(len(plans))
+        speed = self._speed(plans)
+        console.table("", ("video", "to do", "frames", "expected"), [_plan_row(plan, speed) for plan in plans])
+        console.notice(_plan_summary(plans, speed, self.engine.workers))
+        return len(self.inputs.failures) + sum(bool(plan.trouble) for plan in plans)
+
+    def _speed(self, plans: Sequence[Planned]) -> float | None:
+        """Frames per second of one worker, measured on the first video that is to be made."""
+        first = next((plan.item for plan in plans if plan.reason), None)
+        if first is None:
+            return None
+        with console.progress(f"trying {first.video_id}", None, ""):
+            return frames_per_second(self.setup, first.path)
 
 
-def _option(extractor: str, option: str | None) -> ExtractorSpec:
+class _Bars:
+    """One bar over all videos, and one for each that is being made."""
+
+    def __init__(self, stack: ExitStack, total: int) -> None:
+        self._stack, self._finished = stack, 0
+        self._all = stack.enter_context(console.progress("all videos", total, "videos"))
+        self._each: dict[Input, console.ProgressBar] = {}
+
+    def see(self, item: Input, done: int, total: int | None) -> None:
+        """How far a video is."""
+        if item not in self._each:
+            self._each[item] = self._stack.enter_context(console.progress(item.video_id, None, "frames"))
+        self._each[item].update(done, total)
+        self._all.update(self._finished)
+
+    def done(self, item: Input) -> None:
+        """A video has its outcome."""
+        self._finished += 1
+        if item in self._each:
+            self._each.pop(item).close()
+        self._all.update(self._finished)
+
+
+@contextmanager
+def _watched(total: int) -> Generator[_Bars]:
+    with ExitStack() as stack:
+        yield _Bars(stack, total)
+
+
+def _checked_spec(setup: Setup):  # noqa: ANN202  # the record's type would import torch's room for a name
+    """The extractor's conventions under the option that was named.
+
+    Raises:
+        UsageError: No such extractor or option, or flow for one that looks at RGB only.
+    """
     try:
-        return extractor_record(extractor).with_option(option)
+        spec = setup.spec
     except ValueError as error:
         raise UsageError(f"--option: {error}.", "Leave it out for the usual one.") from error
+    if spec.modality == "rgb" and setup.sources.flow is not None:
+        raise UsageError(f"--flow {setup.sources.flow}: {spec.name} looks at RGB only.", "Leave it out.")
+    return spec
 
 
-def _shard(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    index, parts = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= index <= parts:
-        raise UsageError(
-            f"--shard {text}: not I/N with I from 1 to N", "for instance --shard 1/4, 2/4, 3/4 and 4/4"
-        )
-    return index, parts
+def _tell_waiting(count: int) -> None:
+    console.notice(f"waiting for {count} video{'s' * (count != 1)} that another program is working on")
 
 
-def _stable_hash(video_id: str) -> int:
-    return int.from_bytes(hashlib.sha256(video_id.encode("utf-8", "surrogateescape")).digest()[:8], "big")
+def _plan_row(plan: Planned, speed: float | None) -> tuple[str, str, str, str]:
+    what = plan.trouble or plan.reason or "finished"
+    frames = "" if plan.frames is None else str(plan.frames)
+    expected = clock_time(plan.frames / speed, 0) if plan.reason and plan.frames and speed else ""
+    return str(plan.item.path), what, frames, expected
+
+
+def _plan_summary(plans: Sequence[Planned], speed: float | None, workers: int) -> str:
+    to_make = [plan for plan in plans if plan.reason]
+    frames = [plan.frames for plan in to_make if plan.frames is not None]
+    text = f"{len(to_make)} to make, {sum(not p.reason and not p.trouble for p in plans)} finished, "
+    text += f"{sum(bool(plan.trouble) for plan in plans)} that cannot be read"
+    if speed is None or not frames:
+        return text
+    total = sum(frames) + statistics.mean(frames) * (len(to_make) - len(frames))
+    each = f"; about {clock_time(total / speed / workers, 0)} at {speed:.0f} frames/s"
+    return text + each + (f" in each of {workers} workers" if workers > 1 else "")

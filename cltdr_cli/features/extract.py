@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import UsageError, VideoError
+from cltdr_cli.features.rows import RowSpool
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class _Collected:
     """Features on their way back; the device works on one batch while the one before is fetched."""
 
     def __init__(self) -> None:
-        self._fetched: list[NDArray[np.float32]] = []
+        self._fetched = RowSpool()
         self._waiting: Tensor | None = None
 
     def add(self, features: Tensor) -> None:
@@ -169,11 +170,11 @@ class _Collected:
     def stacked(self) -> NDArray[np.float32] | None:
         """All features ``[T, C]``; None when there are none."""
         self._fetch()
-        return np.concatenate(self._fetched) if self._fetched else None
+        return self._fetched.rows()
 
     def _fetch(self) -> None:
         if self._waiting is not None:
-            self._fetched.append(self._waiting.float().cpu().numpy())
+            self._fetched.add(self._waiting.float().cpu().numpy())
             self._waiting = None
 
 

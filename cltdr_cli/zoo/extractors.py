@@ -44,6 +44,8 @@ class ModelSources:
         fetch: Finds weights that were not given by hand.
         flow: Name of the optical flow, in place of the preset's.
         any_kind: Whether features of another kind than the preset's are taken.
+        backend: What runs the extractor: ``torch`` or ``openvino``.
+        compiled: Whether PyTorch compiles the network first.
     """
 
     device: torch.device | str = "cpu"
@@ -54,6 +56,8 @@ class ModelSources:
     fetch: Fetch = from_cache
     flow: str | None = None
     any_kind: bool = False
+    backend: str = "torch"
+    compiled: bool = False
 
 
 @dataclass(frozen=True)

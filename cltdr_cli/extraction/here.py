@@ -1,0 +1,91 @@
+"""Workers in this process: one after the other, or several videos on threads that share one network."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from threading import Event
+
+from cltdr_cli.extraction.crew import Watch
+from cltdr_cli.extraction.job import Outcome, Setup, Stopped, Workshop
+from cltdr_cli.features.batching import SharedExtractor
+from cltdr_cli.video.inputs import Input
+
+
+class Alone:
+    """One video after the other, in this thread."""
+
+    def __init__(self, setup: Setup, watch: Watch) -> None:
+        self._workshop, self._watch = Workshop(setup), watch
+        self._given = deque[Input]()
+
+    @property
+    def idle(self) -> int:
+        """One, until a video is given."""
+        return 1 - len(self._given)
+
+    @property
+    def working(self) -> int:
+        """Whether a video was given."""
+        return len(self._given)
+
+    def give(self, item: Input) -> None:
+        """Keep it until it is waited for."""
+        self._given.append(item)
+
+    def wait(self) -> Sequence[Outcome]:
+        """Make it now."""
+        item = self._given.popleft()
+        return [self._workshop.make(item, partial(self._watch, item))]
+
+    def close(self) -> None:
+        """There is nobody to send home."""
+
+
+class Together:
+    """Several videos at once, whose last clips, too few for a batch, go through the network together."""
+
+    def __init__(self, setup: Setup, watch: Watch) -> None:
+        self._setup, self._watch, self._stopped = setup, watch, Event()
+        self._threads = ThreadPoolExecutor(setup.videos_at_once, "cltdr-video")
+        self._given: dict[Future[Outcome], Input] = {}
+        self._workshop = Workshop(setup)
+        self._shared: SharedExtractor | None = None
+
+    @property
+    def idle(self) -> int:
+        """Threads without a video."""
+        return self._setup.videos_at_once - len(self._given)
+
+    @property
+    def working(self) -> int:
+        """Threads with one."""
+        return len(self._given)
+
+    def give(self, item: Input) -> None:
+        """Begin with it on a thread of its own; the network is loaded for the first."""
+        if self._shared is None:
+            self._shared = SharedExtractor(self._workshop.extractor, self._setup.options.batch_clips)
+        workshop = Workshop(self._setup, self._shared)
+        self._given[self._threads.submit(workshop.make, item, partial(self._seen, item))] = item
+
+    def wait(self) -> Sequence[Outcome]:
+        """Those that are done, once one is."""
+        done, _ = wait(self._given, return_when=FIRST_COMPLETED)
+        for future in done:
+            del self._given[future]
+        return [future.result() for future in done]
+
+    def close(self) -> None:
+        """Let the threads end at their next frames."""
+        self._stopped.set()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        if self._shared is not None:
+            self._shared.close()
+
+    def _seen(self, item: Input, done: int, total: int | None) -> None:
+        if self._stopped.is_set():
+            raise Stopped
+        self._watch(item, done, total)

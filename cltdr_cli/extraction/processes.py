@@ -1,0 +1,130 @@
+"""Workers that are processes: one that a decoder crashes, or the system kills, takes one video with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+
+from cltdr_cli.extraction.crew import Death, Watch
+from cltdr_cli.extraction.job import Outcome, Setup, Workshop
+from cltdr_cli.video.inputs import Input
+
+TELL_SECONDS = 0.3
+GOODBYE_SECONDS = 5.0
+
+
+@dataclass
+class _Worker:
+    process: SpawnProcess
+    pipe: Connection
+    item: Input | None = None
+
+
+class Processes:
+    """Some processes, each with its own network and its own share of the cores.
+
+    Args:
+        setup: What to make.
+        count: Processes.
+        watch: Told of every video's progress.
+    """
+
+    def __init__(self, setup: Setup, count: int, watch: Watch) -> None:
+        self._setup, self._watch = setup, watch
+        self._workers = [self._started() for _ in range(count)]
+
+    @property
+    def idle(self) -> int:
+        """Workers without a video."""
+        return sum(worker.item is None for worker in self._workers)
+
+    @property
+    def working(self) -> int:
+        """Workers with one."""
+        return len(self._workers) - self.idle
+
+    def give(self, item: Input) -> None:
+        """Send it to an idle worker; one that has died meanwhile is replaced."""
+        index = next(i for i, worker in enumerate(self._workers) if worker.item is None)
+        if not self._workers[index].process.is_alive():
+            self._workers[index] = self._started()
+        worker = self._workers[index]
+        worker.item = item
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # if it died just now, ``wait`` finds it
+            worker.pipe.send(item)
+
+    def wait(self) -> Sequence[Outcome | Death]:
+        """What the workers say next."""
+        working = {worker.pipe: index for index, worker in enumerate(self._workers) if worker.item is not None}
+        ready = connection.wait(list(working))
+        said = [self._said(working[pipe]) for pipe in ready if isinstance(pipe, Connection)]
+        return [event for event in said if event is not None]
+
+    def close(self) -> None:
+        """End the workers; those that are busy are stopped where they are."""
+        for worker in self._workers:
+            if worker.item is not None:
+                worker.process.terminate()
+            worker.pipe.close()  # an idle worker ends when its pipe does
+        for worker in self._workers:
+            worker.process.join(GOODBYE_SECONDS)
+            if worker.process.is_alive():
+                worker.process.kill()
+
+    def _started(self) -> _Worker:
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(self._setup, theirs), name="cltdr-worker", daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _said(self, index: int) -> Outcome | Death | None:
+        worker = self._workers[index]
+        assert worker.item is not None
+        try:
+            message = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            worker.process.join()
+            self._workers[index] = self._started()
+            return Death(worker.item, _cause(worker.process.exitcode))
+        if isinstance(message, Outcome):
+            worker.item = None
+            return message
+        self._watch(worker.item, *message)
+        return None
+
+
+def _work(setup: Setup, pipe: Connection) -> None:
+    """A worker's life: videos come, progress and outcomes go, until the other end is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the run itself ends its workers
+    workshop = Workshop(setup)
+    told = 0.0
+
+    def tell(done: int, total: int | None) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            pipe.send((done, total))
+
+    try:
+        while True:
+            pipe.send(workshop.make(pipe.recv(), tell))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        os._exit(0)  # nobody waits for us; threads of the decoder need not be
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is None or exit_code >= 0:
+        return f"with exit status {exit_code}"
+    try:
+        return f"by {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"by signal {-exit_code}"

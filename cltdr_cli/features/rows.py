@@ -1,0 +1,56 @@
+"""Rows of features as they come: in memory while they are few, in a file of the system's temporary folder then."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+MEMORY_BYTES = 64 << 20
+"""Two hours of two-stream I3D at stride 4 are 440 MB; memory shall not grow with the length of a video."""
+
+
+class RowSpool:
+    """Collects float32 rows ``[N, C]`` and gives them back as one array ``[T, C]``.
+
+    Args:
+        memory_bytes: From how many bytes on they are kept in a file.
+    """
+
+    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._memory_bytes = memory_bytes
+        self._held: list[NDArray[np.float32]] = []
+        self._held_bytes = 0
+        self._file: IO[bytes] | None = None
+        self._shape = (0, 0)
+
+    def add(self, rows: NDArray[np.float32]) -> None:
+        """Take the next rows ``[N, C]``.
+
+        Raises:
+            OSError: The temporary folder is full.
+        """
+        self._shape = (self._shape[0] + len(rows), rows.shape[1])
+        self._held.append(rows)
+        self._held_bytes += rows.nbytes
+        if self._held_bytes > self._memory_bytes:
+            self._pour()
+
+    def rows(self) -> NDArray[np.float32] | None:
+        """All rows ``[T, C]``; None where none came. A file behind them goes when the array does."""
+        if not self._held and self._file is None:
+            return None
+        if self._file is None:
+            return np.concatenate(self._held)
+        self._pour()
+        return np.memmap(self._file, np.float32, "r+", shape=self._shape)
+
+    def _pour(self) -> None:
+        """What is held goes to the end of the file, which has no name and vanishes with its last user."""
+        self._file = self._file or tempfile.TemporaryFile(prefix="cltdr-")  # noqa: SIM115 # the array closes it
+        for rows in self._held:
+            self._file.write(np.ascontiguousarray(rows, np.float32).data)
+        self._file.flush()
+        self._held, self._held_bytes = [], 0
