@@ -105,7 +105,15 @@ def check_writable_folder(folder: Path) -> None:
 def remove_partials(path: Path) -> None:
     """Delete what killed programs left unfinished of a file; only for whoever holds the right to write it."""
     for partial in path.parent.glob(f"{glob.escape(_partial_stem(path))}????????{PARTIAL_SUFFIX}"):
-        partial.unlink(missing_ok=True)
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+def partial_path(target: Path) -> Path:
+    """A new name beside a target, for what is not finished yet; nothing is created."""
+    return target.parent / f"{_partial_stem(target)}{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
 
 
 def _partial_stem(target: Path) -> str:
@@ -116,7 +124,7 @@ def _partial_stem(target: Path) -> str:
 def _new_partial(target: Path) -> Path:
     """An empty file beside the target, with the permissions that the user's mask gives to new files."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.parent / f"{_partial_stem(target)}{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
+    partial = partial_path(target)
     partial.open("xb").close()
     return partial
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cltdr_cli.errors import OutputError
-from cltdr_cli.files import PARTIAL_SUFFIX
+from cltdr_cli.files import partial_path
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def replacing_folder(path: Path) -> Generator[Path]:
     Raises:
         OutputError: The disk does not take it. Other errors of the block pass.
     """
-    partial = _partial_name(path)
+    partial = partial_path(path)
     try:
         partial.mkdir(parents=True)
         yield partial
@@ -38,10 +37,6 @@ def replacing_folder(path: Path) -> Generator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _partial_name(path: Path) -> Path:
-    return path.parent / f".{path.name[:40]}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
-
-
 def _settle(partial: Path, path: Path) -> None:
     """On the disk before it gets its name: after a power cut there is a whole folder or none."""
     for parent, _, names in os.walk(partial):
@@ -51,7 +46,7 @@ def _settle(partial: Path, path: Path) -> None:
     if not path.exists():
         partial.rename(path)
         return
-    old = _partial_name(path)
+    old = partial_path(path)
     path.rename(old)
     partial.rename(path)
     if old.is_dir():
