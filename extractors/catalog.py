@@ -27,6 +27,19 @@ V2_NOTE = (
     "'imagenet'. It squashes frames to a square without antialiasing. The weights' licence: Apache-2.0 where they "
     "lie, but their first release was by request and the same networks are CC-BY-NC-4.0 elsewhere."
 )
+TSP_NOTE = (
+    "Frames are resized as floats without antialiasing, as published. Published features are of videos that had "
+    "been encoded again at 30 frames a second: the original files give slightly other ones. THUMOS14 features: "
+    "weights r2plus1d-tsp-thumos14, stride 1."
+)
+EPIC_NOTE = (
+    "Documented: 30 frames a second, 32x256x256, stride 16, global average pool (ActionFormer). Not documented: "
+    "which weights, and how frames came to 256x256; crop, filter and blue before red are those of the repository "
+    "of the EPIC-KITCHENS model, which read its images with OpenCV. Option 'rgb': red first."
+)
+K400_NOTE = (
+    "Of no published localizer. Trained on every second frame of 30 a second, which 15 frames a second stand for."
+)
 
 
 @dataclass(frozen=True)
@@ -141,6 +154,57 @@ def _videomae_v2(name: str, width: int, parameters: int) -> ExtractorRecord:
     return ExtractorRecord(spec, "videomae:build_videomae", {"imagenet": imagenet})
 
 
+def _slowfast(name: str, rate: float, licence: str, note: str) -> ExtractorRecord:
+    spec = ExtractorSpec(
+        name=name,
+        width=2304,
+        window_frames=32,
+        stride_frames=16,
+        rate=rate,
+        resize=None,
+        short_side=256,
+        crop=256,
+        antialias=False,
+        mean=(0.45,),
+        std=(0.225,),
+        layer="global average pool of the slow, then of the fast pathway",
+        weights=name,
+        weights_licence=licence,
+        note=note,
+        option="rgb",
+        crop_rounds_up=True,
+        window_range=(32, 32),
+        parameters=33_614_144,
+    )
+    return ExtractorRecord(spec, "slowfast_weights:build_slowfast")
+
+
+def _slowfast_epic() -> ExtractorRecord:
+    record = _slowfast("slowfast-r50-epic100", 30.0, "CC-BY-NC-SA-4.0", EPIC_NOTE)
+    return replace(record, spec=replace(record.spec, option="bgr", bgr=True), options={"rgb": record.spec})
+
+
+R2PLUS1D_TSP = ExtractorSpec(
+    name="r2plus1d-tsp",
+    width=512,
+    window_frames=16,
+    stride_frames=16,
+    rate=15.0,
+    resize=(171, 128),
+    short_side=None,
+    crop=112,
+    antialias=False,
+    mean=(0.43216, 0.394666, 0.37645),
+    std=(0.22803, 0.22145, 0.216989),
+    layer="global average pool",
+    weights="r2plus1d-tsp",
+    weights_licence="MIT",
+    note=TSP_NOTE,
+    crop_rounds_up=True,
+    window_range=(16, 16),
+    parameters=63_466_831,
+)
+
 DEMO = ExtractorSpec(
     name="demo",
     width=256,
@@ -173,6 +237,9 @@ EXTRACTORS: dict[str, ExtractorRecord] = {
     "videomaev2-small": _videomae_v2("videomaev2-small", 384, 21_879_936),
     "videomaev2-base": _videomae_v2("videomaev2-base", 768, 86_227_200),
     "videomaev2-giant": _videomae_v2("videomaev2-giant", 1408, 1_011_610_752),
+    "r2plus1d-tsp": ExtractorRecord(R2PLUS1D_TSP, "r2plus1d:build_r2plus1d"),
+    "slowfast-r50-epic100": _slowfast_epic(),
+    "slowfast-r50-k400": _slowfast("slowfast-r50-k400", 15.0, "Apache-2.0", K400_NOTE),
     "demo": ExtractorRecord(DEMO, "demo:build_demo"),
 }
 """Every extractor that the command line knows, by name."""

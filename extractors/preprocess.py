@@ -58,7 +58,9 @@ def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
     if spec.squash is not None:
         pixels = lanczos_resized(pixels, spec.squash)
     if spec.crop is not None and not spec.ten_crop:
-        pixels = centre_crop(pixels, spec.crop)
+        pixels = centre_crop(pixels, spec.crop, rounds_up=spec.crop_rounds_up)
+    if spec.bgr:
+        pixels = pixels.flip(1)
     mean = torch.tensor(spec.mean, device=pixels.device).view(1, -1, 1, 1)
     std = torch.tensor(spec.std, device=pixels.device).view(1, -1, 1, 1)
     return (pixels.float() / (255 * std) - mean / std).contiguous()
@@ -111,9 +113,9 @@ def short_side_size(size: tuple[int, ...], side: int) -> tuple[int, int]:
     return max(side, int(side * height / width)), side
 
 
-def centre_crop(pixels: Tensor, side: int) -> Tensor:
-    """The centre square of ``[..., H, W]``, nearest to the upper left where it cannot be exact."""
-    top, left = (pixels.shape[-2] - side) // 2, (pixels.shape[-1] - side) // 2
+def centre_crop(pixels: Tensor, side: int, *, rounds_up: bool = False) -> Tensor:
+    """The centre square of ``[..., H, W]``; where it cannot be exact, nearer to the upper left, or lower right."""
+    top, left = ((length - side + rounds_up) // 2 for length in pixels.shape[-2:])
     return pixels[..., top : top + side, left : left + side]
 
 

@@ -38,6 +38,8 @@ class ExtractorSpec:
         byte_resize: Whether the recipe holds resized frames as bytes (8-bit images, or a processor of bytes); they
             are then rounded to whole grey levels, and large frames cost a CPU little.
         squash: Side of the square that the warped frame is resampled to with a Lanczos filter; None: it is not.
+        crop_rounds_up: Whether a crop that cannot be exactly in the centre lies nearer to the lower right.
+        bgr: Whether the network was trained on blue, green, red, as OpenCV reads images.
         ten_crop: Whether the feature is the mean over four corners and centre, each also mirrored.
         window_range: Shortest and longest clip the network takes, in frames.
         parameters: Number of weights of the network without its classifier; 0 when not counted.
@@ -62,6 +64,8 @@ class ExtractorSpec:
     option: str = "default"
     byte_resize: bool = False
     squash: int | None = None
+    crop_rounds_up: bool = False
+    bgr: bool = False
     ten_crop: bool = False
     window_range: tuple[int, int] = (1, 1 << 20)
     parameters: int = 0
@@ -92,7 +96,10 @@ class ExtractorSpec:
         if self.squash:
             steps.append(f"squash {self.squash}x{self.squash} lanczos,")
         if self.crop:
-            steps.append(f"{'ten crops' if self.ten_crop else 'centre crop'} {self.crop}x{self.crop},")
+            kind = "ten crops" if self.ten_crop else "centre crop" + " rounded up" * self.crop_rounds_up
+            steps.append(f"{kind} {self.crop}x{self.crop},")
+        if self.bgr:
+            steps.append("blue first,")
         steps.append(f"(x/255 - {list(self.mean)}) / {list(self.std)}")
         return " ".join(steps)
 

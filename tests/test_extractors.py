@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
-from seeded_weights import TINY, seeded_demo, seeded_i3d, seeded_vit
+from seeded_weights import TINY, seeded_demo, seeded_i3d, seeded_r2plus1d, seeded_slowfast, seeded_vit
 from torch import nn
 
-from extractors import EXTRACTORS, build
+from extractors import EXTRACTORS, build, r2plus1d, slowfast_weights
 from extractors.demo import DemoNetwork
 from extractors.frozen import FrozenExtractor
 from extractors.i3d import TwoStreamI3D, load_stream
@@ -28,35 +30,56 @@ NAMES = [
     "videomaev2-small",
     "videomaev2-base",
     "videomaev2-giant",
+    "r2plus1d-tsp",
+    "slowfast-r50-epic100",
+    "slowfast-r50-k400",
     "demo",
 ]
+SHALLOW = (1, 1, 1, 1)
+"""Blocks of each stage."""
+CONTRACTED = [
+    "i3d-rgb",
+    "i3d",
+    "videomae-base",
+    "videomaev2-small",
+    "r2plus1d-tsp",
+    "slowfast-r50-epic100",
+    "demo",
+]
+OF_ANY_SIZE = ("r2plus1d-tsp", "slowfast-r50-epic100")
+"""Their pools are global, so a part of the picture is enough."""
 
 
 def small_extractor(kind: str) -> FrozenExtractor:
-    """Each kind of network through ``build``; transformers of the named size are made tiny by ``monkeypatch``."""
+    """Each kind of network through ``build``; those that are large are made small by ``monkeypatch``."""
     weights = {
         "i3d-rgb": lambda: seeded_i3d("piergiaj_rgb"),
         "i3d": lambda: (seeded_i3d("hassony2_rgb"), seeded_i3d("piergiaj_flow")),
         "demo": seeded_demo,
+        "r2plus1d-tsp": lambda: {"model": seeded_r2plus1d(SHALLOW)},
+        "slowfast-r50-epic100": lambda: {"model_state": seeded_slowfast("pyslowfast", SHALLOW)},
     }
     return build(kind, weights.get(kind, lambda: {"module": seeded_vit(TINY)})())
 
 
-@pytest.fixture(scope="module", params=["i3d-rgb", "i3d", "videomae-base", "videomaev2-small", "demo"])
+@pytest.fixture(scope="module", params=CONTRACTED)
 def extractor(request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SIZES, "base", TINY)
         patch.setitem(SIZES, "small", TINY)
+        for module in (r2plus1d, slowfast_weights):
+            patch.setattr(module, "DEPTHS", SHALLOW)
         return small_extractor(request.param)
 
 
 @pytest.fixture(scope="module")
 def clips(extractor):
     generator = torch.Generator().manual_seed(1)
-    shape = (18, 24, 40, extractor.spec.channels)
+    length = extractor.spec.window_range[0]
+    shape = (length + 2, 24, 40, extractor.spec.channels)
     coarse = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     frames = coarse.repeat_interleave(5, 1).repeat_interleave(5, 2)
-    prepared, length = extractor.prepare(frames), extractor.spec.window_range[0]
+    prepared = extractor.prepare(frames)
     return torch.stack([prepared[:length], prepared[2 : length + 2]])
 
 
@@ -66,6 +89,8 @@ def test_prepare_gives_the_shape_its_record_says(extractor, clips):
 
 
 def test_encode_is_width_wide_deterministic_and_a_batch_equals_its_members(extractor, clips):
+    if extractor.spec.name in OF_ANY_SIZE:
+        clips = clips[..., 24:88, 24:88]
     both = extractor.encode(clips)
     wide = TINY.width if "videomae" in extractor.spec.name else extractor.spec.width
     assert both.shape == (2, wide)
@@ -175,12 +200,18 @@ def test_the_catalogue_lists_every_name_of_the_command_line():
     assert list(EXTRACTORS) == NAMES
     for name, record in EXTRACTORS.items():
         assert record.spec.name == name
-        assert (record.spec.window_frames, record.spec.stride_frames) == (16, 4)
+        grid = (16, 16) if name == "r2plus1d-tsp" else (32, 16) if "slowfast" in name else (16, 4)
+        assert (record.spec.window_frames, record.spec.stride_frames) == grid
         assert record.spec.weights_licence
         assert "/255" in record.spec.transform
         for option, spec in record.options.items():
             assert spec.option == option != record.spec.option
             assert spec.transform != record.spec.transform
+
+
+def test_the_manifest_knows_the_weights_of_the_catalogue():
+    entries = json.loads((Path(__file__).parent.parent / "weights" / "manifest.json").read_text())
+    assert {name for record in EXTRACTORS.values() for name in record.weights} <= entries.keys()
 
 
 def test_the_catalogue_needs_no_torch():
