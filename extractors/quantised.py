@@ -71,14 +71,33 @@ def _quantised(model: Model, samples: list[Tensor]) -> Any:
     nncf = _imported_nncf()
     inputs = [sample.contiguous().numpy() for sample in samples]
     with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws progress bars where results are printed
-        return nncf.quantize(model, nncf.Dataset(inputs), subset_size=len(inputs))
+        return nncf.quantize(
+            model,
+            nncf.Dataset(inputs),
+            subset_size=len(inputs),
+            fast_bias_correction=False,  # layer by layer on what the quantised layers before really give
+            advanced_parameters=_whole_ranges(),
+        )
+
+
+def _whole_ranges() -> Any:
+    """Ranges from the least to the largest activation of all clips, where NNCF averages over clips."""
+    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    return AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
 
 
 def _imported_nncf() -> Any:
     imported_openvino()
+    torch_tools = logging.getLogger("torch.utils.cpp_extension")
+    level = torch_tools.level
+    torch_tools.setLevel(logging.ERROR)  # on import it warns that there is no GPU
     try:
         import nncf
     except ImportError as error:
         raise BackendMissingError("nncf") from error
+    finally:
+        torch_tools.setLevel(level)
     nncf.set_log_level(logging.ERROR)
     return nncf

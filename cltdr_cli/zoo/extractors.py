@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ class ModelSources:
     Attributes:
         device: Where networks run.
         files: Extractor weights given by hand, by name of the extractor or of the weights entry; they go first.
-        precision: Of the extractor: ``fp32``, ``fp16`` or ``bf16``.
+        precision: Of the extractor: ``fp32``, ``fp16`` or ``bf16``; by OpenVINO ``fp32`` or ``int8``.
         extractor: Name of the extractor, in place of the preset's.
         option: Named preprocessing option of the extractor.
         fetch: Finds weights that were not given by hand.
@@ -76,19 +77,28 @@ class LoadedExtractor:
 def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     """A frozen extractor by name (``cltdr extractors`` lists them).
 
+    One in ``int8`` must be calibrated before it is used: ``features.calibration.calibrated_extractor``.
+
     Raises:
-        UsageError: No such extractor or option.
+        UsageError: No such extractor or option, or its backend cannot do that or is not installed.
         WeightsError: Its weights are missing, damaged, or do not fit.
     """
     import extractors
     from cltdr_cli.zoo.digests import known_sha256
     from cltdr_cli.zoo.state_dict import load_state_dict
 
+    check_backend(sources)
     paths = list(weights_files(name, sources).values())
     states = [load_state_dict(path) for path in paths]
     try:
         built = extractors.build(
-            name, states if len(states) > 1 else states[0], sources.device, sources.precision, sources.option
+            name,
+            states if len(states) > 1 else states[0],
+            sources.device,
+            sources.precision,
+            sources.option,
+            backend=sources.backend,
+            compiled=sources.compiled,
         )
     except ValueError as error:
         raise WeightsError(
@@ -96,6 +106,37 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
             "`cltdr extractors` names the weights that each extractor takes.",
         ) from error
     return LoadedExtractor(built, {path.name: known_sha256(path) for path in paths})
+
+
+def check_backend(sources: ModelSources) -> None:
+    """Refuse a backend, device and precision that do not go together, before any weights are loaded.
+
+    Raises:
+        UsageError: They do not, or a package for it is not installed.
+    """
+    if sources.precision == "int8" and sources.backend != "openvino":
+        raise UsageError("int8 is computed by OpenVINO only.", "Add --backend openvino, or leave --precision out.")
+    if sources.backend != "openvino":
+        return
+    if str(sources.device).partition(":")[0] != "cpu":
+        raise UsageError(
+            f"OpenVINO runs extractors on the CPU, not on {sources.device}.",
+            "Add --device cpu, or leave --backend out.",
+        )
+    if sources.precision not in ("fp32", "int8"):
+        raise UsageError(f"OpenVINO computes in fp32 or int8, not in {sources.precision}.", "Choose one of them.")
+    if sources.compiled:
+        raise UsageError("--compile is PyTorch's; OpenVINO compiles in any case.", "Leave --compile out.")
+    _check_installed("nncf" if sources.precision == "int8" else "openvino")
+
+
+def _check_installed(package: str) -> None:
+    missing = [name for name in ("openvino", package) if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"--backend openvino needs the package {missing[0]}, which is not installed.",
+            "Install it: pip install 'cltdr-cli[openvino]'",
+        )
 
 
 def weights_files(name: str, sources: ModelSources) -> dict[str, Path]:

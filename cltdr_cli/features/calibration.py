@@ -1,0 +1,156 @@
+"""int8 extractors: calibrated on clips of a run's videos, used only where they agree with fp32 on others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cltdr_cli.errors import UsageError, VideoError
+from cltdr_cli.features.flow_stream import with_flow
+from cltdr_cli.video import open_video
+from cltdr_cli.video.frame_stream import FrameStream
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from extractors.flow import FlowEngine
+    from extractors.openvino_backend import OpenVinoExtractor
+    from extractors.spec import Extractor
+
+CLIPS = 40
+"""Clips drawn, over all videos."""
+CHECKED_EVERY = 5
+"""Every fifth clip is kept out of the calibration, to check it."""
+MOST_VIDEOS = 8
+LEAST_COSINE = 0.995
+"""Between the features of int8 and fp32, for every clip that is checked."""
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """How clips are read: as the run reads its videos.
+
+    Attributes:
+        window_frames: Frames of a clip.
+        fps: Rate to resample to; None keeps each video's own.
+        reader: ``auto``, ``pyav`` or ``decord``.
+        flow: Computes optical flow, for extractors that look at it.
+    """
+
+    window_frames: int
+    fps: float | None = None
+    reader: str = "auto"
+    flow: FlowEngine | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Clips of the user's own videos, prepared for an extractor.
+
+    Attributes:
+        clips: ``[N, F, C, S, S]``; the ranges of int8 are measured on them.
+        checks: ``[M, F, C, S, S]``; int8 must agree with fp32 on them.
+        digest: Of the clips; features of different calibrations differ.
+        videos: Where they are from.
+    """
+
+    clips: Tensor
+    checks: Tensor
+    digest: str
+    videos: tuple[Path, ...]
+
+
+def draw_calibration(videos: Sequence[Path], extractor: Extractor, source: ClipSource) -> Calibration:
+    """Clips spread over the first videos of a run; the same videos always give the same clips.
+
+    Args:
+        videos: In the order of the run; those that cannot be read, or are too short, are passed over.
+        extractor: Prepares the frames.
+        source: How they are read.
+
+    Raises:
+        UsageError: The videos give fewer than two clips.
+    """
+    import torch
+
+    from extractors.quantised import calibration_digest
+
+    chosen = list(videos)[:MOST_VIDEOS]
+    drawn: list[Tensor] = []
+    used: list[Path] = []
+    for path in chosen:
+        found = list(_clips(path, extractor, source, -(-CLIPS // len(chosen))))
+        drawn += found
+        used += [path] * bool(found)
+    if len(drawn) < 2:
+        raise UsageError(
+            f"--precision int8 is calibrated on the videos of the run, and the first {len(chosen)} of them give "
+            f"{len(drawn)} clip{'s' * (len(drawn) != 1)}.",
+            "Give longer videos, or leave --precision out.",
+        )
+    checks = drawn[CHECKED_EVERY - 1 :: CHECKED_EVERY] or drawn[-1:]
+    kept = [clip for clip in drawn if not any(clip is check for check in checks)]
+    clips = torch.stack(kept)
+    return Calibration(clips, torch.stack(checks), calibration_digest(clips), tuple(used))
+
+
+def calibrated_extractor(extractor: OpenVinoExtractor, calibration: Calibration) -> OpenVinoExtractor:
+    """The extractor in int8, when its features are near enough to those of fp32.
+
+    Raises:
+        UsageError: They are not, on clips that it was not calibrated with.
+        BackendMissingError: NNCF is not installed.
+    """
+    import torch
+
+    from extractors.openvino_backend import OpenVinoExtractor
+    from extractors.quantised import calibrated
+
+    quantised = calibrated(extractor, calibration.clips)
+    exact = OpenVinoExtractor(extractor.spec, extractor.network, extractor.class_head())
+    checks = calibration.checks
+    cosine = torch.cosine_similarity(quantised.encode(checks), exact.encode(checks)).min().item()
+    if cosine < LEAST_COSINE:
+        raise UsageError(
+            f"{extractor.spec.name} in int8 strays too far from fp32 on these videos: cosine similarity "
+            f"{cosine:.4f}, and {LEAST_COSINE} is the least that is used.",
+            "Leave --precision out.",
+        )
+    return quantised
+
+
+def _clips(path: Path, extractor: Extractor, source: ClipSource, count: int) -> Iterator[Tensor]:
+    """Prepared clips ``[F, C, S, S]`` at the middles of so many equal parts of a video."""
+    try:
+        reader = open_video(path, source.reader)
+    except VideoError:
+        return
+    try:
+        length = reader.info.duration_seconds
+        starts = [None] if length is None else [length * (part + 0.5) / count for part in range(count)]
+        for start in starts:
+            stream = FrameStream(reader, fps=source.fps or extractor.spec.rate, start_seconds=start)
+            clip = _first_frames(stream, extractor, source)
+            if clip is not None:
+                yield clip
+    finally:
+        reader.close()
+
+
+def _first_frames(stream: FrameStream, extractor: Extractor, source: ClipSource) -> Tensor | None:
+    import torch
+
+    frames: list[np.ndarray] = []
+    try:
+        for batch in with_flow(stream, extractor.spec, source.flow):
+            frames.append(batch.frames)
+            if sum(map(len, frames)) >= source.window_frames:
+                whole = np.concatenate(frames)[: source.window_frames]
+                return extractor.prepare(torch.from_numpy(np.ascontiguousarray(whole)))
+    except VideoError:
+        return None
+    return None
