@@ -9,7 +9,9 @@ from torch import nn
 from torch.nn import functional
 from torchvision.models.video import r2plus1d_18
 
-from extractors import EXTRACTORS
+from cltdr_cli.zoo.extractors import ModelSources, extractor_of
+from cltdr_cli.zoo.preset import load_preset
+from extractors import EXTRACTORS, r2plus1d
 from extractors.folding import fold_rows
 from extractors.preprocess import prepare_frames
 from extractors.r2plus1d import DEPTHS, PooledR2Plus1D, build_r2plus1d, load_r2plus1d, video_resnet
@@ -92,6 +94,15 @@ def test_parameter_count_of_the_catalogue():
     folded, head = build_r2plus1d(SPEC, [{"model": weights}])
     assert sum(part.numel() for part in folded.parameters()) == SPEC.parameters
     assert head is None
+
+
+def test_the_activitynet_preset_takes_video_once_the_weights_are_there(monkeypatch, tmp_path):
+    monkeypatch.setattr(r2plus1d, "DEPTHS", SHALLOW)
+    torch.save({"model": seeded_r2plus1d(SHALLOW), "epoch": 5}, tmp_path / "tsp.pth")
+    sources = ModelSources(files={"r2plus1d-tsp": tmp_path / "tsp.pth"})
+    loaded = extractor_of(load_preset("activitynet13-tsp"), sources)
+    assert loaded.extractor.encode(seeded_clips(16)).shape == (2, 512)
+    assert list(loaded.digests) == ["tsp.pth"]
 
 
 @pytest.mark.parametrize("prefix", ["module.", "features.", "module.backbone."])

@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from cltdr_cli.commands.presets import app
-from cltdr_cli.errors import PresetError
+from cltdr_cli.errors import PresetError, UsageError, WeightsError
 from cltdr_cli.models.cltdr_config import CltdrConfig
 from cltdr_cli.models.sliding_config import SlidingConfig
 from cltdr_cli.zoo import catalog, overrides
@@ -190,6 +190,22 @@ def test_features_are_those_of_our_extractor(name: str):
     assert (features.width, features.window_frames) == (spec.width, spec.window_frames)
     if not name.startswith("kinetics400"):  # slides more coarsely, at the rate the class head was trained at
         assert (features.stride_frames, features.rate) == (spec.stride_frames, spec.rate)
+
+
+def test_presets_of_features_that_are_only_files_say_so_and_others_ask_for_weights(monkeypatch, tmp_path):
+    from cltdr_cli.zoo.extractors import ModelSources, extractor_of
+
+    monkeypatch.setenv("CLTDR_HOME", str(tmp_path))
+    for name, extractor in (
+        ("hacs-slowfast", "slowfast-r101-hacs"),
+        ("thumos14-internvideo2-6b", "internvideo2-6b"),
+    ):
+        with pytest.raises(UsageError, match=rf"{extractor}, \d+ wide\) that cannot be extracted from video here"):
+            extractor_of(load_preset(name), ModelSources())
+    for name in ("activitynet13-tsp", "epic100-verb-slowfast", "epic100-noun-slowfast"):
+        extractor = load_preset(name).features.extractor
+        with pytest.raises(WeightsError, match=f"the weights {extractor} are not here"):
+            extractor_of(load_preset(name), ModelSources())
 
 
 def test_presets_need_no_torch():
