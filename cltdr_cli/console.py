@@ -35,8 +35,8 @@ PATIENCE_SECONDS = 1.0
 """Work that is over sooner draws no progress bar."""
 
 _PANEL_LINES = 20
-_STATE_COLUMNS = 48
-"""Room for ``12345/67890 frames · 123 frames/s · 1:23:45 left`` beside a progress bar."""
+_STATE_COLUMNS = 53
+"""Room for ``12345/67890 videos · 12.3 videos/min · 1:23:45 left`` beside a progress bar."""
 
 _LABEL_COLORS = (
     "cyan", "magenta", "green", "yellow", "bright_blue", "red",
@@ -145,8 +145,11 @@ class ProgressBar:
         self._begin = clock()
         self._task: TaskID | None = None
 
-    def update(self, done: float, total: float | None = None) -> None:
-        """Say that ``done`` units are done, of ``total`` where that is known better now."""
+    def update(self, done: float, total: float | None = None, skipped: float = 0) -> None:
+        """Say that ``done`` units are done, of ``total`` where that is known better now.
+
+        Units that were ``skipped`` count as done, and not for the speed.
+        """
         self._total = self._total if total is None else total
         if self._total is not None and done > self._total:
             self._total = done  # totals come from headers of video files, which are estimates
@@ -156,7 +159,7 @@ class ProgressBar:
         if self._task is None:
             _display.start()
             self._task = _display.add_task(self._description, total=self._total, state="")
-        state = progress_state(done, self._total, self._unit, elapsed)
+        state = progress_state(done, self._total, self._unit, elapsed, skipped)
         _display.update(self._task, completed=done, total=self._total, state=state)
 
     def close(self) -> None:

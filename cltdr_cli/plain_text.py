@@ -65,15 +65,32 @@ def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]], flush_right: 
     return ["  ".join(map(_padded, line, widths, flush_right)).rstrip() for line in lines]
 
 
-def progress_state(done: float, total: float | None, unit: str, elapsed_seconds: float) -> str:
-    """``120/600 frames · 60.0 frames/s · 0:08 left``; what is unknown is left out."""
-    speed = done / elapsed_seconds if elapsed_seconds > 0 else 0.0
-    parts = [f"{done:.0f}/{total:.0f} {unit}" if total is not None else f"{done:.0f} {unit}"]
+def progress_state(done: float, total: float | None, unit: str, elapsed_seconds: float, skipped: float = 0) -> str:
+    """``120/600 frames · 60.0 frames/s · 0:08 left``; what is unknown is left out.
+
+    Args:
+        done: Units that are done; of a broken number the whole ones are shown.
+        total: Units in all.
+        unit: Its name, plural.
+        elapsed_seconds: Since the work began.
+        skipped: Units among the done ones that cost no time.
+    """
+    speed = (done - skipped) / elapsed_seconds if elapsed_seconds > 0 else 0.0
+    parts = [f"{int(done)}/{total:.0f} {unit}" if total is not None else f"{int(done)} {unit}"]
     if speed > 0:
-        parts.append(f"{speed:.{0 if speed >= 100 else 1}f} {unit}/s")
+        parts.append(_speed(speed, unit))
         if total is not None:
             parts.append(f"{clock_time(max(0.0, total - done) / speed, 0)} left")
     return " · ".join(parts)
+
+
+def _speed(each_second: float, unit: str) -> str:
+    """Units a second, or a minute or hour where that is a number one can imagine."""
+    for seconds, name in ((1, "s"), (60, "min"), (3600, "h")):
+        speed = each_second * seconds
+        if speed >= 0.5 or name == "h":
+            break
+    return f"{speed:.{0 if speed >= 100 else 1}f} {unit}/{name}"
 
 
 def first_lines(text: str, most: int | None) -> list[str]:

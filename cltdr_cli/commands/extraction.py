@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
+import threading
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from cltdr_cli import console, errors
-from cltdr_cli.errors import CltdrError, UsageError
+from cltdr_cli.commands.extraction_progress import watched
+from cltdr_cli.errors import CltdrError, UsageError, VideoError
 from cltdr_cli.extraction.crew import Crew, Watch, outcomes
 from cltdr_cli.extraction.failures import FailureList
 from cltdr_cli.extraction.job import Outcome, Setup
+from cltdr_cli.extraction.leftovers import remove_leftovers
 from cltdr_cli.extraction.plan import Planned, Shard, frames_per_second, planned
 from cltdr_cli.features.extract import check_extraction
 from cltdr_cli.files import check_writable_folder
 from cltdr_cli.plain_text import clock_time
 from cltdr_cli.video.inputs import Input, Inputs, find_inputs
+
+_MOST_PROBES = 3
+"""Videos that a dry run tries, until one tells how fast the work goes."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,6 @@ class ExtractionRun:
 
         Raises:
             UsageError: No such extractor or option, a window it cannot take, or a wrong shard.
-            OutputError: The folder takes no files.
         """
         spec, options = _checked_spec(setup), setup.options
         check_extraction(
@@ -90,7 +96,6 @@ class ExtractionRun:
         inputs = find_inputs(words, suffixes)
         for text in inputs.notices:
             console.notice(text)
-        check_writable_folder(setup.out)
         return cls(inputs, setup, engine, part)
 
     @property
@@ -106,8 +111,7 @@ class ExtractionRun:
     @cached_property
     def failures(self) -> FailureList:
         """What failed; shards have a list each."""
-        words = [failure.word for failure in self.inputs.failures] + [str(item.path) for item in self.files]
-        return FailureList(self.setup.out / f"failed{self.shard.suffix}.csv", frozenset(words))
+        return FailureList(self.setup.out / f"failed{self.shard.suffix}.csv")
 
     def extract_all(self) -> int:
         """Work through the inputs; returns how many failed.
@@ -115,22 +119,29 @@ class ExtractionRun:
         Raises:
             CltdrError: Something that concerns all videos: the disk, the weights.
         """
+        check_writable_folder(self.setup.out)
+        remove_leftovers(self.setup.out)
         self.failures.begin()
         for failure in self.inputs.failures:
             self._fail(failure.word, failure.error)
         if self.files:
             self.setup = self.setup.ready()
-            with _watched(len(self.files)) as bars:
-                crew = self.engine.crew(self.setup, bars.see)
-                try:
-                    for outcome in outcomes(self.files, crew, _tell_waiting):
-                        bars.done(outcome.item)
-                        self._take(outcome)
-                finally:
-                    crew.close()
+            with _orderly_end():
+                self._work_through()
+        self.failures.end()
         made, kept, failed = self.counts["made"], self.counts["kept"], self.counts["failed"]
         console.notice(f"{made} extracted, {kept} already there, {failed} failed: {self.setup.out}")
         return failed
+
+    def _work_through(self) -> None:
+        with watched(len(self.files)) as bars:
+            crew = self.engine.crew(self.setup, bars.see)
+            try:
+                for outcome in outcomes(self.files, crew, _tell_waiting):
+                    bars.done(outcome.item, outcome.status == "kept")
+                    self._take(outcome)
+            finally:
+                crew.close()
 
     def _take(self, outcome: Outcome) -> None:
         if outcome.status == "fatal":
@@ -141,6 +152,7 @@ class ExtractionRun:
             self._fail(str(outcome.item.path), CltdrError(outcome.reason, outcome.hint))
         else:
             self.counts[outcome.status] += 1
+            self.failures.settle(str(outcome.item.path))
 
     def _fail(self, word: str, error: CltdrError) -> None:
         self.counts["failed"] += 1
@@ -166,41 +178,13 @@ class ExtractionRun:
         return len(self.inputs.failures) + sum(bool(plan.trouble) for plan in plans)
 
     def _speed(self, plans: Sequence[Planned]) -> float | None:
-        """Frames per second of one worker, measured on the first video that is to be made."""
-        first = next((plan.item for plan in plans if plan.reason), None)
-        if first is None:
-            return None
-        with console.progress(f"trying {first.video_id}", None, ""):
-            return frames_per_second(self.setup, first.path)
-
-
-class _Bars:
-    """One bar over all videos, and one for each that is being made."""
-
-    def __init__(self, stack: ExitStack, total: int) -> None:
-        self._stack, self._finished = stack, 0
-        self._all = stack.enter_context(console.progress("all videos", total, "videos"))
-        self._each: dict[Input, console.ProgressBar] = {}
-
-    def see(self, item: Input, done: int, total: int | None) -> None:
-        """How far a video is."""
-        if item not in self._each:
-            self._each[item] = self._stack.enter_context(console.progress(item.video_id, None, "frames"))
-        self._each[item].update(done, total)
-        self._all.update(self._finished)
-
-    def done(self, item: Input) -> None:
-        """A video has its outcome."""
-        self._finished += 1
-        if item in self._each:
-            self._each.pop(item).close()
-        self._all.update(self._finished)
-
-
-@contextmanager
-def _watched(total: int) -> Generator[_Bars]:
-    with ExitStack() as stack:
-        yield _Bars(stack, total)
+        """Frames per second of one worker, measured on the first video that is to be made and long enough."""
+        for plan in [plan for plan in plans if plan.reason][:_MOST_PROBES]:
+            with suppress(VideoError), console.progress(f"trying {plan.item.video_id}", None, ""):
+                speed = frames_per_second(self.setup, plan.item.path)
+                if speed is not None:
+                    return speed
+        return None
 
 
 def _checked_spec(setup: Setup):  # noqa: ANN202  # the record's type would import torch's room for a name
@@ -216,6 +200,26 @@ def _checked_spec(setup: Setup):  # noqa: ANN202  # the record's type would impo
     if spec.modality == "rgb" and setup.sources.flow is not None:
         raise UsageError(f"--flow {setup.sources.flow}: {spec.name} looks at RGB only.", "Leave it out.")
     return spec
+
+
+@contextmanager
+def _orderly_end() -> Generator[None]:
+    """SIGTERM, by which systems and schedulers end programs, ends this one as Ctrl-C does; exit status 143."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    except SystemExit:
+        console.warning("stopped; nothing half-written")
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _tell_waiting(count: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,20 +21,29 @@ _HEAD = ("input", "reason")
 class FailureList:
     """The failures of one run, kept in a file together with those of other runs into the same folder.
 
+    A row goes when its input is made, or is no longer there when a run begins; so that at whatever moment a run
+    is killed, what failed and was not made since is listed.
+
     Attributes:
         path: The CSV file: ``input,reason``.
-        handled: Every input of this run; what the file says of them is replaced by what this run finds.
         found: Failures of this run, reason by input.
+        settled: Inputs that this run found finished or made.
     """
 
     path: Path
-    handled: frozenset[str]
     found: dict[str, str] = field(default_factory=dict[str, str])
+    settled: set[str] = field(default_factory=set[str])
+    _listed: frozenset[str] = frozenset()
 
     def begin(self) -> None:
-        """Forget what earlier runs said of these inputs, and of files that are gone."""
+        """Forget files that are gone.
+
+        Raises:
+            OutputError: The folder or disk does not take it.
+        """
         if self.path.exists():
-            self._write(lambda word: word not in self.handled and Path(word).exists())
+            self._write(lambda word: _path_of(word).exists())
+            self._listed = frozenset(read_failures(self.path))
 
     def add(self, word: str, reason: str) -> None:
         """Note a failure; it is on the disk when this returns.
@@ -41,15 +51,38 @@ class FailureList:
         Raises:
             OutputError: The folder or disk does not take it.
         """
-        self.found[word] = " ".join(reason.split())
-        self._write(lambda other: other not in self.handled)
+        self.found[_printable(word)] = " ".join(_printable(reason).split())
+        self._write(self._is_open)
+
+    def settle(self, word: str) -> None:
+        """Note that an input is made.
+
+        Raises:
+            OutputError: The folder or disk does not take it.
+        """
+        self.settled.add(_printable(word))
+        if _printable(word) in self._listed:
+            self._write(self._is_open)
+
+    def end(self) -> None:
+        """Put right what other runs wrote meanwhile of the inputs of this one.
+
+        Raises:
+            OutputError: The folder or disk does not take it.
+        """
+        there = read_failures(self.path)
+        if any(not self._is_open(word) for word in there) or self.found.keys() - there.keys():
+            self._write(self._is_open)
+
+    def _is_open(self, word: str) -> bool:
+        return word not in self.settled
 
     def _write(self, keep: Callable[[str], bool]) -> None:
         while True:
             with claimed(self.path.parent, self.path.name) as mine:
                 if mine:
                     others = {word: reason for word, reason in read_failures(self.path).items() if keep(word)}
-                    write_text(self.path, _text({**others, **self.found}), "backslashreplace")
+                    write_text(self.path, _text({**others, **self.found}))
                     return
             time.sleep(_POLL_SECONDS)
 
@@ -57,7 +90,8 @@ class FailureList:
 def read_failures(path: Path) -> dict[str, str]:
     """What a ``failed.csv`` lists, reason by input; nothing where it is missing or something else."""
     try:
-        rows = list(csv.reader(path.open(encoding="utf-8", newline="")))
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error):
         return {}
     return {row[0]: row[1] for row in rows[1:] if len(row) == len(_HEAD)} if rows[:1] == [list(_HEAD)] else {}
@@ -69,3 +103,14 @@ def _text(failures: Mapping[str, str]) -> str:
     rows.writerow(_HEAD)
     rows.writerows(failures.items())
     return text.getvalue()
+
+
+def _printable(word: str) -> str:
+    r"""A name as UTF-8 text: a byte that is none is written ``\udc80`` to ``\udcff``, a carriage return ``\r``."""
+    return word.replace("\r", "\\r").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _path_of(word: str) -> Path:
+    """The file that a printable name means."""
+    name = re.sub(r"\\udc([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), word)
+    return Path(name.replace("\\r", "\r"))

@@ -50,9 +50,9 @@ class Together:
     def __init__(self, setup: Setup, watch: Watch) -> None:
         self._setup, self._watch, self._stopped = setup, watch, Event()
         self._threads = ThreadPoolExecutor(setup.videos_at_once, "cltdr-video")
-        self._given: dict[Future[Outcome], Input] = {}
-        self._workshop = Workshop(setup)
+        self._given: dict[Future[Outcome], Workshop] = {}
         self._shared: SharedExtractor | None = None
+        self._workshops: list[Workshop] = []
 
     @property
     def idle(self) -> int:
@@ -67,15 +67,15 @@ class Together:
     def give(self, item: Input) -> None:
         """Begin with it on a thread of its own; the network is loaded for the first."""
         if self._shared is None:
-            self._shared = SharedExtractor(self._workshop.extractor, self._setup.options.batch_clips)
-        workshop = Workshop(self._setup, self._shared)
-        self._given[self._threads.submit(workshop.make, item, partial(self._seen, item))] = item
+            self._shared = SharedExtractor(Workshop(self._setup).extractor, self._setup.options.batch_clips)
+            self._workshops = [Workshop(self._setup, self._shared) for _ in range(self._setup.videos_at_once)]
+        workshop = self._workshops.pop()
+        self._given[self._threads.submit(workshop.make, item, partial(self._seen, item))] = workshop
 
     def wait(self) -> Sequence[Outcome]:
         """Those that are done, once one is."""
         done, _ = wait(self._given, return_when=FIRST_COMPLETED)
-        for future in done:
-            del self._given[future]
+        self._workshops += [self._given.pop(future) for future in done]
         return [future.result() for future in done]
 
     def close(self) -> None:

@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cltdr_cli.errors import CltdrError, FeatureError, VideoError
+from cltdr_cli.errors import CltdrError, FeatureError, OutputError, VideoError
 from cltdr_cli.extraction.claims import claimed
+from cltdr_cli.extraction.leftovers import remove_unfinished
 from cltdr_cli.features.sidecar import Recipe
 from cltdr_cli.features.store import feature_path, save, sidecar_of, why_unfinished
-from cltdr_cli.files import remove_partials
 from cltdr_cli.pipeline import Progress, VideoOptions, extract_video
 from cltdr_cli.video.inputs import Input
 from cltdr_cli.zoo.digests import known_sha256
@@ -200,13 +200,14 @@ class Workshop:
             raise FeatureError(f"{item.path} holds features already.", "Give videos.")
         if not setup.overwrite and not self._why(item):
             return Outcome(item, "kept")
-        with claimed(setup.out, feature_path(setup.out, item.video_id).stem) as mine:
+        name = feature_path(setup.out, item.video_id).stem
+        with claimed(setup.out, name) as mine:
             if not mine:
                 return Outcome(item, "busy")
             reason = self._why(item)  # another may have finished it since
             if not reason and not setup.overwrite:
                 return Outcome(item, "kept")
-            remove_partials(feature_path(setup.out, item.video_id, setup.format))
+            remove_unfinished(setup.out, name)
             return self._extracted(item, reason, on_progress)
 
     def _why(self, item: Input) -> str:
@@ -221,6 +222,8 @@ class Workshop:
                 f"{item.path} changed while it was read: {difference}.",
                 "Run again when whatever writes it has finished.",
             )
+        if not setup.out.is_dir():
+            raise OutputError(f"{setup.out}: is gone; it was there when the work began.", "Run again.")
         sequence = video.named(item.video_id).sequence
         sidecar = sidecar_of(sequence, recipe, video.timing, video.info.reader)
         save(setup.out, sequence, sidecar, setup.format)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+import signal
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cltdr_cli.errors import CltdrError, UsageError
@@ -12,13 +16,19 @@ from cltdr_cli.extraction.crew import Death, Watch
 from cltdr_cli.extraction.job import Outcome, Setup, Workshop
 from cltdr_cli.video.inputs import Input
 
+START_SECONDS = 600.0
+"""A cluster that grows takes minutes for a new machine; one that cannot give what is asked never answers."""
+
+_MOST_FALSE_STARTS = 3
+
 
 @dataclass(frozen=True)
 class RayNeeds:
     """What one actor asks the cluster for.
 
     Attributes:
-        address: Of the cluster; None starts one on this machine, or joins the one that is there.
+        address: Of the cluster, or ``auto`` for the one that this machine belongs to; None starts one on this
+            machine for this run.
         cpus: Cores.
         gpus: Share of a GPU: 0.5 lets two actors share one.
     """
@@ -31,7 +41,8 @@ class RayNeeds:
 class RayActors:
     """A fixed number of actors; one that dies, or whose machine does, is replaced.
 
-    Videos, weights and the output folder must be seen under the same paths by every machine.
+    An actor gets a video once it runs: where the cluster has room for fewer, those few do all the work. Videos,
+    weights and the output folder must be seen under the same paths by every machine.
 
     Args:
         setup: What to make.
@@ -45,11 +56,15 @@ class RayActors:
     """
 
     def __init__(self, setup: Setup, count: int, needs: RayNeeds, watch: Watch) -> None:
-        self._ray, self._setup, self._needs, self._watch = _connected(needs), setup, needs, watch
+        self._ray, self._setup, self._needs, self._watch = _connected(needs, count), _absolute(setup), needs, watch
         options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "max_restarts": 0}
         self._actor_class: Any = self._ray.remote(**options)(Workshop)
-        self._idle = [self._started() for _ in range(count)]
+        self._idle: list[Any] = []
         self._given: dict[Any, tuple[Any, Input]] = {}
+        self._starting: dict[Any, Any] = {}
+        self._false_starts, self._most_false_starts = 0, _MOST_FALSE_STARTS * count
+        for _ in range(count):
+            self._start()
 
     @property
     def idle(self) -> int:
@@ -64,42 +79,107 @@ class RayActors:
     def give(self, item: Input) -> None:
         """Send it to an idle actor."""
         actor = self._idle.pop()
-        self._given[actor.make.remote(item)] = (actor, item)
+        self._given[actor.make.remote(replace(item, path=item.path.absolute()))] = (actor, item)
         self._watch(item, 0, None)
 
     def wait(self) -> Sequence[Outcome | Death]:
-        """What became of the next video."""
-        (reference, *_), _ = self._ray.wait(list(self._given), num_returns=1)
-        actor, item = self._given.pop(reference)
-        try:
-            outcome = self._ray.get(reference)
-        except self._ray.exceptions.RayError as error:
-            self._ray.kill(actor)
-            self._idle.append(self._started())
-            return [Death(item, f"with {type(error).__name__}")]
-        self._idle.append(actor)
-        return [outcome]
+        """What became of the next video; nothing when an actor has begun.
+
+        Raises:
+            CltdrError: The cluster starts no actor.
+        """
+        waited = [*self._given, *self._starting]
+        ready, _ = self._ray.wait(waited, num_returns=1, timeout=None if self._given else START_SECONDS)
+        if not ready:
+            raise self._no_start(f"none began within {START_SECONDS / 60:.0f} minutes")
+        if ready[0] in self._starting:
+            self._welcome(ready[0])
+            return []
+        return [self._made(ready[0])]
 
     def close(self) -> None:
         """Dismiss the actors, and the cluster if it was started for this run."""
-        for actor in [*self._idle, *(actor for actor, _ in self._given.values())]:
+        for actor in [*self._idle, *self._starting.values(), *(actor for actor, _ in self._given.values())]:
             self._ray.kill(actor)
         self._ray.shutdown()
 
-    def _started(self) -> Any:
-        return self._actor_class.remote(self._setup)
+    def _start(self) -> None:
+        actor = self._actor_class.remote(self._setup)
+        self._starting[actor.__ray_ready__.remote()] = actor
+
+    def _welcome(self, reference: Any) -> None:
+        """An actor runs, or could not."""
+        actor = self._starting.pop(reference)
+        try:
+            self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            self._false_starts += 1
+            if self._false_starts >= self._most_false_starts:
+                raise self._no_start(_first_line(error)) from error
+            self._start()
+            return
+        self._false_starts = 0
+        self._idle.append(actor)
+
+    def _made(self, reference: Any) -> Outcome | Death:
+        actor, item = self._given.pop(reference)
+        try:
+            outcome: Outcome = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            self._ray.kill(actor)
+            self._start()
+            return Death(item, f"with {type(error).__name__} ({_first_line(error)})")
+        self._idle.append(actor)
+        return replace(outcome, item=item)
+
+    def _no_start(self, reason: str) -> CltdrError:
+        asked = f"{self._needs.cpus:g} cores and {self._needs.gpus:g} GPUs"
+        there = self._ray.cluster_resources()
+        return CltdrError(
+            f"Ray starts no actor: {reason}. Each asks for {asked}; the cluster has {there.get('CPU', 0):g} and "
+            f"{there.get('GPU', 0):g}.",
+            "Ask for less with --ray-cpus and --ray-gpus, or look at ray status; cltdr must be installed on every "
+            "machine.",
+        )
 
 
-def _connected(needs: RayNeeds) -> Any:
+def _absolute(setup: Setup) -> Setup:
+    """The same with paths that mean the same wherever an actor runs."""
+    files = {name: path.absolute() for name, path in setup.sources.files.items()}
+    return replace(setup, out=setup.out.absolute(), sources=replace(setup.sources, files=files))
+
+
+def _first_line(error: BaseException) -> str:
+    first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return first.strip().rstrip(".")
+
+
+def _connected(needs: RayNeeds, count: int) -> Any:
     try:
         import ray
     except ImportError as error:
         raise UsageError("--engine ray: Ray is not installed.", "pip install 'cltdr-cli[ray]'") from error
+    own: dict[str, Any] = {"num_cpus": max(1, math.ceil(count * needs.cpus)), "include_dashboard": False}
+    where: dict[str, Any] = {"address": "local", **own} if needs.address is None else {"address": needs.address}
     try:
-        ray.init(address=needs.address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+        with _own_signals():
+            ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise CltdrError(
             f"The Ray cluster {needs.address or 'of this machine'} cannot be used: {error}.",
             "ray status tells whether it runs; ray start --head begins one.",
         ) from error
     return ray
+
+
+@contextmanager
+def _own_signals() -> Generator[None]:
+    """Ray puts a handler of its own for SIGTERM, which would end the program before the actors are dismissed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

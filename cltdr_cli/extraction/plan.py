@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import time
 from collections.abc import Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cltdr_cli.errors import CltdrError, UsageError
+from cltdr_cli.errors import FeatureError, UsageError, VideoError
 from cltdr_cli.extraction.job import Setup, Stopped, Workshop
 from cltdr_cli.features.store import why_unfinished
 from cltdr_cli.pipeline import extract_video
@@ -79,10 +79,11 @@ def planned(item: Input, setup: Setup) -> Planned:
     try:
         reason = why_unfinished(setup.out, item.video_id, setup.recipe(item.path), setup.format)
         reason = reason or ("--overwrite" if setup.overwrite else "")
-        reader = open_video(item.path, setup.options.reader)
-        info = reader.info
-        reader.close()
-    except CltdrError as error:
+        if item.is_features:
+            raise FeatureError(f"{item.path} holds features already.")
+        with closing(open_video(item.path, setup.options.reader)) as reader:
+            info = reader.info
+    except (VideoError, FeatureError) as error:
         return Planned(item, "", error.message)
     frames, fps = info.frame_count, setup.options.fps or setup.spec.rate
     if info.duration_seconds and (fps or frames is None):
@@ -103,7 +104,7 @@ def frames_per_second(setup: Setup, path: Path, most_seconds: float = PROBE_SECO
         if len(seen) > 2 and seen[-1][0] - seen[1][0] > most_seconds:
             raise Stopped
 
-    with contextlib.suppress(Stopped):
+    with suppress(Stopped):
         extract_video(path, workshop.extractor, setup.options, note, workshop.flow)
     if len(seen) < 3:
         return None

@@ -6,14 +6,14 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from cltdr_cli.extraction.crew import Death, Watch
-from cltdr_cli.extraction.job import Outcome, Setup, Workshop
+from cltdr_cli.extraction.job import Outcome, Setup, Stopped, Workshop
 from cltdr_cli.video.inputs import Input
 
 TELL_SECONDS = 0.3
@@ -54,7 +54,7 @@ class Processes:
         """Send it to an idle worker; one that has died meanwhile is replaced."""
         index = next(i for i, worker in enumerate(self._workers) if worker.item is None)
         if not self._workers[index].process.is_alive():
-            self._workers[index] = self._started()
+            self._replace(index)
         worker = self._workers[index]
         worker.item = item
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # if it died just now, ``wait`` finds it
@@ -62,39 +62,44 @@ class Processes:
 
     def wait(self) -> Sequence[Outcome | Death]:
         """What the workers say next."""
-        working = {worker.pipe: index for index, worker in enumerate(self._workers) if worker.item is not None}
-        ready = connection.wait(list(working))
-        said = [self._said(working[pipe]) for pipe in ready if isinstance(pipe, Connection)]
+        working = [index for index, worker in enumerate(self._workers) if worker.item is not None]
+        ready = connection.wait([self._workers[index].pipe for index in working])
+        said = [self._said(index) for index in working if self._workers[index].pipe in ready]
         return [event for event in said if event is not None]
 
     def close(self) -> None:
-        """End the workers; those that are busy are stopped where they are."""
+        """End the workers; those that are busy leave their videos where they are."""
         for worker in self._workers:
-            if worker.item is not None:
-                worker.process.terminate()
-            worker.pipe.close()  # an idle worker ends when its pipe does
+            worker.process.terminate()
+            worker.pipe.close()
+        latest = time.monotonic() + GOODBYE_SECONDS
         for worker in self._workers:
-            worker.process.join(GOODBYE_SECONDS)
-            if worker.process.is_alive():
-                worker.process.kill()
+            _ended(worker.process, max(0.0, latest - time.monotonic()))
 
     def _started(self) -> _Worker:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(self._setup, theirs), name="cltdr-worker", daemon=True)
-        process.start()
+        with _deaf_to_ctrl_c():
+            process.start()
         theirs.close()
         return _Worker(process, ours)
+
+    def _replace(self, index: int) -> int | None:
+        """Put a new worker in the place of a dead one; returns the exit code of that."""
+        worker = self._workers[index]
+        _ended(worker.process, GOODBYE_SECONDS)
+        worker.pipe.close()
+        self._workers[index] = self._started()
+        return worker.process.exitcode
 
     def _said(self, index: int) -> Outcome | Death | None:
         worker = self._workers[index]
         assert worker.item is not None
         try:
             message = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
-            worker.process.join()
-            self._workers[index] = self._started()
-            return Death(worker.item, _cause(worker.process.exitcode))
+        except (EOFError, OSError):  # a message may break off in the middle
+            return Death(worker.item, _cause(self._replace(index)))
         if isinstance(message, Outcome):
             worker.item = None
             return message
@@ -103,8 +108,9 @@ class Processes:
 
 
 def _work(setup: Setup, pipe: Connection) -> None:
-    """A worker's life: videos come, progress and outcomes go, until the other end is gone."""
+    """A worker's life: videos come, progress and outcomes go, until the other end is gone or says stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the run itself ends its workers
+    signal.signal(signal.SIGTERM, _stop)
     workshop = Workshop(setup)
     told = 0.0
 
@@ -117,8 +123,35 @@ def _work(setup: Setup, pipe: Connection) -> None:
     try:
         while True:
             pipe.send(workshop.make(pipe.recv(), tell))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+    except (EOFError, BrokenPipeError, ConnectionResetError, Stopped):
         os._exit(0)  # nobody waits for us; threads of the decoder need not be
+
+
+def _stop(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is half-written is being removed now
+    raise Stopped
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Generator[None]:
+    """A process begun inside never hears of Ctrl-C, not even while it loads; we hear of it at the end."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # begun with the first process otherwise, and that would unblock signals
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ended(process: SpawnProcess, patience_seconds: float) -> None:
+    """Wait for the end of a process, and bring it about where it does not come."""
+    process.join(patience_seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def _cause(exit_code: int | None) -> str:

@@ -25,9 +25,6 @@ class _Order:
     clips: Tensor
     features: Future[Tensor] = field(default_factory=Future[Any])
 
-    def __len__(self) -> int:
-        return len(self.clips)
-
 
 class SharedExtractor:
     """An extractor that many threads call; a thread of its own runs the network, one batch at a time.
@@ -44,6 +41,7 @@ class SharedExtractor:
         self.spec, self.device = extractor.spec, extractor.device
         self._extractor, self._batch_clips = extractor, batch_clips
         self._orders: queue.Queue[_Order | None] = queue.Queue()
+        self._door, self._closed = threading.Lock(), False
         self._thread = threading.Thread(target=self._serve, name="cltdr-network", daemon=True)
         self._thread.start()
 
@@ -56,9 +54,13 @@ class SharedExtractor:
 
         Raises:
             ValueError: As the extractor's.
+            RuntimeError: It is closed.
         """
         order = _Order(clips)
-        self._orders.put(order)
+        with self._door:
+            if self._closed:
+                raise RuntimeError("the shared extractor is closed")
+            self._orders.put(order)
         return order.features.result()
 
     def class_head(self) -> nn.Linear | None:
@@ -67,22 +69,26 @@ class SharedExtractor:
 
     def close(self) -> None:
         """End the thread; orders that wait are served before."""
+        with self._door:
+            self._closed = True
         self._orders.put(None)
         self._thread.join()
 
     def _serve(self) -> None:
         held: _Order | None = None
-        while (first := held or self._orders.get()) is not None:
-            held, together = None, [first]
-            while sum(map(len, together)) < self._batch_clips:
-                following = self._following()
-                if following is None:
-                    break
-                if sum(map(len, together)) + len(following) > self._batch_clips:
-                    held = following
-                    break
-                together.append(following)
+        while (first := self._orders.get() if held is None else held) is not None:
+            together, held = self._company(first)
             self._encode(together)
+
+    def _company(self, first: _Order) -> tuple[list[_Order], _Order | None]:
+        """An order with those that follow soon and fit into its batch, and one that came and did not fit."""
+        together, count = [first], len(first.clips)
+        while count < self._batch_clips and (following := self._following()) is not None:
+            count += len(following.clips)
+            if count > self._batch_clips:
+                return together, following
+            together.append(following)
+        return together, None
 
     def _following(self) -> _Order | None:
         """The next order, if it comes soon; an end is put back for the loop to find."""
@@ -99,10 +105,13 @@ class SharedExtractor:
 
         try:
             clips = together[0].clips if len(together) == 1 else torch.cat([order.clips for order in together])
-            parts = self._extractor.encode(clips).split([len(order) for order in together])
-        except Exception as error:  # belongs to those who gave the clips
-            for order in together:
-                order.features.set_exception(error)
+            parts = self._extractor.encode(clips).split([len(order.clips) for order in together])
+        except BaseException as error:  # whatever it is, it belongs to one who gave clips, and waits for an answer
+            if len(together) == 1:
+                together[0].features.set_exception(error)
+                return
+            for order in together:  # alone, to find whose it is
+                self._encode([order])
             return
         for order, features in zip(together, parts, strict=True):
             order.features.set_result(features)

@@ -8,6 +8,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from cltdr_cli.errors import OutputError
+
 MEMORY_BYTES = 64 << 20
 """Two hours of two-stream I3D at stride 4 are 440 MB; memory shall not grow with the length of a video."""
 
@@ -30,7 +32,7 @@ class RowSpool:
         """Take the next rows ``[N, C]``.
 
         Raises:
-            OSError: The temporary folder is full.
+            OutputError: The system's temporary folder takes no more.
         """
         self._shape = (self._shape[0] + len(rows), rows.shape[1])
         self._held.append(rows)
@@ -49,8 +51,15 @@ class RowSpool:
 
     def _pour(self) -> None:
         """What is held goes to the end of the file, which has no name and vanishes with its last user."""
-        self._file = self._file or tempfile.TemporaryFile(prefix="cltdr-")  # noqa: SIM115 # the array closes it
-        for rows in self._held:
-            self._file.write(np.ascontiguousarray(rows, np.float32).data)
-        self._file.flush()
+        try:
+            self._file = self._file or tempfile.TemporaryFile(prefix="cltdr-")  # noqa: SIM115 # the array closes it
+            for rows in self._held:
+                self._file.write(np.ascontiguousarray(rows, np.float32).data)
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(
+                f"{tempfile.gettempdir()}: cannot be written: {error.strerror or error}; the features of a long "
+                "video wait there",
+                "free some space there, or name a larger folder in the environment variable TMPDIR",
+            ) from error
         self._held, self._held_bytes = [], 0

@@ -1,0 +1,32 @@
+"""What killed programs left in a folder of features: unfinished files and locks that nobody holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cltdr_cli.extraction.claims import claimed, claimed_names
+from cltdr_cli.features.formats import WRITERS
+from cltdr_cli.features.sidecar import sidecar_path
+from cltdr_cli.files import remove_partials
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove them all; what a living program works on is left alone.
+
+    Unfinished files are made under a claim only, so each has a lock file beside it.
+
+    Raises:
+        OutputError: The folder takes no files.
+    """
+    for name in claimed_names(folder):
+        with claimed(folder, name) as mine:
+            if mine:
+                remove_unfinished(folder, name)
+
+
+def remove_unfinished(folder: Path, name: str) -> None:
+    """Remove the unfinished files of one name, in every format; only for the holder of its claim."""
+    remove_partials(folder / name)
+    for path in (folder / f"{name}{form.suffix}" for form in WRITERS.values()):
+        remove_partials(path)
+    remove_partials(sidecar_path(folder / f"{name}.npy"))
