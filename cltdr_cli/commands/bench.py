@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Debug, Device, Preset, Quiet, resolve_device
+from cltdr_cli.commands.options import (
+    Backend,
+    BatchSize,
+    Debug,
+    Device,
+    Precision,
+    Preset,
+    Quiet,
+    Reader,
+    resolve_device,
+)
 from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +82,44 @@ def localizer(
         for part, *seconds, ratio in item.rows()
     ]
     console.table(title, _LOCALIZER_COLUMNS, rows)
+
+
+@app.command()
+def extract(
+    extractor: Annotated[
+        list[str], typer.Option(help="cltdr extractors lists them; repeatable.", metavar="NAME")
+    ] = ["i3d-rgb"],  # noqa: B006 - typer copies it
+    video: Annotated[
+        Path | None, typer.Option(help="What to work on. [default: a drawn video]", show_default=False)
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Of the video, at most.", min=1)] = 10.0,
+    ways: Annotated[
+        bool, typer.Option("--ways", help="Also every backend and precision beside the plain network.")
+    ] = False,
+    flow: Annotated[Literal["tvl1", "raft"], typer.Option(help="For i3d and i3d-flow.")] = "tvl1",
+    precision: Precision = "fp32",
+    backend: Backend = "torch",
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the network first.")] = False,
+    batch_size: BatchSize = 8,
+    reader: Reader = "auto",
+    runs: Runs = 3,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Time extraction by stage, seconds per minute of video: decoding, flow, transfer, network, writing.
+
+    The networks have random weights: speed does not depend on what they have learned. "whole" is all stages at
+    once, as extract-features runs them; "of slowest" is whole over the slowest stage.
+    """
+    from cltdr_cli.commands.bench_extraction import bench_stages, bench_ways
+    from cltdr_cli.pipeline import VideoOptions
+
+    options = VideoOptions(reader=reader, end_seconds=seconds, batch_clips=batch_size)
+    place = resolve_device(device)
+    bench_stages(extractor, video, options, place, (backend, precision, compiled), flow, runs)
+    if ways:
+        bench_ways(extractor, place, batch_size, runs)
 
 
 @app.command("eval")

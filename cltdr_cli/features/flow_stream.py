@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cltdr_cli.errors import UsageError, VideoError
 from cltdr_cli.video.frames import FrameBatch
+from cltdr_cli.video.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from cltdr_cli.features.extract import TimedFrames
@@ -69,9 +70,14 @@ class FlowFrames:
     def __iter__(self) -> Iterator[FrameBatch]:
         """Batches ``[N, H, W, 2]`` of flow, or ``[N, H, W, 5]`` of RGB followed by flow.
 
+        They are made on a thread of their own, one batch ahead, so that flow and network work at the same time.
+
         Raises:
             VideoError: There are fewer than two frames; or what the stream itself raises.
         """
+        return read_ahead(self._made(), 1)
+
+    def _made(self) -> Generator[FrameBatch, None, None]:
         held: FrameBatch | None = None
         has_pairs = False
         for batch in self._stream:
