@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from cltdr_cli.errors import FeatureError
+from cltdr_cli.errors import FeatureError, UsageError
 from cltdr_cli.segments import Detections, VideoResult
 from cltdr_cli.timeline import FeatureSequence
 
 if TYPE_CHECKING:
     from cltdr_cli.inference.fusion import VideoScores
     from cltdr_cli.video.frames import FrameTiming, VideoInfo
+    from extractors.dense import DenseEncoder
     from extractors.flow import FlowEngine
     from extractors.spec import Extractor
 
@@ -111,6 +112,7 @@ def extract_video(
     stride, window = options.stride_frames or spec.stride_frames, options.window_frames or spec.window_frames
     check_extraction(spec, stride_frames=stride, window_frames=window, batch_clips=options.batch_clips)
     check_flow(spec, flow)
+    encoder = _dense(extractor, stride, window) if options.dense else None
     stream_fps = options.fps or spec.rate
     reader = open_video(path, options.reader)
     try:
@@ -121,20 +123,38 @@ def extract_video(
             end_seconds=options.end_seconds,
             strict=options.strict,
         )
-        features, timing = extract_features(
-            with_flow(stream, spec, flow),
-            extractor,
-            stride_frames=stride,
-            window_frames=window,
-            batch_clips=options.batch_clips,
-            on_progress=_counted(on_progress, reader.info, stream_fps, options),
-        )
+        seen, note = with_flow(stream, spec, flow), _counted(on_progress, reader.info, stream_fps, options)
+        if encoder is not None:
+            from cltdr_cli.features.dense import extract_dense
+
+            features, timing = extract_dense(seen, encoder, on_progress=note)
+        else:
+            features, timing = extract_features(
+                seen,
+                extractor,
+                stride_frames=stride,
+                window_frames=window,
+                batch_clips=options.batch_clips,
+                on_progress=note,
+            )
     finally:
         reader.close()
     sequence = to_sequence(
         features, timing, stride_frames=stride, window_frames=window, video_id=path.stem, extractor=spec.name
     )
     return ExtractedVideo(sequence, timing, reader.info)
+
+
+def _dense(extractor: Extractor, stride_frames: int, window_frames: int) -> DenseEncoder:
+    from cltdr_cli.features.dense import check_dense_extraction
+    from extractors.dense import DenseEncoder
+    from extractors.frozen import FrozenExtractor
+    from extractors.openvino_backend import OpenVinoExtractor
+
+    check_dense_extraction(extractor.spec, stride_frames=stride_frames, window_frames=window_frames)
+    if not isinstance(extractor, FrozenExtractor | OpenVinoExtractor):
+        raise UsageError("--dense: videos cannot share a network in dense form.", "Leave --at-once out.")
+    return DenseEncoder(extractor, stride_frames)
 
 
 def _counted(

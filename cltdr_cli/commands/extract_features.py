@@ -102,7 +102,7 @@ def extract_features(
 
     from cltdr_cli.commands.extraction import Engine, ExtractionRun
     from cltdr_cli.commands.models import model_sources
-    from cltdr_cli.extraction.job import Setup
+    from cltdr_cli.extraction.setup import Setup
     from cltdr_cli.pipeline import VideoOptions
 
     named = [value if "=" in value else f"{extractor}={value}" for value in weights]

@@ -7,22 +7,30 @@ import statistics
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cltdr_cli import console, errors
 from cltdr_cli.commands.extraction_progress import watched
 from cltdr_cli.errors import CltdrError, UsageError, VideoError
 from cltdr_cli.extraction.crew import Crew, Watch, outcomes
 from cltdr_cli.extraction.failures import FailureList
-from cltdr_cli.extraction.job import Outcome, Setup
+from cltdr_cli.extraction.job import Outcome
 from cltdr_cli.extraction.leftovers import remove_leftovers
 from cltdr_cli.extraction.plan import Planned, Shard, frames_per_second, planned
+from cltdr_cli.extraction.setup import Setup
+from cltdr_cli.features.calibration import MOST_VIDEOS
+from cltdr_cli.features.dense import check_dense_extraction
 from cltdr_cli.features.extract import check_extraction
 from cltdr_cli.files import check_writable_folder
 from cltdr_cli.plain_text import clock_time
 from cltdr_cli.video.inputs import Input, Inputs, find_inputs
+from cltdr_cli.zoo.extractors import check_backend
+
+if TYPE_CHECKING:
+    from extractors.spec import ExtractorSpec
 
 _MOST_PROBES = 3
 """Videos that a dry run tries, until one tells how fast the work goes."""
@@ -86,16 +94,20 @@ class ExtractionRun:
             UsageError: No such extractor or option, a window it cannot take, or a wrong shard.
         """
         spec, options = _checked_spec(setup), setup.options
-        check_extraction(
-            spec,
-            stride_frames=options.stride_frames or spec.stride_frames,
-            window_frames=options.window_frames or spec.window_frames,
-            batch_clips=options.batch_clips,
-        )
+        check_backend(setup.sources)
+        stride = options.stride_frames or spec.stride_frames
+        window = options.window_frames or spec.window_frames
+        check_extraction(spec, stride_frames=stride, window_frames=window, batch_clips=options.batch_clips)
+        if options.dense:
+            check_dense_extraction(spec, stride_frames=stride, window_frames=window)
+            if setup.is_int8 or setup.videos_at_once > 1:
+                raise UsageError("--dense goes with neither int8 nor --at-once.", "Leave one of them out.")
         part = Shard.parse(shard)
         inputs = find_inputs(words, suffixes)
         for text in inputs.notices:
             console.notice(text)
+        first = tuple(item.path for item in inputs.files[:MOST_VIDEOS])  # of all shards, which so calibrate alike
+        setup = replace(setup, calibration_videos=first if setup.is_int8 else ())
         return cls(inputs, setup, engine, part)
 
     @property
@@ -187,7 +199,7 @@ class ExtractionRun:
         return None
 
 
-def _checked_spec(setup: Setup):  # noqa: ANN202  # the record's type would import torch's room for a name
+def _checked_spec(setup: Setup) -> ExtractorSpec:
     """The extractor's conventions under the option that was named.
 
     Raises:

@@ -9,7 +9,8 @@ from functools import partial
 from threading import Event
 
 from cltdr_cli.extraction.crew import Watch
-from cltdr_cli.extraction.job import Outcome, Setup, Stopped, Workshop
+from cltdr_cli.extraction.job import Outcome, Stopped, Workshop
+from cltdr_cli.extraction.setup import Setup
 from cltdr_cli.features.batching import SharedExtractor
 from cltdr_cli.video.inputs import Input
 

@@ -6,117 +6,26 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cltdr_cli.errors import CltdrError, FeatureError, OutputError, VideoError
 from cltdr_cli.extraction.claims import claimed
 from cltdr_cli.extraction.leftovers import remove_unfinished
-from cltdr_cli.features.sidecar import Recipe
+from cltdr_cli.extraction.setup import Setup
 from cltdr_cli.features.store import feature_path, save, sidecar_of, why_unfinished
-from cltdr_cli.pipeline import Progress, VideoOptions, extract_video
+from cltdr_cli.pipeline import Progress, extract_video
 from cltdr_cli.video.inputs import Input
-from cltdr_cli.zoo.digests import known_sha256
-from cltdr_cli.zoo.extractors import (
-    ModelSources,
-    extractor_record,
-    load_extractor,
-    weights_file,
-    weights_files,
-)
-from cltdr_cli.zoo.flow import RAFT_WEIGHTS, load_flow
+from cltdr_cli.zoo.extractors import load_extractor
+from cltdr_cli.zoo.flow import load_flow
 
 if TYPE_CHECKING:
     from extractors.flow import FlowEngine
-    from extractors.spec import Extractor, ExtractorSpec
+    from extractors.spec import Extractor
 
 Status = Literal["made", "kept", "failed", "busy", "fatal"]
 
 
 _REPORT = "Run it alone with --debug, and report what it prints."
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What decides how features are made and where they go; plain values, so that it travels to other processes.
-
-    Attributes:
-        extractor: Name of the extractor.
-        sources: Where its weights come from and how it runs.
-        options: How videos are read.
-        out: Folder of the feature files.
-        format: Kind of the feature files.
-        overwrite: Whether finished files are made again.
-        threads: Threads of PyTorch in one worker; None leaves its choice.
-        videos_at_once: Videos whose clips go through the network together.
-    """
-
-    extractor: str
-    sources: ModelSources
-    options: VideoOptions
-    out: Path
-    format: str = "npy"
-    overwrite: bool = False
-    threads: int | None = None
-    videos_at_once: int = 1
-
-    @property
-    def spec(self) -> ExtractorSpec:
-        """The conventions of the extractor, under the option that was named."""
-        return extractor_record(self.extractor).with_option(self.sources.option)
-
-    @property
-    def flow(self) -> str | None:
-        """Name of the optical flow; None for extractors that look at RGB only."""
-        return None if self.spec.modality == "rgb" else self.sources.flow or "tvl1"
-
-    def ready(self) -> Setup:
-        """The same with every file of weights found (or fetched, where that is allowed) here and now.
-
-        Raises:
-            WeightsError: They are missing or damaged.
-        """
-        files = weights_files(self.extractor, self.sources)
-        if self.flow == "raft":
-            files[RAFT_WEIGHTS] = weights_file(RAFT_WEIGHTS, RAFT_WEIGHTS, self.sources)
-        return replace(self, sources=replace(self.sources, files={**self.sources.files, **files}, fetch=_nothing))
-
-    def recipe(self, path: Path) -> Recipe:
-        """What the feature file of a video is to be made of and how.
-
-        Raises:
-            VideoError: The video cannot be looked at.
-            WeightsError: The weights are missing.
-        """
-        spec, options, sources = self.spec, self.options, self.sources
-        try:
-            facts = path.stat()
-        except OSError as error:
-            raise VideoError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
-        return Recipe(
-            extractor=spec.name,
-            weights_digest=self._digest or None,
-            transform=spec.transform,
-            layer=spec.layer,
-            precision=sources.precision,
-            stride_frames=options.stride_frames or spec.stride_frames,
-            window_frames=options.window_frames or spec.window_frames,
-            requested_fps=options.fps or spec.rate,
-            source=path.name,
-            source_size=facts.st_size,
-            source_mtime=facts.st_mtime,
-            flow=self.flow,
-            flow_transform=self._flow_transform,
-        )
-
-    @cached_property
-    def _flow_transform(self) -> str | None:
-        return load_flow(self.flow, self.sources).describe() if self.flow else None
-
-    @cached_property
-    def _digest(self) -> str:
-        files = weights_files(self.extractor, self.sources).values()
-        return "+".join(known_sha256(path) for path in files)
 
 
 @dataclass(frozen=True)
@@ -164,7 +73,7 @@ class Workshop:
             import torch
 
             torch.set_num_threads(self.setup.threads)
-        return self.shared or load_extractor(self.setup.extractor, self.setup.sources).extractor
+        return self.shared or _loaded(self.setup)
 
     @cached_property
     def flow(self) -> FlowEngine | None:
@@ -231,14 +140,19 @@ class Workshop:
         return Outcome(item, "made", reason, warnings=video.warnings, frames=frames)
 
 
+def _loaded(setup: Setup) -> Extractor:
+    found = load_extractor(setup.extractor, setup.sources).extractor
+    if not setup.is_int8:
+        return found
+    from cltdr_cli.features.calibration import calibrated_extractor
+    from extractors.openvino_backend import OpenVinoExtractor
+
+    assert isinstance(found, OpenVinoExtractor)  # int8 is computed by nothing else
+    return calibrated_extractor(found, setup.drawn_calibration())
+
+
 class Stopped(BaseException):
     """The run is over; raised by a progress callback to end the work on a video."""
-
-
-def _nothing(name: str) -> Path:
-    from cltdr_cli.errors import WeightsError
-
-    raise WeightsError(f"The weights {name} were not found before the work began.", "Report this: it is a fault.")
 
 
 def _unexpected(item: Input, error: Exception) -> str:

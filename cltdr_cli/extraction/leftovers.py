@@ -7,17 +7,19 @@ from pathlib import Path
 from cltdr_cli.extraction.claims import claimed, claimed_names
 from cltdr_cli.features.formats import WRITERS
 from cltdr_cli.features.sidecar import sidecar_path
-from cltdr_cli.files import remove_partials
+from cltdr_cli.files import PROBE_NAME, remove_partials
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove them all; what a living program works on is left alone.
 
-    Unfinished files are made under a claim only, so each has a lock file beside it.
+    Unfinished files are made under a claim only, so each has a lock file beside it; but for that which is made
+    to try the folder.
 
     Raises:
         OutputError: The folder takes no files.
     """
+    remove_partials(folder / PROBE_NAME)
     for name in claimed_names(folder):
         with claimed(folder, name) as mine:
             if mine:

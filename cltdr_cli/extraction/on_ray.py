@@ -13,7 +13,8 @@ from typing import Any
 
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.extraction.crew import Death, Watch
-from cltdr_cli.extraction.job import Outcome, Setup, Workshop
+from cltdr_cli.extraction.job import Outcome, Workshop
+from cltdr_cli.extraction.setup import Setup
 from cltdr_cli.video.inputs import Input
 
 START_SECONDS = 600.0

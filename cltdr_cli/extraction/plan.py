@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import FeatureError, UsageError, VideoError
-from cltdr_cli.extraction.job import Setup, Stopped, Workshop
+from cltdr_cli.extraction.job import Stopped, Workshop
+from cltdr_cli.extraction.setup import Setup
 from cltdr_cli.features.store import why_unfinished
 from cltdr_cli.pipeline import extract_video
 from cltdr_cli.video.inputs import Input

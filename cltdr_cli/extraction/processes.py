@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from cltdr_cli.extraction.crew import Death, Watch
-from cltdr_cli.extraction.job import Outcome, Setup, Stopped, Workshop
+from cltdr_cli.extraction.job import Outcome, Stopped, Workshop
+from cltdr_cli.extraction.setup import Setup
 from cltdr_cli.video.inputs import Input
 
 TELL_SECONDS = 0.3

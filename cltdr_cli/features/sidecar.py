@@ -37,6 +37,7 @@ class Recipe:
         source_mtime: Its modification time, seconds since 1970.
         flow: Name of the optical flow; None where the extractor looks at none, or in files of older versions.
         flow_transform: How the flow was computed, in words.
+        calibration: Digest of the clips on which an ``int8`` network was calibrated.
     """
 
     extractor: str
@@ -54,6 +55,7 @@ class Recipe:
     clip_seconds: tuple[float | None, float | None] = (None, None)
     flow: str | None = None
     flow_transform: str | None = None
+    calibration: str | None = None
 
     def difference(self, other: Recipe) -> str:
         """What is not the same, in words; empty where all is. A renamed source is the same source."""
@@ -241,11 +243,12 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "array_sha256": _or_none(_text),
     "flow": _or_none(_text),
     "flow_transform": _or_none(_text),
+    "calibration": _or_none(_text),
     "file_format": _text,
 }
 """Every key of the file, and what its value must be."""
 
 _OPTIONAL = {
     "backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds", "array_sha256",
-    "file_format", "flow", "flow_transform",
+    "calibration", "file_format", "flow", "flow_transform",
 }  # fmt: skip
