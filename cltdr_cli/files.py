@@ -23,6 +23,9 @@ _HINTS = {
 }
 """What to do about errors that only the disk can have raised."""
 
+PROBE_NAME = "cltdr"
+"""Name of a file that is only tried."""
+
 PARTIAL_SUFFIX = ".part"
 """Ending of unfinished files; whatever bears it may be deleted when no program runs."""
 
@@ -99,7 +102,7 @@ def check_writable_folder(folder: Path) -> None:
         OutputError: It is a file, cannot be created, or takes no files.
     """
     with _explained(folder):
-        _new_partial(folder / "cltdr").unlink()
+        _new_partial(folder / PROBE_NAME).unlink(missing_ok=True)  # another program may clear away leftovers
 
 
 def remove_partials(path: Path) -> None:

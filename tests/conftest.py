@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from extraction_runs import Server, extraction, looped, outputs
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -60,3 +62,30 @@ def sample_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("video") / "drawn.mp4"
     write_video(path, draw_script("test", 7, 1, duration_seconds=3.0))
     return path
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Runs of the command line as processes of their own, begun at once."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def films(sample_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four videos of 21 seconds, whose features take a good part of a second each."""
+    folder = tmp_path_factory.mktemp("films")
+    first = looped(sample_video, folder / "a.mp4", 7)
+    for name in "bcd":
+        shutil.copy(first, folder / f"{name}.mp4")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(server: Server, films: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What an undisturbed run makes of ``films``: feature files and sidecars by name."""
+    out = tmp_path_factory.mktemp("whole")
+    done = server.run(*extraction(films, out=out))
+    assert done.code == 0, done.said
+    return outputs(out)

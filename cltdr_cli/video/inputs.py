@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
+from cltdr_cli.plain_text import safe_file_name
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -240,9 +241,9 @@ def _with_unique_ids(found: Iterable[Path | FailedInput]) -> Inputs:
             continue
         video_id = _free_id(entry, owners)
         if video_id != entry.stem:
-            owner = owners[entry.stem.casefold()]
+            owner = owners[_file_key(entry.stem)]
             notices.append(f"{entry} and {owner} share a name; results of {entry} are named {video_id}.")
-        owners[video_id.casefold()] = entry
+        owners[_file_key(video_id)] = entry
         entries.append(Input(entry, video_id, entry.suffix.lower() in FEATURE_SUFFIXES))
     return Inputs(tuple(entries), tuple(notices))
 
@@ -250,5 +251,11 @@ def _with_unique_ids(found: Iterable[Path | FailedInput]) -> Inputs:
 def _free_id(path: Path, owners: dict[str, Path]) -> str:
     """The stem; where it is taken, with the folder's name before it or a number behind it."""
     named = [path.stem, f"{path.resolve().parent.name}_{path.stem}"]
-    numbered = (f"{path.stem}_{number}" for number in range(2, len(owners) + 3))
-    return next(name for name in (*named, *numbered) if name.casefold() not in owners)
+    numbers = range(2, len(owners) + 3)
+    numbered = [f"{stem}_{number}" for stem in (path.stem, path.stem[:40]) for number in numbers]
+    return next(name for name in (*named, *numbered) if _file_key(name) not in owners)
+
+
+def _file_key(video_id: str) -> str:
+    """The same for ids whose results would go into the same file: letters may be capital, or none for files."""
+    return safe_file_name(video_id).casefold()
