@@ -21,7 +21,8 @@ from extractors.preprocess import prepare_frames
 from extractors.spec import ExtractorSpec
 
 if TYPE_CHECKING:
-    from openvino import CompiledModel, Model
+    from numpy.typing import NDArray
+    from openvino import InferRequest, Model
 
 PRECISIONS = ("fp32", "int8")
 MOST_CLIPS_AT_ONCE = 8
@@ -88,32 +89,34 @@ class OpenVinoNetwork:
         self._core = imported_openvino().Core()
         self._graph_of = graph_of
         self._threads = threads or torch.get_num_threads()
-        self._compiled: dict[Shape, CompiledModel] = {}
+        self._requests: dict[Shape, list[InferRequest]] = {}
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """``[B, *shape]`` to ``[B, ...]`` float32, each input on its own."""
-        from openvino import AsyncInferQueue
+        """``[B, *shape]`` to ``[B, ...]`` float32, each input on its own.
 
-        compiled = self._for_shape(tuple(inputs.shape[1:]))
-        answers: list[Any] = [None] * len(inputs)
-
-        def keep(request: Any, index: int) -> None:
-            answers[index] = request.get_output_tensor(0).data.copy()
-
-        queue = AsyncInferQueue(compiled, compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        queue.set_callback(keep)
-        singles = [single.contiguous().numpy() for single in inputs.float().split(1)]
-        for index, single in enumerate(singles):
-            queue.start_async({0: single}, index, share_inputs=True)
-        queue.wait_all()
+        No Python object is handed to OpenVINO's threads, neither callback nor shared array: one that they let go
+        of while a graph is deleted would wait for ever for the interpreter that waits for them.
+        """
+        requests = self._for_shape(tuple(inputs.shape[1:]))
+        answers: list[NDArray[np.float32]] = []
+        for index, single in enumerate(inputs.float().split(1)):
+            request = requests[index % len(requests)]
+            if index >= len(requests):
+                answers.append(_answer(request))
+            request.get_input_tensor(0).data[:] = single.numpy()
+            request.start_async()
+        for index in range(len(answers), len(inputs)):
+            answers.append(_answer(requests[index % len(requests)]))
         return torch.from_numpy(np.concatenate(answers))
 
-    def _for_shape(self, shape: Shape) -> CompiledModel:
-        if shape not in self._compiled:
-            while len(self._compiled) >= KEPT_SHAPES:
-                del self._compiled[next(iter(self._compiled))]
-            self._compiled[shape] = self._core.compile_model(self._graph_of(shape), "CPU", self._settings())
-        return self._compiled[shape]
+    def _for_shape(self, shape: Shape) -> list[InferRequest]:
+        if shape not in self._requests:
+            while len(self._requests) >= KEPT_SHAPES:
+                del self._requests[next(iter(self._requests))]
+            compiled = self._core.compile_model(self._graph_of(shape), "CPU", self._settings())
+            count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+            self._requests[shape] = [compiled.create_infer_request() for _ in range(count)]
+        return self._requests[shape]
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -123,6 +126,12 @@ class OpenVinoNetwork:
             "INFERENCE_NUM_THREADS": self._threads,
             "CACHE_DIR": "",
         }
+
+
+def _answer(request: InferRequest) -> NDArray[np.float32]:
+    """What a request computes ``[1, ...]``, when it is done."""
+    request.wait()
+    return request.get_output_tensor(0).data.copy()
 
 
 class OpenVinoExtractor:

@@ -49,7 +49,8 @@ def calibrated(extractor: OpenVinoExtractor, clips: Tensor) -> OpenVinoExtractor
     check_length(clips, extractor.spec)
     samples = [crop for clip in clips.float().split(1) for crop in crops(clip, extractor.spec)]
     shape = tuple(samples[0].shape[1:])
-    model = _quantised(exported(extractor.network, shape), samples)
+    transformer = extractor.spec.name.startswith("videomae")
+    model = _quantised(exported(extractor.network, shape), samples, transformer=transformer)
 
     def graph_of(wanted: Shape) -> Model:
         if wanted != shape:
@@ -67,17 +68,15 @@ def calibration_digest(clips: Tensor) -> str:
     return digest.hexdigest()[:16]
 
 
-def _quantised(model: Model, samples: list[Tensor]) -> Any:
+def _quantised(model: Model, samples: list[Tensor], *, transformer: bool) -> Any:
     nncf = _imported_nncf()
     inputs = [sample.contiguous().numpy() for sample in samples]
+    if transformer:
+        settings: dict[str, Any] = {"model_type": nncf.ModelType.TRANSFORMER}
+    else:  # biases corrected layer by layer, on what the quantised layers before really give
+        settings = {"fast_bias_correction": False, "advanced_parameters": _whole_ranges()}
     with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws progress bars where results are printed
-        return nncf.quantize(
-            model,
-            nncf.Dataset(inputs),
-            subset_size=len(inputs),
-            fast_bias_correction=False,  # layer by layer on what the quantised layers before really give
-            advanced_parameters=_whole_ranges(),
-        )
+        return nncf.quantize(model, nncf.Dataset(inputs), subset_size=len(inputs), **settings)
 
 
 def _whole_ranges() -> Any:
