@@ -137,8 +137,8 @@ class ExtractionRun:
         for failure in self.inputs.failures:
             self._fail(failure.word, failure.error)
         if self.files:
-            self.setup = self.setup.ready()
             with _orderly_end():
+                self.setup = self.setup.ready()
                 self._work_through()
         self.failures.end()
         made, kept, failed = self.counts["made"], self.counts["kept"], self.counts["failed"]

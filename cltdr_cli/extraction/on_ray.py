@@ -64,6 +64,10 @@ class RayActors:
         self._given: dict[Any, tuple[Any, Input]] = {}
         self._starting: dict[Any, Any] = {}
         self._false_starts, self._most_false_starts = 0, _MOST_FALSE_STARTS * count
+        if needs.address is None and needs.gpus > self._ray.cluster_resources().get("GPU", 0):
+            problem = self._no_start("this machine has not that much")
+            self._ray.shutdown()
+            raise problem
         for _ in range(count):
             self._start()
 
@@ -147,7 +151,9 @@ class RayActors:
 def _absolute(setup: Setup) -> Setup:
     """The same with paths that mean the same wherever an actor runs."""
     files = {name: path.absolute() for name, path in setup.sources.files.items()}
-    return replace(setup, out=setup.out.absolute(), sources=replace(setup.sources, files=files))
+    first = tuple(path.absolute() for path in setup.calibration_videos)
+    sources = replace(setup.sources, files=files)
+    return replace(setup, out=setup.out.absolute(), sources=sources, calibration_videos=first)
 
 
 def _first_line(error: BaseException) -> str:
