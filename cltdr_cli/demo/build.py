@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,15 +170,12 @@ class Build:
         return found
 
     def extract(self) -> None:
-        """Features of all videos by ``cltdr extract-features``, in as many shards as there are workers."""
-        count = self.plan.workers
+        """Features of all videos by ``cltdr extract-features``."""
         self.tell("extracting features")
         weights = bundled_file(self.folder, EXTRACTOR)
         words = ["extract-features", str(self.world / "videos"), "--extractor", "demo", "--weights", str(weights)]
         words += ["--out", str(self.features), "--device", "cpu", "--quiet", "--batch-size", "16"]
-        shards = [_started([*words, "--shard", f"{shard}/{count}"]) for shard in range(1, count + 1)]
-        for shard in shards:
-            _finished(shard)
+        _run([*words, "--workers", str(self.plan.workers)])
 
     def localizer(self, variant: str, seed: int) -> Path:
         """The run folder of one localizer, trained by ``cltdr train`` unless it is finished."""
@@ -187,9 +187,14 @@ class Build:
             words += ["--train-split", "train", "--device", "cpu", "--quiet"]
             words += [word for setting in self._settings(variant) for word in ("--set", setting)]
             words += ["--resume"] if (run / "resume.pt").is_file() else []
-            _finished(_started(words))
+            _run(words, threads=self._threads)
             write_text(run / "finished", "")
         return run
+
+    @property
+    def _threads(self) -> int:
+        """Of each localizer's training; together they take the cores that there are."""
+        return max(1, (os.cpu_count() or 1) // self.plan.workers)
 
     def _settings(self, variant: str) -> tuple[str, ...]:
         return self.plan.localizer_settings + VARIANTS[variant]
@@ -200,7 +205,7 @@ class Build:
         words = ["eval", "--dataset", "custom", "--annotations", str(self.world / ANNOTATIONS_FILE)]
         words += ["--split", split, "--features", str(self.features), "--device", "cpu", "--quiet"]
         words += ["--checkpoint", str(run / "last.safetensors"), "--json-out", str(scores)]
-        _finished(_started(words))
+        _run(words)
         return json.loads(scores.read_text(encoding="utf-8"))
 
     def measure(self, variants: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
@@ -208,6 +213,8 @@ class Build:
         from cltdr_cli.demo.baseline import measured_baseline
 
         seeds = self.plan.localizer_seeds if len(variants) > 1 else self.plan.localizer_seeds[:1]
+        with ThreadPoolExecutor(self.plan.workers) as several:  # small networks: each is as fast on one core
+            list(several.map(lambda job: self.localizer(*job), product(variants, seeds)))
         rows = {
             name: {str(seed): self.score(self.localizer(name, seed), "test") for seed in seeds}
             for name in variants
@@ -254,14 +261,15 @@ def smaller(plan: BuildPlan, videos: int, steps: int) -> BuildPlan:
     )
 
 
-def _started(words: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "cltdr_cli", *words])
+def _run(words: list[str], threads: int | None = None) -> None:
+    """One command of the house, in a process of its own.
 
-
-def _finished(process: subprocess.Popen[bytes]) -> None:
-    if process.wait() != 0:
-        assert isinstance(process.args, list)
-        command = " ".join(["cltdr", *map(str, process.args[3:])])
+    Raises:
+        CltdrError: It failed.
+    """
+    environment = os.environ if threads is None else {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    if subprocess.run([sys.executable, "-m", "cltdr_cli", *words], env=environment, check=False).returncode != 0:
+        command = " ".join(["cltdr", *words])
         raise CltdrError(f"this stage of the build failed: {command}", "Its own message stands above.")
 
 
