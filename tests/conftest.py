@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -67,6 +68,8 @@ def sample_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Runs of the command line as processes of their own, begun at once."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system forks no processes")
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
     server.close()
