@@ -139,7 +139,7 @@ class DenseEncoder:
         self._network = DenseI3D(network, self.fine_stride_frames)
         self._openvino: OpenVinoNetwork | None = None
         if isinstance(extractor, OpenVinoExtractor):
-            self._openvino = OpenVinoNetwork(partial(exported, self._network))
+            self._openvino = OpenVinoNetwork(partial(exported, self._network), one_by_one=True)
 
     def prepare(self, frames: Tensor) -> Tensor:
         """Uint8 frames ``[N, H, W, C]`` to network input ``[N, C, 224, 224]`` float32 on the device."""

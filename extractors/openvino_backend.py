@@ -83,12 +83,16 @@ class OpenVinoNetwork:
     Args:
         graph_of: Gives the graph for one input of a shape.
         threads: Processor threads; PyTorch's number by default.
+        one_by_one: Whether inputs come singly, so that all threads work on one.
     """
 
-    def __init__(self, graph_of: Callable[[Shape], Model], threads: int | None = None) -> None:
+    def __init__(
+        self, graph_of: Callable[[Shape], Model], threads: int | None = None, *, one_by_one: bool = False
+    ) -> None:
         self._core = imported_openvino().Core()
         self._graph_of = graph_of
         self._threads = threads or torch.get_num_threads()
+        self._hint = "LATENCY" if one_by_one else "THROUGHPUT"
         self._requests: dict[Shape, list[InferRequest]] = {}
 
     def __call__(self, inputs: Tensor) -> Tensor:
@@ -121,7 +125,7 @@ class OpenVinoNetwork:
     def _settings(self) -> dict[str, Any]:
         return {
             "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "THROUGHPUT",
+            "PERFORMANCE_HINT": self._hint,
             "PERFORMANCE_HINT_NUM_REQUESTS": MOST_CLIPS_AT_ONCE,
             "INFERENCE_NUM_THREADS": self._threads,
             "CACHE_DIR": "",
