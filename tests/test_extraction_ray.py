@@ -41,3 +41,14 @@ def test_an_actor_that_is_killed(films, whole, tmp_path):
     assert hidden(out) == []
     assert not (out / "failed.csv").exists()
     until(lambda: not of_this_run(tmp_path))
+
+
+def test_a_stopped_run_dismisses_its_actors(films, tmp_path):
+    out = tmp_path / "out"
+    run = begun(extraction(films, out=out, more=["--engine", "ray", "--workers", 2]), tmp_path)
+    until(lambda: len(hidden(out)) == 2)
+    os.kill(run.pid, signal.SIGTERM)
+    done = ended(run)
+    assert (done.code, done.said) == (143, "warning: stopped; nothing half-written\n")
+    assert hidden(out) == []
+    until(lambda: not of_this_run(tmp_path))

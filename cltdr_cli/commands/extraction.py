@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cltdr_cli import console, errors
 from cltdr_cli.commands.extraction_progress import watched
-from cltdr_cli.errors import CltdrError, UsageError, VideoError
+from cltdr_cli.errors import CltdrError, OutputError, UsageError, VideoError
 from cltdr_cli.extraction.crew import Crew, Watch, outcomes
 from cltdr_cli.extraction.failures import FailureList
 from cltdr_cli.extraction.job import Outcome
@@ -31,6 +31,9 @@ from cltdr_cli.zoo.extractors import check_backend
 
 if TYPE_CHECKING:
     from extractors.spec import ExtractorSpec
+
+_TERMINATED = 128 + signal.SIGTERM
+"""Exit status of a program that SIGTERM ended, as shells tell it."""
 
 _MOST_PROBES = 3
 """Videos that a dry run tries, until one tells how fast the work goes."""
@@ -154,6 +157,8 @@ class ExtractionRun:
                     self._take(outcome)
             finally:
                 crew.close()
+                with suppress(OutputError):  # which is told already, or by the next run
+                    remove_leftovers(self.setup.out)
 
     def _take(self, outcome: Outcome) -> None:
         if outcome.status == "fatal":
@@ -220,18 +225,22 @@ def _orderly_end() -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _leave)
+    came = threading.Event()
+
+    def leave(*_: object) -> None:
+        came.set()
+        raise SystemExit(_TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, leave)
     try:
         yield
-    except SystemExit:
+    except BaseException:  # what was raised inside Ray comes out of it as something else
+        if not came.is_set():
+            raise
         console.warning("stopped; nothing half-written")
-        raise
+        raise SystemExit(_TERMINATED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _leave(*_: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _tell_waiting(count: int) -> None:
