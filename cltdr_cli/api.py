@@ -109,6 +109,7 @@ class Detector:
             options = VideoOptions(
                 fps=fps or features.rate,
                 stride_frames=features.stride_frames,
+                dense=features.dense,
                 window_frames=features.window_frames,
             )
             result = detect_video(

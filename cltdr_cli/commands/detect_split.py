@@ -98,7 +98,9 @@ def _sequence(video: AnnotatedVideo, features: Path, taken: FeatureConfig) -> Fe
 
 def _options(detector: LoadedDetector) -> VideoOptions:
     grid = detector.preset.features
-    return VideoOptions(fps=grid.rate, stride_frames=grid.stride_frames, window_frames=grid.window_frames)
+    return VideoOptions(
+        fps=grid.rate, stride_frames=grid.stride_frames, window_frames=grid.window_frames, dense=grid.dense
+    )
 
 
 def _file(folder: Path, video_id: str, suffixes: frozenset[str]) -> Path | None:

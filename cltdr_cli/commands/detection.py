@@ -101,7 +101,12 @@ class DetectionRun:
         if options.fps is None and detector.preset.features.rate is not None:
             options = replace(options, fps=detector.preset.features.rate)
         features = detector.preset.features
-        options = replace(options, stride_frames=features.stride_frames, window_frames=features.window_frames)
+        options = replace(
+            options,
+            stride_frames=features.stride_frames,
+            window_frames=features.window_frames,
+            dense=features.dense,
+        )
         taken = taken_features(features, sources.any_kind)
         return cls(inputs, detector, options, wishes, _label_ids(wishes.labels, names), scores, outputs, taken)
 

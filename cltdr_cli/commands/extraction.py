@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from cltdr_cli import console, errors
 from cltdr_cli.commands.extraction_progress import watched
 from cltdr_cli.errors import CltdrError, OutputError, UsageError, VideoError
+from cltdr_cli.extraction.calibrating import calibration_videos
 from cltdr_cli.extraction.crew import Crew, Watch, outcomes
 from cltdr_cli.extraction.failures import FailureList
 from cltdr_cli.extraction.job import Outcome
 from cltdr_cli.extraction.leftovers import remove_leftovers
 from cltdr_cli.extraction.plan import Planned, Shard, frames_per_second, planned
 from cltdr_cli.extraction.setup import Setup
-from cltdr_cli.features.calibration import MOST_VIDEOS
 from cltdr_cli.features.dense import check_dense_extraction
 from cltdr_cli.features.extract import check_extraction
 from cltdr_cli.files import check_writable_folder
@@ -109,8 +109,8 @@ class ExtractionRun:
         inputs = find_inputs(words, suffixes)
         for text in inputs.notices:
             console.notice(text)
-        first = tuple(item.path for item in inputs.files[:MOST_VIDEOS])  # of all shards, which so calibrate alike
-        setup = replace(setup, calibration_videos=first if setup.is_int8 else ())
+        if setup.is_int8:
+            setup = replace(setup, calibration_videos=calibration_videos(setup.out, inputs.files))
         return cls(inputs, setup, engine, part)
 
     @property

@@ -1,4 +1,4 @@
-"""Kinds of features: made by another extractor, or of another optical flow, numbers of the same width mean others."""
+"""Kinds of features: made by another extractor, flow or form of it, numbers of the same width mean others."""
 
 from __future__ import annotations
 
@@ -22,13 +22,21 @@ class ExpectedKind(Protocol):
         ...
 
     @property
+    def dense(self) -> bool:
+        """Whether they are I3D's dense ones."""
+        ...
+
+    @property
     def takes_any_kind(self) -> bool:
         """Whether features of any kind are taken, as long as width and grid are right."""
         ...
 
 
+_FORMS = {False: "windows", True: "dense"}
+
+
 class OtherKind(NamedTuple):
-    """What two kinds of features differ in: ``extractor`` or ``flow``."""
+    """What two kinds of features differ in: ``extractor``, ``flow`` or ``form``."""
 
     aspect: str
     found: str
@@ -43,6 +51,8 @@ def kind_difference(recipe: Recipe, expected: ExpectedKind) -> OtherKind | None:
         return OtherKind("extractor", recipe.extractor, expected.extractor)
     if recipe.flow is not None and expected.flow is not None and recipe.flow != expected.flow:
         return OtherKind("flow", recipe.flow, expected.flow)
+    if recipe.is_dense != expected.dense:
+        return OtherKind("form", _FORMS[recipe.is_dense], _FORMS[expected.dense])
     return None
 
 

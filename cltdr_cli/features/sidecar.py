@@ -57,6 +57,11 @@ class Recipe:
     flow_transform: str | None = None
     calibration: str | None = None
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether I3D made the features over long clips instead of over windows."""
+        return self.layer.startswith("dense")
+
     def difference(self, other: Recipe) -> str:
         """What is not the same, in words; empty where all is. A renamed source is the same source."""
         for field in fields(self):

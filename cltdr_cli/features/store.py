@@ -59,6 +59,11 @@ class ExpectedFeatures(Protocol):
         ...
 
     @property
+    def dense(self) -> bool:
+        """Whether they are I3D's dense ones."""
+        ...
+
+    @property
     def takes_any_kind(self) -> bool:
         """Whether features of any kind are taken, as long as width and grid are right."""
         ...

@@ -38,6 +38,7 @@ class FeatureConfig:
         window_frames: Frames one step looks at.
         rate: Frames per second of the sampled video; None is each file's own rate.
         flow: Optical flow that the extractor looked at; None where it looks at none, or nobody knows which.
+        dense: Whether I3D made them in one pass over long clips (``--dense``), which is another kind.
         file_prefix: What stands before the video id in file names.
         file_suffix: What stands after it, extension included.
         file_format: How a file is read; pickles only through the safe reader.
@@ -52,6 +53,7 @@ class FeatureConfig:
     window_frames: int
     rate: float | None
     flow: Literal["tvl1", "raft"] | None = field(default=None, metadata={LATER: True})
+    dense: bool = field(default=False, metadata={LATER: True})
     file_prefix: str = ""
     file_suffix: str = ".npy"
     file_format: Literal["npy", "npz", "pt", "pickle"] = "npy"
