@@ -52,8 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {"pipeline", "zoo", "features", "video", "writers"},
     "console": set(),
     "commands": {
-        "api", "console", "data", "demo", "evaluation", "extraction", "extractors", "features", "inference", "models",
-        "pipeline", "training", "video", "writers", "zoo",
+        "api", "console", "data", "demo", "evaluation", "extraction", "extractors", "features", "inference",
+        "models", "pipeline", "training", "video", "writers", "zoo",
     },
     "main": {"commands", "console"},
     "__main__": {"main"},
