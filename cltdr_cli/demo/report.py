@@ -54,9 +54,9 @@ Made by one command, which goes on where it was stopped:
 It draws {train_videos} training, {validation_videos} validation and {test_videos} test videos (seed {seed});
 trains the extractor ({extractor_steps} steps on the first {extractor_videos} training videos, seed
 {extractor_seed}, bfloat16 autocast; beside the classes it learns where the drawn joints are); extracts features
-with `cltdr extract-features`; trains the localizer with `cltdr train --preset demo --seed {localizer_seeds[0]}` and
-scores it with `cltdr eval`. The last state is shipped; no split chose it. Floating-point sums differ between machines and numbers of threads, so a repeated build comes near
-these results, not bit by bit.
+with `cltdr extract-features`; trains the localizer with `cltdr train --preset demo --seed {localizer_seeds[0]}`
+and scores it with `cltdr eval`. The last state is shipped; no split chose it. Floating-point sums differ between
+machines and numbers of threads, so a repeated build comes near these results, not bit by bit.
 
 Versions: {versions}.
 """
