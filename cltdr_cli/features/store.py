@@ -14,7 +14,7 @@ from cltdr_cli import __version__
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.features.arrays import is_feature_file, read_array
 from cltdr_cli.features.formats import WRITERS, array_digest, feature_format
-from cltdr_cli.features.kinds import kind_difference
+from cltdr_cli.features.kinds import ExpectedKind, kind_difference
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
 from cltdr_cli.files import write_text
 from cltdr_cli.plain_text import safe_file_name
@@ -25,13 +25,8 @@ _RATE_TOLERANCE = 0.005
 """29.97 passes for 30, as in the published files; 25 does not."""
 
 
-class ExpectedFeatures(Protocol):
+class ExpectedFeatures(ExpectedKind, Protocol):
     """What a model says of the features it was trained on; ``zoo.preset.FeatureConfig`` says it."""
-
-    @property
-    def extractor(self) -> str:
-        """Name of the extractor."""
-        ...
 
     @property
     def width(self) -> int:
@@ -51,21 +46,6 @@ class ExpectedFeatures(Protocol):
     @property
     def rate(self) -> float | None:
         """Frames per second of the sampled video; None is each file's own."""
-        ...
-
-    @property
-    def flow(self) -> str | None:
-        """Name of the optical flow; None where there is none, or nobody knows which."""
-        ...
-
-    @property
-    def dense(self) -> bool:
-        """Whether they are I3D's dense ones."""
-        ...
-
-    @property
-    def takes_any_kind(self) -> bool:
-        """Whether features of any kind are taken, as long as width and grid are right."""
         ...
 
     @property
