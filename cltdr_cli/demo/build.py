@@ -205,7 +205,7 @@ class Build:
         words = ["eval", "--dataset", "custom", "--annotations", str(self.world / ANNOTATIONS_FILE)]
         words += ["--split", split, "--features", str(self.features), "--device", "cpu", "--quiet"]
         words += ["--checkpoint", str(run / "last.safetensors"), "--json-out", str(scores)]
-        _run(words)
+        _run(words, threads=self._threads)
         return json.loads(scores.read_text(encoding="utf-8"))
 
     def measure(self, variants: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
@@ -213,12 +213,11 @@ class Build:
         from cltdr_cli.demo.baseline import measured_baseline
 
         seeds = self.plan.localizer_seeds if len(variants) > 1 else self.plan.localizer_seeds[:1]
+        jobs = list(product(variants, seeds))
         with ThreadPoolExecutor(self.plan.workers) as several:  # small networks: each is as fast on one core
-            list(several.map(lambda job: self.localizer(*job), product(variants, seeds)))
-        rows = {
-            name: {str(seed): self.score(self.localizer(name, seed), "test") for seed in seeds}
-            for name in variants
-        }
+            scores = several.map(lambda job: self.score(self.localizer(*job), "test"), jobs)
+            by_job = dict(zip(jobs, scores, strict=True))
+        rows = {name: {str(seed): by_job[name, seed] for seed in seeds} for name in variants}
         shipped = self.localizer("full", self.plan.localizer_seeds[0])
         self.tell("the sliding baseline")
         return {
