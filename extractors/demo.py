@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from extractors.spec import ExtractorSpec
-from extractors.state_dict import StateDictError, check_fit, unwrapped
+from extractors.state_dict import check_fit, only, unwrapped
 
 WIDTH = 256
 CLASSES = 9
@@ -160,9 +160,7 @@ def build_demo(spec: ExtractorSpec, state_dicts: Sequence[Mapping[str, Any]]) ->
     Raises:
         StateDictError: The weights do not fit, or there is more than one state dict.
     """
-    if len(state_dicts) != 1:
-        raise StateDictError(f"{spec.name} is one network, and {len(state_dicts)} state dicts came")
-    weights = unwrapped(state_dicts[0])
+    weights = unwrapped(only(state_dicts, spec.name))
     network = DemoNetwork(classes=len(weights.get("head.bias", ())) or CLASSES)
     check_fit({key: tuple(value.shape) for key, value in network.state_dict().items()}, weights, spec.name)
     network.load_state_dict(weights)

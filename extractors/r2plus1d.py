@@ -18,7 +18,7 @@ from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dSte
 
 from extractors.folding import fold_rows
 from extractors.spec import ExtractorSpec
-from extractors.state_dict import StateDictError, check_fit, listed, unwrapped
+from extractors.state_dict import StateDictError, check_fit, listed, only, unwrapped
 
 WIDTH = 512
 DEPTHS = (3, 4, 6, 3)
@@ -107,6 +107,4 @@ def build_r2plus1d(spec: ExtractorSpec, state_dicts: Sequence[Mapping[str, Any]]
     Raises:
         StateDictError: The weights do not fit, or there is more than one state dict.
     """
-    if len(state_dicts) != 1:
-        raise StateDictError(f"{spec.name} is one network, and {len(state_dicts)} state dicts came")
-    return load_r2plus1d(state_dicts[0], DEPTHS), None
+    return load_r2plus1d(only(state_dicts, spec.name), DEPTHS), None

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from extractors.folding import fold_rows
 from extractors.slowfast import DEPTHS, WIDTH, SlowFast
 from extractors.spec import ExtractorSpec
-from extractors.state_dict import StateDictError, check_fit, listed, unwrapped
+from extractors.state_dict import StateDictError, check_fit, listed, only, unwrapped
 
 STEM_KEYS = {
     "pyslowfast": ("s1.pathway{pathway}_stem.conv", "s1.pathway{pathway}_stem.bn"),
@@ -147,6 +147,4 @@ def build_slowfast(
     Raises:
         StateDictError: The weights do not fit, or there is more than one state dict.
     """
-    if len(state_dicts) != 1:
-        raise StateDictError(f"{spec.name} is one network, and {len(state_dicts)} state dicts came")
-    return load_slowfast(state_dicts[0], DEPTHS)
+    return load_slowfast(only(state_dicts, spec.name), DEPTHS)

@@ -37,6 +37,17 @@ def unwrapped(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
     return {key: value.to(torch.float32) if value.is_floating_point() else value for key, value in tensors.items()}
 
 
+def only(state_dicts: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """The one state dict of an extractor that is one network.
+
+    Raises:
+        StateDictError: There are none or several.
+    """
+    if len(state_dicts) != 1:
+        raise StateDictError(f"{name} is one network, and {len(state_dicts)} state dicts came")
+    return state_dicts[0]
+
+
 def listed(keys: Iterable[str]) -> str:
     """A readable list of keys, cut after a dozen."""
     names = sorted(str(key) for key in keys)

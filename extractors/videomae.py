@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
 from extractors.spec import ExtractorSpec
-from extractors.state_dict import StateDictError, check_fit, listed, unwrapped
+from extractors.state_dict import StateDictError, check_fit, listed, only, unwrapped
 
 TUBELET_FRAMES = 2
 
@@ -226,6 +226,4 @@ def build_videomae(
     Raises:
         StateDictError: The weights do not fit, or there is more than one state dict.
     """
-    if len(state_dicts) != 1:
-        raise StateDictError(f"{spec.name} is one network, and {len(state_dicts)} state dicts came")
-    return load_videomae(state_dicts[0], SIZES[spec.name.rpartition("-")[2]], spec.name)
+    return load_videomae(only(state_dicts, spec.name), SIZES[spec.name.rpartition("-")[2]], spec.name)

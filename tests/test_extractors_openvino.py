@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from golden.seeded import seeded_clip
+from quantised_toys import toy
 from seeded_weights import GOLDEN, TINY, seeded_demo, seeded_i3d, seeded_vit
 
 from extractors import EXTRACTORS, build
@@ -96,24 +97,6 @@ def test_graphs_of_few_shapes_are_kept(monkeypatch):
 def test_clips_of_a_wrong_length_are_refused():
     with pytest.raises(ValueError, match="demo takes clips of 16 frames, not 12"):
         demo("openvino").encode(torch.zeros(1, 12, 3, 112, 112))
-
-
-class ToyNetwork(torch.nn.Module):
-    """Two convolutions over the stacked frames, then the mean over space: quick to quantise."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.first = torch.nn.Conv2d(48, 16, 3, 2)
-        self.second = torch.nn.Conv2d(16, 8, 3, 2)
-
-    def forward(self, clips):
-        return self.second(torch.relu(self.first(clips.flatten(1, 2)))).mean((2, 3))
-
-
-def toy(precision="fp32"):
-    spec = replace(EXTRACTORS["demo"].spec, name="toy", width=8)
-    return OpenVinoExtractor(spec, ToyNetwork(), None, precision)
 
 
 def test_int8_is_near_and_the_same_each_time():

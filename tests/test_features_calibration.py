@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from quantised_toys import toy
 from seeded_weights import seeded_demo
 from videos_made import Drawn, draw, even_times
 
@@ -14,8 +15,7 @@ from cltdr_cli.errors import UsageError
 from cltdr_cli.features import calibration as room
 from cltdr_cli.features.calibration import ClipSource, calibrated_extractor, draw_calibration
 from cltdr_cli.zoo.extractors import ModelSources, check_backend
-from extractors import EXTRACTORS, build
-from extractors.openvino_backend import OpenVinoExtractor
+from extractors import build
 
 SOURCE = ClipSource(window_frames=16)
 
@@ -58,24 +58,6 @@ def test_videos_without_clips_are_refused(videos, extractor):
         draw_calibration(videos[:2], extractor, SOURCE)
     with pytest.raises(UsageError, match="the first 0 of them"):
         draw_calibration([], extractor, SOURCE)
-
-
-class ToyNetwork(torch.nn.Module):
-    """Two convolutions over the stacked frames, then the mean over space: quick to quantise."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.first = torch.nn.Conv2d(48, 16, 3, 2)
-        self.second = torch.nn.Conv2d(16, 8, 3, 2)
-
-    def forward(self, clips):
-        return self.second(torch.relu(self.first(clips.flatten(1, 2)))).mean((2, 3))
-
-
-def toy(precision="fp32"):
-    spec = replace(EXTRACTORS["demo"].spec, name="toy", width=8)
-    return OpenVinoExtractor(spec, ToyNetwork(), None, precision)
 
 
 def test_int8_is_used_only_where_it_agrees(videos, extractor, monkeypatch):
