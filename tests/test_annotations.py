@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from annotations_made import activitynet, read, write
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotation_text import THUMOS_CLASSES
 from cltdr_cli.data.annotations import Annotations, canonical_split
 from cltdr_cli.data.benchmarks import BENCHMARKS, benchmark
-from cltdr_cli.data.checks import check_annotations
 from cltdr_cli.data.class_lists import packaged_class_list, read_class_list
 from cltdr_cli.data.ground_truth import scored_split
 from cltdr_cli.data.locations import annotation_path
-from cltdr_cli.data.video_info import VideoFacts, read_video_info
+from cltdr_cli.data.video_info import read_video_info
 from cltdr_cli.errors import AnnotationError, UsageError
-
-
-def read(shared: Path, name: str, dataset: str = "custom", **options) -> Annotations:
-    record = BENCHMARKS[dataset]
-    return read_annotations(
-        shared / "data/annotations" / name,
-        record.class_names,
-        first_id=record.first_id,
-        task=record.task,
-        **options,
-    )
 
 
 def used_labels(annotations: Annotations) -> set[str]:
@@ -194,17 +182,6 @@ def test_split_words() -> None:
 # --- our own layouts, and broken files
 
 
-def write(folder: Path, name: str, content: object) -> Path:
-    path = folder / name
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
-
-
-def activitynet(*instances: tuple[float, float, str], **video) -> dict:
-    items = [{"segment": [start, end], "label": label} for start, end, label in instances]
-    return {"database": {"v": {"subset": "test", "duration": 60, "annotations": items, **video}}}
-
-
 def test_our_csv(tmp_path: Path) -> None:
     head, body = "video_id,start,end,label,subset,duration,fps", "v,1,2,wave,train,30,25\nv,3,4,jump,train,30,25"
     annotations = read_annotations(write(tmp_path, "a.csv", f"{head}\n{body}\nw,0,1,wave,test,,\n"))
@@ -338,73 +315,3 @@ def test_files_under_the_data_root(shared: Path, tmp_path: Path) -> None:
         annotation_path(BENCHMARKS["hacs"], None, None)
     with pytest.raises(UsageError, match="has no annotation of hacs"):
         annotation_path(BENCHMARKS["hacs"], None, tmp_path)
-
-
-# --- checks
-
-
-def kinds(tmp_path: Path, content: dict, names=(), measured=None) -> dict[str, int]:
-    annotations = read_annotations(write(tmp_path, "a.json", content))
-    return {finding.kind: finding.count for finding in check_annotations(annotations, names, measured)}
-
-
-def test_nothing_wrong(tmp_path: Path) -> None:
-    assert kinds(tmp_path, activitynet((1, 5, "a"), (4, 9, "a"))) == {}
-
-
-@pytest.mark.parametrize(
-    ("instance", "kind"),
-    [
-        ((50, 60.5, "a"), "past-end"),
-        ((60, 70, "a"), "outside"),
-        ((-5, -1, "a"), "outside"),
-        ((-1, 4, "a"), "before-start"),
-        ((9, 4, "a"), "reversed"),
-        ((9, 9, "a"), "empty"),
-        ((float("nan"), 9, "a"), "not-a-number"),
-        ((1.0004, 5, "a"), "duplicate"),
-        ((1.1, 5.1, "a"), "near-duplicate"),
-        ((1, 5, "unknown"), "unknown-label"),
-    ],
-)
-def test_each_defect_is_found_once(tmp_path: Path, instance: tuple[float, float, str], kind: str) -> None:
-    assert kinds(tmp_path, activitynet((1, 5, "a"), instance), ["a", "b"]) == {kind: 1}
-
-
-def test_a_double_is_found_behind_a_short_neighbour(tmp_path: Path) -> None:
-    assert kinds(tmp_path, activitynet((10, 20, "a"), (10.2, 11, "a"), (10.4, 20, "a"))) == {"near-duplicate": 1}
-
-
-def test_rates_durations_and_files_are_compared(tmp_path: Path) -> None:
-    content = activitynet((1, 5, "a"), fps=30)
-    assert kinds(tmp_path, content, measured={"v": VideoFacts(60.4, 29.97)}) == {}
-    assert kinds(tmp_path, content, measured={"v": VideoFacts(62, 25)}) == {"fps": 1, "duration": 1}
-    assert kinds(tmp_path, content, measured={}) == {"no-file": 1}
-    content["database"]["v.mp4"] = content["database"].pop("v")
-    assert kinds(tmp_path, content, measured={"v": VideoFacts(60, 30)}) == {}
-
-
-def test_missing_facts_and_untrained_classes(tmp_path: Path) -> None:
-    content = activitynet((1, 5, "a"))
-    content["database"]["v"].pop("duration")
-    content["database"]["v"].pop("subset")
-    content["database"]["w"] = {"subset": "train", "duration": 9, "annotations": []}
-    assert kinds(tmp_path, content) == {"no-duration": 1, "no-split": 1, "no-instance": 1}
-    two = {**activitynet((1, 5, "a"))["database"], "w": activitynet((1, 5, "b"), subset="train")["database"]["v"]}
-    assert kinds(tmp_path, {"database": two}) == {"untrained-class": 1}
-
-
-def test_severe_findings_come_first(tmp_path: Path) -> None:
-    content = activitynet((50, 60.5, "a"), (9, 4, "a"))
-    findings = check_annotations(read_annotations(write(tmp_path, "a.json", content)))
-    assert [(finding.kind, finding.severe) for finding in findings] == [("reversed", True), ("past-end", False)]
-    assert str(findings[0]) == "1 instances end before they start (v a 9..4 s): left out of training and scoring"
-
-
-def test_known_defects_of_real_annotations(shared: Path) -> None:
-    thumos = check_annotations(read(shared, "thumos14/thumos14.json", "thumos14"), packaged_class_list("thumos14"))
-    assert {finding.kind: finding.count for finding in thumos} == {"outside": 30}
-    charades = check_annotations(
-        read(shared, "charades/charades.json", "charades"), packaged_class_list("charades")
-    )
-    assert {f.kind: f.count for f in charades} == {"reversed": 7, "past-end": 19618, "no-instance": 223}

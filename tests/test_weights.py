@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
-import pickle
-import socket
-import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 from typer.testing import CliRunner
+from weights_server import CONTENT, GIT_BLOB, SHA256, QuietServer, Server, stopped
 
 from cltdr_cli.commands.consent import obtain
 from cltdr_cli.commands.weights import app
@@ -26,81 +19,6 @@ from cltdr_cli.errors import WeightsError
 from cltdr_cli.main import app as cltdr
 from cltdr_cli.zoo import digests, download, weights
 from cltdr_cli.zoo import manifest as manifest_room
-from cltdr_cli.zoo.state_dict import load_state_dict
-
-CONTENT = bytes(range(256)) * 4000
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-GIT_BLOB = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()
-
-
-class Server(BaseHTTPRequestHandler):
-    """One path per way of behaving."""
-
-    requests: list[str] = []  # noqa: RUF012 # counted across requests
-
-    def do_GET(self) -> None:
-        type(self).requests.append(self.path)
-        getattr(self, "serve_" + self.path.strip("/"), self.serve_missing)()
-
-    def serve_good(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
-        self.end_headers()
-        self.wfile.write(CONTENT)
-
-    def serve_lengthless(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(CONTENT)
-
-    def serve_cut(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
-        self.end_headers()
-        self.wfile.write(CONTENT[:1000])
-
-    def serve_reset(self) -> None:
-        self.serve_cut()
-        self.wfile.flush()
-        # a hard reset instead of an orderly end
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.connection.close()
-
-    def serve_redirect(self) -> None:
-        self.send_response(302)
-        self.send_header("Location", "/good")
-        self.end_headers()
-
-    def serve_loop(self) -> None:
-        self.send_response(302)
-        self.send_header("Location", "/loop")
-        self.end_headers()
-
-    def serve_file(self) -> None:
-        self.send_response(302)
-        self.send_header("Location", "file:///etc/passwd")
-        self.end_headers()
-
-    def serve_silent(self) -> None:
-        stopped.wait(5)
-
-    def serve_missing(self) -> None:
-        self.send_error(404)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-class QuietServer(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """A client that stops reading is what some tests are about."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-stopped = threading.Event()
 
 
 @pytest.fixture(scope="module")
@@ -397,96 +315,6 @@ def test_command_add(home, tmp_path):
     assert run("add", "good", str(tmp_path / "w")).exit_code == 0
     assert run("add", "wrong", str(tmp_path / "w")).exit_code == 1
     assert CliRunner().invoke(app, ["path", "good"]).exit_code == 0
-
-
-# state dicts
-
-
-class Evil:
-    def __reduce__(self):
-        return os.system, ("touch evil-was-here",)
-
-
-def saved(path: Path, content: object, legacy: bool, protocol: int = 2) -> Path:
-    torch.save(content, path, _use_new_zipfile_serialization=not legacy, pickle_protocol=protocol)
-    return path
-
-
-@pytest.mark.parametrize("legacy", [False, True])
-def test_tensors_are_read(tmp_path, legacy):
-    content = {"a.weight": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(3), "epoch": 7}
-    found = load_state_dict(saved(tmp_path / "w.pth.tar", {"state_dict": content}, legacy))["state_dict"]
-    assert torch.equal(found["a.weight"], content["a.weight"])
-    assert found["epoch"] == 7
-
-
-def test_safetensors_are_read_whatever_the_suffix(tmp_path):
-    save_file({"a": torch.ones(2)}, tmp_path / "w.pt")
-    assert torch.equal(load_state_dict(tmp_path / "w.pt")["a"], torch.ones(2))
-
-
-@pytest.mark.parametrize("legacy", [False, True])
-@pytest.mark.parametrize("protocol", [2, 4])
-def test_a_file_that_would_run_something_is_refused_by_name(tmp_path, monkeypatch, legacy, protocol):
-    monkeypatch.chdir(tmp_path)
-    path = saved(tmp_path / "w.pt", {"a": torch.ones(2), "b": Evil()}, legacy, protocol)
-    with pytest.raises(WeightsError, match=r"w\.pt: refused: reading it would call (posix|nt)\.system"):
-        load_state_dict(path)
-    assert not (tmp_path / "evil-was-here").exists()
-
-
-@pytest.mark.parametrize("protocol", range(5))
-def test_a_bare_pickle_is_refused_by_name(tmp_path, monkeypatch, protocol):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "w.pkl").write_bytes(pickle.dumps({"x": Evil()}, protocol))
-    with pytest.raises(WeightsError, match=r"would call (posix|nt)\.system"):
-        load_state_dict(tmp_path / "w.pkl")
-    assert not (tmp_path / "evil-was-here").exists()
-
-
-@pytest.mark.parametrize("legacy", [False, True])
-def test_a_whole_module_is_refused(tmp_path, legacy):
-    with pytest.raises(WeightsError, match=r"would call torch\.nn\.modules\.linear\.Linear"):
-        load_state_dict(saved(tmp_path / "w.pt", torch.nn.Linear(2, 2), legacy))
-
-
-@pytest.mark.parametrize("legacy", [False, True])
-def test_numpy_numbers_and_options_beside_the_tensors_are_not_read(tmp_path, legacy):
-    beside = {"best": np.float64(0.5), "curve": np.zeros(3), "args": argparse.Namespace(lr=1)}
-    found = load_state_dict(saved(tmp_path / "w.pt", {"model": {"a": torch.ones(2)}, **beside}, legacy))
-    assert torch.equal(found["model"]["a"], torch.ones(2))
-    assert {type(found[key]).__name__ for key in beside} == {"Unread"}
-
-
-@pytest.mark.parametrize(
-    ("content", "match"),
-    [
-        (b"", "is empty"),
-        (b"hello, world, this is a text", r"no(t a)? file of"),
-        (b"PK\x03\x04 truncated", "damaged"),
-        (b"\xff" * 8 + b"{}", "damaged safetensors"),
-        (b"\x80\x02}q\x00.", r"damaged, or no file of tensors: (Invalid magic number|EOFError)"),
-        (None, "cannot be read: No such file"),
-    ],
-)
-def test_files_that_hold_no_weights(tmp_path, content, match):
-    if content is not None:
-        (tmp_path / "w.pt").write_bytes(content)
-    with pytest.raises(WeightsError, match=match):
-        load_state_dict(tmp_path / "w.pt")
-
-
-def test_truncated_files(tmp_path):
-    for legacy in (False, True):
-        whole = saved(tmp_path / "w.pt", {"a": torch.ones(1000)}, legacy).read_bytes()
-        (tmp_path / "w.pt").write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(WeightsError, match=r"w\.pt"):
-            load_state_dict(tmp_path / "w.pt")
-
-
-def test_a_bare_tensor_has_no_names(tmp_path):
-    with pytest.raises(WeightsError, match="holds a Tensor, not tensors by name"):
-        load_state_dict(saved(tmp_path / "w.pt", torch.ones(2), False))
 
 
 def test_records_are_plain_json(home):

@@ -1,0 +1,80 @@
+"""What cltdr datasets check finds wrong with annotations, made up and real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from annotations_made import activitynet, read, write
+
+from cltdr_cli.data.annotation_layouts import read_annotations
+from cltdr_cli.data.checks import check_annotations
+from cltdr_cli.data.class_lists import packaged_class_list
+from cltdr_cli.data.video_info import VideoFacts
+
+
+def kinds(tmp_path: Path, content: dict, names=(), measured=None) -> dict[str, int]:
+    annotations = read_annotations(write(tmp_path, "a.json", content))
+    return {finding.kind: finding.count for finding in check_annotations(annotations, names, measured)}
+
+
+def test_nothing_wrong(tmp_path: Path) -> None:
+    assert kinds(tmp_path, activitynet((1, 5, "a"), (4, 9, "a"))) == {}
+
+
+@pytest.mark.parametrize(
+    ("instance", "kind"),
+    [
+        ((50, 60.5, "a"), "past-end"),
+        ((60, 70, "a"), "outside"),
+        ((-5, -1, "a"), "outside"),
+        ((-1, 4, "a"), "before-start"),
+        ((9, 4, "a"), "reversed"),
+        ((9, 9, "a"), "empty"),
+        ((float("nan"), 9, "a"), "not-a-number"),
+        ((1.0004, 5, "a"), "duplicate"),
+        ((1.1, 5.1, "a"), "near-duplicate"),
+        ((1, 5, "unknown"), "unknown-label"),
+    ],
+)
+def test_each_defect_is_found_once(tmp_path: Path, instance: tuple[float, float, str], kind: str) -> None:
+    assert kinds(tmp_path, activitynet((1, 5, "a"), instance), ["a", "b"]) == {kind: 1}
+
+
+def test_a_double_is_found_behind_a_short_neighbour(tmp_path: Path) -> None:
+    assert kinds(tmp_path, activitynet((10, 20, "a"), (10.2, 11, "a"), (10.4, 20, "a"))) == {"near-duplicate": 1}
+
+
+def test_rates_durations_and_files_are_compared(tmp_path: Path) -> None:
+    content = activitynet((1, 5, "a"), fps=30)
+    assert kinds(tmp_path, content, measured={"v": VideoFacts(60.4, 29.97)}) == {}
+    assert kinds(tmp_path, content, measured={"v": VideoFacts(62, 25)}) == {"fps": 1, "duration": 1}
+    assert kinds(tmp_path, content, measured={}) == {"no-file": 1}
+    content["database"]["v.mp4"] = content["database"].pop("v")
+    assert kinds(tmp_path, content, measured={"v": VideoFacts(60, 30)}) == {}
+
+
+def test_missing_facts_and_untrained_classes(tmp_path: Path) -> None:
+    content = activitynet((1, 5, "a"))
+    content["database"]["v"].pop("duration")
+    content["database"]["v"].pop("subset")
+    content["database"]["w"] = {"subset": "train", "duration": 9, "annotations": []}
+    assert kinds(tmp_path, content) == {"no-duration": 1, "no-split": 1, "no-instance": 1}
+    two = {**activitynet((1, 5, "a"))["database"], "w": activitynet((1, 5, "b"), subset="train")["database"]["v"]}
+    assert kinds(tmp_path, {"database": two}) == {"untrained-class": 1}
+
+
+def test_severe_findings_come_first(tmp_path: Path) -> None:
+    content = activitynet((50, 60.5, "a"), (9, 4, "a"))
+    findings = check_annotations(read_annotations(write(tmp_path, "a.json", content)))
+    assert [(finding.kind, finding.severe) for finding in findings] == [("reversed", True), ("past-end", False)]
+    assert str(findings[0]) == "1 instances end before they start (v a 9..4 s): left out of training and scoring"
+
+
+def test_known_defects_of_real_annotations(shared: Path) -> None:
+    thumos = check_annotations(read(shared, "thumos14/thumos14.json", "thumos14"), packaged_class_list("thumos14"))
+    assert {finding.kind: finding.count for finding in thumos} == {"outside": 30}
+    charades = check_annotations(
+        read(shared, "charades/charades.json", "charades"), packaged_class_list("charades")
+    )
+    assert {f.kind: f.count for f in charades} == {"reversed": 7, "past-end": 19618, "no-instance": 223}
