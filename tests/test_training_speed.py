@@ -12,6 +12,7 @@ from cltdr_cli.training.learner import compiled_forward
 
 
 def assert_compiled_alike(backend):
+    torch._dynamo.utils.counters.clear()  # of what other tests compiled in this process
     torch.compiler.reset()
     preset = toy_preset("droppath=0.2", "input_noise=0.1")
     plain, batch = toy_learner(preset, toy_video)
