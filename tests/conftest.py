@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import pytest
 from extraction_runs import Server, extraction, looped, outputs
 
 REPOSITORY = Path(__file__).parent.parent
+
+# What a shell starts in the background ignores Ctrl-C, and every process that the suite starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,6 @@ def kill_at_step(folder: str, step: int) -> None:
 
 def run(order: dict) -> None:
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background has it ignored
     for name in (1, 2):
         os.dup2(os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), name)
     if order["file_bytes"]:

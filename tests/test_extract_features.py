@@ -50,8 +50,19 @@ def test_finished_files_are_skipped_and_damaged_ones_redone(cltdr, films, tmp_pa
     done = cltdr(*words)
     assert "2 extracted, 1 already there" in done.err
     assert (out / "a.npy").read_bytes() == whole
-    assert "3 extracted" in cltdr(*words, "--stride", 8).err
-    assert "3 extracted" in cltdr(*words, "--stride", 8, "--overwrite").err
+
+
+def test_what_is_made_again_is_told_with_the_reason(cltdr, films, tmp_path):
+    """Whoever names the folder of other features by mistake learns it at the first video."""
+    words = ["extract-features", films, "--extractor", "demo", "--out", tmp_path / "features"]
+    assert "made again" not in cltdr(*words).err
+    done = cltdr(*words, "--stride", 8)
+    assert "a was there, and was made again: stride is 4, and 8 is wanted" in done.err
+    assert "b was there" not in done.err
+    assert "3 of the extracted were there, and were made again" in done.err
+    done = cltdr(*words, "--stride", 8, "--overwrite")
+    assert "3 extracted" in done.err
+    assert "made again" not in done.err
 
 
 def test_a_changed_video_is_extracted_again(cltdr, sample_video, tmp_path):

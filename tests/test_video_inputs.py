@@ -111,6 +111,11 @@ def test_unlike_names_are_not_mentioned(folder):
         ("lost.npy", "lost.npy does not exist", "Check the spelling"),
         ("lost.txt", "lost.txt does not exist", "Check the spelling"),
         ("none", "The directory none holds no video", "known by their suffix: .3gp"),
+        (
+            "features",
+            "The directory features holds no video",
+            "name them with 'features/*.npy' or 'features/*.pt'",
+        ),
         ("*.flv", "The pattern *.flv matches no video", "Try the pattern with ls"),
         ("empty.txt", "The list empty.txt names no file", "one path a line"),
         ("latin.txt", "The list latin.txt cannot be read: it is not UTF-8 text", "one path a line"),
@@ -118,6 +123,9 @@ def test_unlike_names_are_not_mentioned(folder):
     ],
 )
 def test_a_word_that_leads_nowhere_does_not_stop_the_others(folder, word, what, todo):
+    Path("features").mkdir()
+    for name in ("a.npy", "b.npy", "c.pt", "a.json"):
+        Path("features", name).touch()
     Path("empty.txt").write_text("# nothing\n\n")
     Path("latin.txt").write_bytes("häuser.mp4\n".encode("latin-1"))
     Path("outer.txt").write_text("empty.txt\n")

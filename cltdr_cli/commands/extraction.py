@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import statistics
 import threading
+from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from cltdr_cli.extraction.plan import Planned, Shard, frames_per_second, planned
 from cltdr_cli.extraction.setup import Setup
 from cltdr_cli.features.dense import check_dense_extraction
 from cltdr_cli.features.extract import check_extraction
+from cltdr_cli.features.store import NOT_THERE
 from cltdr_cli.files import check_writable_folder
 from cltdr_cli.plain_text import clock_time
 from cltdr_cli.video.inputs import Input, Inputs, find_inputs
@@ -85,7 +87,7 @@ class ExtractionRun:
     setup: Setup
     engine: Engine
     shard: Shard
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("made", "kept", "failed"), 0))
+    counts: Counter[str] = field(default_factory=Counter[str])
 
     @classmethod
     def prepare(
@@ -146,6 +148,8 @@ class ExtractionRun:
         self.failures.end()
         made, kept, failed = self.counts["made"], self.counts["kept"], self.counts["failed"]
         console.notice(f"{made} extracted, {kept} already there, {failed} failed: {self.setup.out}")
+        if self.counts["again"] > 1:
+            console.notice(f"{self.counts['again']} of the extracted were there, and were made again")
         return failed
 
     def _work_through(self) -> None:
@@ -170,6 +174,14 @@ class ExtractionRun:
         else:
             self.counts[outcome.status] += 1
             self.failures.settle(str(outcome.item.path))
+        if outcome.status == "made" and outcome.reason not in ("", NOT_THERE):
+            self._tell_again(outcome)
+
+    def _tell_again(self, outcome: Outcome) -> None:
+        """Of the first at once: whoever named the folder of other features by mistake can still stop."""
+        self.counts["again"] += 1
+        if self.counts["again"] == 1:
+            console.notice(f"{outcome.item.video_id} was there, and was made again: {outcome.reason}")
 
     def _fail(self, word: str, error: CltdrError) -> None:
         self.counts["failed"] += 1

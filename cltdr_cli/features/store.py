@@ -24,6 +24,9 @@ from cltdr_cli.video.frames import FrameTiming
 _RATE_TOLERANCE = 0.005
 """29.97 passes for 30, as in the published files; 25 does not."""
 
+NOT_THERE = "not there yet"
+"""Why features must be made for the first time; every other reason is one to make them again."""
+
 
 class ExpectedFeatures(ExpectedKind, Protocol):
     """What a model says of the features it was trained on; ``zoo.preset.FeatureConfig`` says it."""
@@ -121,7 +124,7 @@ def why_unfinished(folder: Path, video_id: str, wanted: Recipe, format: str = "n
     """
     form, path = feature_format(format), feature_path(folder, video_id, format)
     if not is_feature_file(path):
-        return "not there yet"
+        return NOT_THERE
     try:
         found = read_sidecar(sidecar_path(path))
     except FeatureError as error:

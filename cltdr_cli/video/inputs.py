@@ -129,15 +129,13 @@ def _meaning(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | 
     """Paths that a word means, or what is wrong with it."""
     path = _located(word, folder)
     if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES:
-        yield from _or_failure(word, _videos_below(path), f"The directory {path} holds no video.", _SUFFIX_HINT)
+        yield from _videos_below(path) or [_no_video(word, path)]
     elif path.suffix.lower() == LIST_SUFFIX and path.exists():
         yield from [_nested(word)] if in_list else _listed(path)
     elif path.exists():
         yield path
     elif glob.has_magic(word):
-        yield from _or_failure(
-            word, _matches(path), f"The pattern {word} matches no video and no feature file.", _PATTERN_HINT
-        )
+        yield from _matches(path) or [_no_match(word)]
     else:
         yield FailedInput(word, _missing(path))
 
@@ -145,7 +143,13 @@ def _meaning(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | 
 _SUFFIX_HINT = (
     f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
 )
-_PATTERN_HINT = "Try the pattern with ls; ** stands for folders at any depth."
+
+
+def _no_video(word: str, folder: Path) -> FailedInput:
+    kinds = {path.suffix for path in folder.glob("*") if path.suffix.lower() in FEATURE_SUFFIXES}
+    features = " or ".join(f"'{folder / '*'}{kind}'" for kind in sorted(kinds))
+    hint = f"It holds feature files: name them with {features}." if kinds else _SUFFIX_HINT
+    return FailedInput(word, VideoError(f"The directory {folder} holds no video.", hint))
 
 
 def _located(word: str, folder: Path) -> Path:
@@ -167,8 +171,9 @@ def _nested(word: str) -> FailedInput:
     )
 
 
-def _or_failure(word: str, paths: list[Path], message: str, hint: str) -> Iterator[Path | FailedInput]:
-    yield from paths or [FailedInput(word, VideoError(message, hint))]
+def _no_match(word: str) -> FailedInput:
+    message = f"The pattern {word} matches no video and no feature file."
+    return FailedInput(word, VideoError(message, "Try the pattern with ls; ** stands for folders at any depth."))
 
 
 def _videos_below(folder: Path) -> list[Path]:
