@@ -44,7 +44,7 @@ def replacing(path: Path) -> Generator[Path]:
     """
     target = Path(os.path.realpath(path))
     is_stream = target.exists() and not target.is_file() and not target.is_dir()
-    with _explained(path):
+    with explained(path):
         partial = _new_partial(Path(tempfile.gettempdir()) / "cltdr" if is_stream else target)
         mode = partial.stat().st_mode
     try:
@@ -53,7 +53,7 @@ def replacing(path: Path) -> Generator[Path]:
         if is_stream:
             _pour(partial, target)
         else:
-            with _explained(path):
+            with explained(path):
                 _settle(partial, target)
     except OSError as error:
         raise (_explanation(path, error) if error.errno in _HINTS else error) from error
@@ -67,7 +67,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         OutputError: The folder or disk does not take it.
     """
-    with replacing(path) as partial, _explained(path):
+    with replacing(path) as partial, explained(path):
         partial.write_bytes(data)
 
 
@@ -91,7 +91,7 @@ def check_writable(path: Path) -> None:
     if path.exists() and not os.access(path, os.W_OK):
         raise OutputError(f"{path}: is write-protected", "choose another name, or allow writing")
     if not path.exists() or path.is_file():
-        with _explained(path):
+        with explained(path):
             _new_partial(Path(os.path.realpath(path))).unlink()
 
 
@@ -101,7 +101,7 @@ def check_writable_folder(folder: Path) -> None:
     Raises:
         OutputError: It is a file, cannot be created, or takes no files.
     """
-    with _explained(folder):
+    with explained(folder):
         _new_partial(folder / PROBE_NAME).unlink(missing_ok=True)  # another program may clear away leftovers
 
 
@@ -147,7 +147,8 @@ def _pour(partial: Path, target: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Generator[None]:
+def explained(path: Path) -> Generator[None]:
+    """Turn errors of the disk inside the block into ``OutputError``."""
     try:
         yield
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,9 @@ class VideoOptions:
         window_frames: Overrides the extractor's window.
         batch_clips: Clips encoded together.
         dense: Whether I3D runs once over long clips instead of over each window; not identical.
+
+    Raises:
+        UsageError: The rate is not above 0.
     """
 
     reader: str = "auto"
@@ -47,6 +51,10 @@ class VideoOptions:
     window_frames: int | None = None
     batch_clips: int = 8
     dense: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not 0 < self.fps < math.inf:
+            raise UsageError(f"--fps {self.fps:g}: not a rate above 0.", "Leave it out for the video's own.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Frozen networks that turn clips into features: I3D, VideoMAE, VideoMAE v2, and the demo network.
+"""Frozen networks that turn clips into features; ``catalog.py`` lists them.
 
 ``EXTRACTORS`` lists them by name, and knowing their conventions imports nothing heavy; ``build`` makes one from
 its published state dict. This package opens no file and no socket: it gets tensors and gives tensors.

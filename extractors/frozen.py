@@ -26,8 +26,8 @@ class FrozenExtractor:
         device: Where it runs.
         precision: ``fp32``, or ``fp16`` / ``bf16`` by autocast. Features come out as float32 in any case.
         compiled: Whether the network goes through ``torch.compile``: minutes at the first clips, faster after
-            them. The first batch fixes the batch size; smaller ones are filled up, so that nothing is compiled
-            twice.
+            them. The largest batch so far is the size of all; smaller ones are filled up, so that little is
+            compiled twice.
 
     Raises:
         ValueError: The precision has no such name.
@@ -88,7 +88,7 @@ class FrozenExtractor:
 
 
 class FixedBatches:
-    """Calls a function with batches of one size only, whatever comes.
+    """Calls a function with batches of one size, that of the largest so far, whatever comes.
 
     Args:
         function: Maps ``[B, ...]`` to ``[B, width]``, each row from its own row alone.
@@ -97,11 +97,11 @@ class FixedBatches:
 
     def __init__(self, function: Callable[[Tensor], Tensor], device: torch.device) -> None:
         self._function, self._on_gpu = function, device.type == "cuda"
-        self._size: int | None = None
+        self._size = 0
 
     def __call__(self, clips: Tensor) -> Tensor:
-        """``[N, ...]`` to ``[N, width]``; the first call's N is the size, short batches repeat their last row."""
-        size = self._size = self._size or len(clips)
+        """``[N, ...]`` to ``[N, width]``; short batches repeat their last row."""
+        size = self._size = max(self._size, len(clips))
         return torch.cat([self._filled(part, size) for part in clips.split(size)])
 
     def _filled(self, part: Tensor, size: int) -> Tensor:

@@ -98,8 +98,8 @@ class OpenVinoNetwork:
     def __call__(self, inputs: Tensor) -> Tensor:
         """``[B, *shape]`` to ``[B, ...]`` float32, each input on its own.
 
-        No Python object is handed to OpenVINO's threads, neither callback nor shared array: one that they let go
-        of while a graph is deleted would wait for ever for the interpreter that waits for them.
+        No Python object is handed to OpenVINO's threads, neither callback nor shared array. Releasing one takes
+        the GIL; while another thread holds that and deletes the graph, both would wait for ever.
         """
         requests = self._for_shape(tuple(inputs.shape[1:]))
         answers: list[NDArray[np.float32]] = []

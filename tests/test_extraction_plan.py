@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -103,10 +104,18 @@ def test_the_bar_of_all_videos_knows_how_far_each_is():
     assert overall.said == [(1, 1), (1.5, 1), (1.75, 1), (2.25, 1), (2.1, 1)]
 
 
-def test_one_video_has_one_bar():
+def test_one_video_has_one_bar(monkeypatch):
+    titles = []
+
+    def progress(title, *_):
+        titles.append(title)
+        return contextlib.nullcontext(Bar())
+
+    monkeypatch.setattr("cltdr_cli.console.progress", progress)
     with watched(1) as bars:
         bars.see(named("a"), 50, 100)
         bars.done(named("a"), was_there=False)
+    assert titles == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,20 @@ def test_batches_of_any_size_reach_the_function_in_one():
     for count in (4, 1, 4, 3, 9):
         clips = torch.randn(count, 2, 3)
         assert torch.equal(run(clips), clips.flatten(1) * 2)
-    assert set(sizes) == {(4, 2, 3)}
+    assert sizes == [(4, 2, 3)] * 4 + [(9, 2, 3)]
+
+
+def test_a_short_first_video_does_not_make_the_batches_of_all_others_small():
+    sizes = []
+
+    def function(clips):
+        sizes.append(len(clips))
+        return clips
+
+    run = FixedBatches(function, CPU)
+    for count in (1, 8, 8, 2):
+        run(torch.randn(count, 3))
+    assert sizes == [1, 8, 8, 8]
 
 
 def test_answers_outlive_the_next_call():

@@ -1,4 +1,4 @@
-"""cltdr bench: how fast this machine is. One command per part of the house; each measures in its own room."""
+"""cltdr bench: how fast this machine is, one command for each part of the work."""
 
 from __future__ import annotations
 
@@ -74,7 +74,11 @@ def localizer(
     with console.progress("localizing", 2 * (runs + 1) * len(lengths), "runs") as bar:
         done = iter(range(1, 2 * (runs + 1) * len(lengths) + 1))
         found = [compare(network, length, runs, lambda: bar.update(next(done))) for length in lengths]
-    where = f"{network.device}, {torch.get_num_threads()} threads" if network.device.type == "cpu" else device
+    where = (
+        f"{network.device}, {torch.get_num_threads()} threads"
+        if network.device.type == "cpu"
+        else str(network.device)
+    )
     title = f"{preset}: medians of {runs} on {where}, torch {torch.__version__}"
     rows = [
         (item.steps, part, *(f"{value:.3f}" for value in seconds), f"{ratio:.2f}")
@@ -124,7 +128,7 @@ def extract(
 
 @app.command("eval")
 def evaluation(runs: Runs = 5, device: Device = "auto", quiet: Quiet = False, debug: Debug = False) -> None:
-    """Time the evaluator on made-up detections as many as a THUMOS14 test run has."""
+    """Time the evaluator on as many made-up detections as a THUMOS14 test run produces."""
     from cltdr_cli.evaluation.benchmark import PER_VIDEO, EvalTiming, bench_eval
 
     finished: list[EvalTiming] = []
@@ -134,7 +138,7 @@ def evaluation(runs: Runs = 5, device: Device = "auto", quiet: Quiet = False, de
             finished.append(timing)
             bar.update(len(finished))
 
-        bench_eval(runs=runs, on_case=count)
+        bench_eval(PER_VIDEO, runs, on_case=count)
     rows = [
         (t.name, t.rows, f"{t.median_seconds:.3f}", f"{t.best_seconds:.3f}", f"{100 * t.average_map:.1f}")
         for t in finished
@@ -154,6 +158,7 @@ def train(
     from cltdr_cli.training.benchmark import DEFAULT_CASES, TrainTiming, bench_train
 
     model, config = _trainable(preset)
+    place = resolve_device(device)
     finished: list[TrainTiming] = []
     with console.progress("training", len(DEFAULT_CASES), "cases") as bar:
 
@@ -161,7 +166,7 @@ def train(
             finished.append(timing)
             bar.update(len(finished))
 
-        bench_train(model, config, resolve_device(device), steps=steps, on_case=count)
+        bench_train(model, config, place, steps=steps, on_case=count)
     rows = [
         (
             t.name,
@@ -174,7 +179,7 @@ def train(
         )
         for t in finished
     ]
-    console.table(f"{preset}, batch of {config.batch_size}: {steps} steps each on {device}", _TRAIN_COLUMNS, rows)
+    console.table(f"{preset}, batch of {config.batch_size}: {steps} steps each on {place}", _TRAIN_COLUMNS, rows)
 
 
 def _trainable(preset: str) -> tuple[CltdrConfig, TrainConfig]:

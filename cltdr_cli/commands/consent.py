@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cltdr_cli.zoo.manifest import WeightsEntry
 
 Counter = Callable[[int, "int | None"], None]
-"""Takes the bytes that have come, and those that shall come."""
+"""Takes the bytes received, and the total where it is known."""
 
 
 def obtain(name: str, *, accept_license: bool = False) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 from cltdr_cli import console
@@ -82,7 +83,7 @@ def detect_split(
 
 
 def _detect_in_video(detector: LoadedDetector, video: AnnotatedVideo, videos: Path) -> VideoResult:
-    path = _file(videos, video.video_id, VIDEO_SUFFIXES)
+    path = _video_file(videos, video.video_id)
     if path is None:
         raise VideoError(f"no video of that name in {videos}")
     return detect_video(path, detector, detector.extractor.extractor, _options(detector), flow=detector.flow)
@@ -103,5 +104,6 @@ def _options(detector: LoadedDetector) -> VideoOptions:
     )
 
 
-def _file(folder: Path, video_id: str, suffixes: frozenset[str]) -> Path | None:
-    return next((path for suffix in sorted(suffixes) if (path := folder / f"{video_id}{suffix}").is_file()), None)
+def _video_file(folder: Path, video_id: str) -> Path | None:
+    found = sorted(folder.glob(f"{glob.escape(video_id)}.*"))
+    return next((path for path in found if path.stem == video_id and path.suffix.lower() in VIDEO_SUFFIXES), None)

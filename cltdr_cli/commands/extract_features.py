@@ -121,7 +121,7 @@ def extract_features(
         file_format,
         overwrite,
         _threads(place),
-        _at_once(at_once, sources, place),
+        _at_once(at_once, sources, place, dense),
     )
     run = ExtractionRun.prepare(inputs, setup, place, shard, suffix)
     failed = run.show_plan() if dry_run else run.extract_all()
@@ -140,7 +140,7 @@ def _threads(engine: Engine) -> int | None:
     return max(1, (os.cpu_count() or 1) // engine.workers) if engine.workers > 1 else None
 
 
-def _at_once(given: int | None, sources: ModelSources, engine: Engine) -> int:
+def _at_once(given: int | None, sources: ModelSources, engine: Engine, dense: bool) -> int:
     """Videos that share a network; several workers, of which each may crash alone, take one each.
 
     Raises:
@@ -155,4 +155,4 @@ def _at_once(given: int | None, sources: ModelSources, engine: Engine) -> int:
             "Leave one of both out: threads share a network, processes have one each.",
         )
     on_gpu = torch.device(sources.device).type == "cuda"
-    return given or (4 if on_gpu and not alone else 1)
+    return given or (4 if on_gpu and not alone and not dense else 1)

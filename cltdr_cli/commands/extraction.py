@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cltdr_cli import console, errors
 from cltdr_cli.commands.extraction_progress import watched
 from cltdr_cli.errors import CltdrError, OutputError, UsageError, VideoError
-from cltdr_cli.extraction.calibrating import calibration_videos
+from cltdr_cli.extraction.calibrating import calibration_videos, remember
 from cltdr_cli.extraction.crew import Crew, Watch, outcomes
 from cltdr_cli.extraction.failures import FailureList
 from cltdr_cli.extraction.job import Outcome
@@ -138,6 +138,7 @@ class ExtractionRun:
         """
         check_writable_folder(self.setup.out)
         remove_leftovers(self.setup.out)
+        remember(self.setup.out, self.setup.calibration_videos)
         self.failures.begin()
         for failure in self.inputs.failures:
             self._fail(failure.word, failure.error)
@@ -240,6 +241,7 @@ def _orderly_end() -> Generator[None]:
     came = threading.Event()
 
     def leave(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is half-written is being removed now
         came.set()
         raise SystemExit(_TERMINATED)
 

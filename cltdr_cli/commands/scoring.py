@@ -166,8 +166,9 @@ def _tie_facts(
     facts: dict[str, Any] = {"rule": ties, "tied_predictions": tied}
     if tied:
         for rule in TIE_RULES:
-            other = evaluate(reference.split.truth, predictions, evaluation.tious, rule)
-            facts[f"average_mAP_{rule}"] = other.average
+            same = rule == ties
+            found = evaluation if same else evaluate(reference.split.truth, predictions, evaluation.tious, rule)
+            facts[f"average_mAP_{rule}"] = found.average
     return facts
 
 
@@ -179,7 +180,7 @@ def _tell_ties(scored: Scored) -> None:
     if abs(published - stable) >= 0.005:
         console.warning(
             f"{facts['tied_predictions']} of {len(scored.predictions)} predictions share their score with another "
-            f"of their label, so the number hangs on their order: {published:.2f} in the order of the published "
+            f"of their label, so the number depends on their order: {published:.2f} in the order of the published "
             f"evaluator (which varies between CPUs; --ties published), {stable:.2f} in that of the file "
             "(--ties stable)"
         )

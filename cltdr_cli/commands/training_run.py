@@ -107,10 +107,9 @@ def run_training(wishes: Wishes) -> None:
         CltdrError: Settings, data or folder are not in order; the loss is not finite.
     """
     subject = make_subject(wishes)
-    with joined(wishes.device) as (processes, device_name):
+    with joined(resolve_device(wishes.device)) as (processes, device):
         if not processes.is_first:
             console.set_quiet(True)
-        device = resolve_device(device_name)
         training = make_training(wishes, subject, processes, device)
         if processes.is_first:
             _tell_begin(wishes, subject, training)

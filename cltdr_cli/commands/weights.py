@@ -72,7 +72,7 @@ def verify(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Hash files of weights again and hold them against the manifest."""
+    """Hash files of weights again and compare them with the manifest."""
     from cltdr_cli.zoo.weights import manifest, state, verify_one
 
     wanted = names or [name for name in manifest() if state(name) != "absent"]

@@ -14,10 +14,14 @@ from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions
 KINDS = ("right", "duplicate", "wrong label", "localization", "confusion", "background")
 """What a prediction can be; its kind is an index here.
 
-right: it found an instance. Else the instance of its video that it overlaps most decides, of any label (of equally
-overlapped ones, one of its own label): by the threshold or more, of its own label: duplicate, as somebody better
-scored has that instance; of another: wrong label. By 0.1 up to the threshold, of its own label: localization; of
-another: confusion (both the label and the ends are wrong). By less than 0.1: background.
+right: it found an instance. Otherwise the instance of its video decides that it overlaps most, of any label (of
+equally overlapped ones, one of its own label):
+
+- duplicate: by the threshold or more, of its own label; a better scored prediction has found that instance.
+- wrong label: by the threshold or more, of another label.
+- localization: by 0.1 up to the threshold, of its own label.
+- confusion: by 0.1 up to the threshold, of another label: label and ends are both wrong.
+- background: by less than 0.1.
 """
 
 LEAST_TIOU = 0.1

@@ -11,7 +11,8 @@ from cltdr_cli.features.calibration import MOST_VIDEOS
 from cltdr_cli.files import write_text
 from cltdr_cli.video.inputs import Input
 
-FILE = "calibration.json"
+FILE = ".cltdr-calibration.json"
+"""Hidden: no video's sidecar begins with a dot."""
 
 
 def calibration_videos(folder: Path, files: Sequence[Input]) -> tuple[Path, ...]:
@@ -22,17 +23,21 @@ def calibration_videos(folder: Path, files: Sequence[Input]) -> tuple[Path, ...]
     Args:
         folder: Where the features go.
         files: The videos of this run, of all shards.
-
-    Raises:
-        OutputError: The folder takes no files.
     """
     known = _known(folder / FILE)
     if known and all(path.is_file() for path in known):
         return known
-    chosen = tuple(item.path.resolve() for item in files if not item.is_features)[:MOST_VIDEOS]
-    if chosen:
-        write_text(folder / FILE, json.dumps({"videos": [str(path) for path in chosen]}, indent=1) + "\n")
-    return chosen
+    return tuple(item.path.resolve() for item in files if not item.is_features)[:MOST_VIDEOS]
+
+
+def remember(folder: Path, videos: Sequence[Path]) -> None:
+    """Let later runs into the folder choose the same.
+
+    Raises:
+        OutputError: The folder takes no files.
+    """
+    if videos and tuple(videos) != _known(folder / FILE):
+        write_text(folder / FILE, json.dumps({"videos": [str(path) for path in videos]}, indent=1) + "\n")
 
 
 def _known(path: Path) -> tuple[Path, ...]:

@@ -21,8 +21,8 @@ _HEAD = ("input", "reason")
 class FailureList:
     """The failures of one run, kept in a file together with those of other runs into the same folder.
 
-    A row goes when its input is made, or is no longer there when a run begins; so that at whatever moment a run
-    is killed, what failed and was not made since is listed.
+    A row goes when its input is made, or is no longer there when a run begins (a relative name may be that of
+    another folder, so it stays). At whatever moment a run is killed, what failed and was not made since is listed.
 
     Attributes:
         path: The CSV file: ``input,reason``.
@@ -33,7 +33,7 @@ class FailureList:
     path: Path
     found: dict[str, str] = field(default_factory=dict[str, str])
     settled: set[str] = field(default_factory=set[str])
-    _listed: frozenset[str] = frozenset()
+    _listed: frozenset[str] = field(default=frozenset(), init=False)
 
     def begin(self) -> None:
         """Forget files that are gone.
@@ -42,7 +42,7 @@ class FailureList:
             OutputError: The folder or disk does not take it.
         """
         if self.path.exists():
-            self._write(lambda word: _path_of(word).exists())
+            self._write(lambda word: not _path_of(word).is_absolute() or _path_of(word).exists())
             self._listed = frozenset(read_failures(self.path))
 
     def add(self, word: str, reason: str) -> None:
@@ -106,7 +106,7 @@ def _text(failures: Mapping[str, str]) -> str:
 
 
 def _printable(word: str) -> str:
-    r"""A name as UTF-8 text: a byte that is none is written ``\udc80`` to ``\udcff``, a carriage return ``\r``."""
+    r"""A name as UTF-8 text: other bytes become ``\udc80`` to ``\udcff``, a carriage return ``\r``."""
     return word.replace("\r", "\\r").encode("utf-8", "backslashreplace").decode("utf-8")
 
 

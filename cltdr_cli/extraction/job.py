@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Status = Literal["made", "kept", "failed", "busy", "fatal"]
 
-
 _REPORT = "Run it alone with --debug, and report what it prints."
 
 
@@ -85,8 +84,8 @@ class Workshop:
 
         Args:
             item: The video.
-            on_progress: Called with frames done and expected. What it raises ends the work and passes, unless it
-                is an ``Exception`` of Python's own kinds (``BrokenPipeError`` passes).
+            on_progress: Called with frames done and expected. ``BrokenPipeError`` and ``Stopped`` from it pass;
+                any other exception it raises becomes this video's failure.
         """
         began = time.monotonic()
         try:
@@ -98,9 +97,7 @@ class Workshop:
         except (BrokenPipeError, Stopped):
             raise
         except Exception as error:  # a fault of ours or of a library, met in one video of ten thousand
-            outcome = Outcome(
-                item, "failed", _unexpected(item, error), "Run it alone with --debug, and report it."
-            )
+            outcome = Outcome(item, "failed", _unexpected(item, error), _REPORT)
         return replace(outcome, seconds=time.monotonic() - began)
 
     def _made(self, item: Input, on_progress: Progress | None) -> Outcome:
@@ -120,7 +117,9 @@ class Workshop:
             return self._extracted(item, reason, on_progress)
 
     def _why(self, item: Input) -> str:
-        return why_unfinished(self.setup.out, item.video_id, self.setup.recipe(item.path), self.setup.format)
+        setup = self.setup
+        recipe, strict = setup.recipe(item.path), setup.options.strict
+        return why_unfinished(setup.out, item.video_id, recipe, setup.format, strict=strict)
 
     def _extracted(self, item: Input, reason: str, on_progress: Progress | None) -> Outcome:
         setup = self.setup
@@ -148,7 +147,13 @@ def _loaded(setup: Setup) -> Extractor:
     from extractors.openvino_backend import OpenVinoExtractor
 
     assert isinstance(found, OpenVinoExtractor)  # int8 is computed by nothing else
-    return calibrated_extractor(found, setup.drawn_calibration())
+    drawn = setup.drawn_calibration(found)
+    if setup.calibration not in (None, drawn.digest):
+        raise OutputError(
+            "The videos that int8 is calibrated on are not here what they were when the run began.",
+            "Every worker must see the same files under the same names; then run again.",
+        )
+    return calibrated_extractor(found, drawn)
 
 
 class Stopped(BaseException):

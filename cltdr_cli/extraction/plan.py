@@ -48,7 +48,7 @@ class Shard:
 
     @property
     def suffix(self) -> str:
-        """Told apart in file names: empty for the whole."""
+        """Keeps the shards' files apart; empty for one shard."""
         return "" if self.parts == 1 else f"-{self.index}-of-{self.parts}"
 
 
@@ -78,7 +78,8 @@ def planned(item: Input, setup: Setup) -> Planned:
     from cltdr_cli.video import open_video
 
     try:
-        reason = why_unfinished(setup.out, item.video_id, setup.recipe(item.path), setup.format)
+        recipe, strict = setup.recipe(item.path), setup.options.strict
+        reason = why_unfinished(setup.out, item.video_id, recipe, setup.format, strict=strict)
         reason = reason or ("--overwrite" if setup.overwrite else "")
         if item.is_features:
             raise FeatureError(f"{item.path} holds features already.")

@@ -69,7 +69,7 @@ class Processes:
         return [event for event in said if event is not None]
 
     def close(self) -> None:
-        """End the workers; those that are busy leave their videos where they are."""
+        """End the workers; a busy one abandons its video."""
         for worker in self._workers:
             worker.process.terminate()
             worker.pipe.close()

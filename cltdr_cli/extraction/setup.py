@@ -22,7 +22,7 @@ from cltdr_cli.zoo.flow import RAFT_WEIGHTS, load_flow
 
 if TYPE_CHECKING:
     from cltdr_cli.features.calibration import Calibration
-    from extractors.spec import ExtractorSpec
+    from extractors.spec import Extractor, ExtractorSpec
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,18 @@ class Setup:
             files[RAFT_WEIGHTS] = weights_file(RAFT_WEIGHTS, RAFT_WEIGHTS, self.sources)
         sources = replace(self.sources, files={**self.sources.files, **files}, fetch=_nothing)
         ready = replace(self, sources=sources)
-        return replace(ready, calibration=ready.drawn_calibration().digest) if self.is_int8 else ready
+        if not self.is_int8:
+            return ready
+        extractor = load_extractor(self.extractor, sources).extractor
+        return replace(ready, calibration=ready.drawn_calibration(extractor).digest)
 
     @property
     def is_int8(self) -> bool:
         """Whether the network must be calibrated."""
         return self.sources.precision == "int8"
 
-    def drawn_calibration(self) -> Calibration:
-        """Clips of the first videos; every worker draws the same.
+    def drawn_calibration(self, extractor: Extractor) -> Calibration:
+        """Clips of the first videos, prepared as an extractor takes them; every worker draws the same.
 
         Raises:
             UsageError: The videos give too few.
@@ -97,9 +100,7 @@ class Setup:
         flow = load_flow(self.flow, self.sources) if self.flow else None
         window = self.options.window_frames or self.spec.window_frames
         source = ClipSource(window, self.options.fps, self.options.reader, flow)
-        return draw_calibration(
-            self.calibration_videos, load_extractor(self.extractor, self.sources).extractor, source
-        )
+        return draw_calibration(self.calibration_videos, extractor, source)
 
     def recipe(self, path: Path) -> Recipe:
         """What the feature file of a video is to be made of and how.
@@ -124,6 +125,7 @@ class Setup:
             stride_frames=options.stride_frames or spec.stride_frames,
             window_frames=options.window_frames or spec.window_frames,
             requested_fps=options.fps or spec.rate,
+            clip_seconds=(options.start_seconds, options.end_seconds),
             source=path.name,
             source_size=facts.st_size,
             source_mtime=facts.st_mtime,

@@ -23,7 +23,7 @@ def compare(listing: FolderListing, reports: Sequence[FileReport]) -> list[Defec
     return [
         *(Defect("no-sidecar", report.name) for report in reports if report.lacks_sidecar),
         *_odd_ones(reports, "odd-width", "channels", lambda r: r.width),
-        *_odd_ones(reports, "odd-type", "values of", lambda r: r.dtype or None),
+        *_odd_ones(reports, "odd-type", "", lambda r: r.dtype or None),
         *_odd_ones(reports, "odd-grid", "", _grid),
         *_odd_ones(reports, "odd-kind", "", _kind),
         *_odd_ones(reports, "odd-arithmetic", "", _arithmetic),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cltdr_cli.errors import UsageError, VideoError
 from cltdr_cli.features.extract import TimedFrames
+from cltdr_cli.features.rows import RowSpool
 from cltdr_cli.video.frames import FrameTiming
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class _ChunkedRun:
         self._held: list[Tensor] = []
         self._held_from = 0
         self._next_step_frame = 0
-        self._features: list[NDArray[np.float32]] = []
+        self._every = encoder.stride_frames // encoder.fine_stride_frames
+        self._rows = RowSpool()
 
     def push(self, prepared: Tensor) -> None:
         """Keep frames ``[N, C, S, S]``, and compute the chunks that are whole and not the last."""
@@ -108,7 +110,9 @@ class _ChunkedRun:
         if self._next_step_frame + WINDOW_FRAMES <= self.frames:
             start = max(0, (self.frames - self._chunk_frames) // fine * fine)
             self._compute(start, self.frames - WINDOW_FRAMES)
-        return np.concatenate(self._features)[:: self._encoder.stride_frames // fine]
+        rows = self._rows.rows()
+        assert rows is not None  # 16 frames are one step
+        return rows
 
     def _compute(self, start: int, last_step_frame: int) -> None:
         """Steps from the next one up to a frame, out of the chunk that starts at a frame."""
@@ -120,5 +124,6 @@ class _ChunkedRun:
         steps = self._encoder.encode_run(held[: self._chunk_frames])
         first = (self._next_step_frame - start) // fine
         last = (last_step_frame - start) // fine
-        self._features.append(steps[first : last + 1].float().cpu().numpy())
+        skipped = -(self._next_step_frame // fine) % self._every  # the fine steps before the next that is wanted
+        self._rows.add(steps[first + skipped : last + 1 : self._every].float().cpu().numpy())
         self._next_step_frame = start + (last + 1) * fine

@@ -63,7 +63,7 @@ def array_digest(features: NDArray[np.float32]) -> str:
 
 
 class _Plain:
-    """A file with ``write`` alone: into real files numpy writes past Python, and a full disk has no name."""
+    """A file with ``write`` alone: given a real file, numpy writes past Python, and a full disk has no errno."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.write = file.write
@@ -87,7 +87,7 @@ def _write_pt(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> No
     with path.open("wb") as file:
         try:
             torch.save(torch.from_numpy(features), file)
-        except RuntimeError as error:  # its end, which wrote nothing any more, hides what the disk said
+        except RuntimeError as error:  # closing the archive fails, too, and masks what the disk said
             raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
 
 
@@ -100,7 +100,7 @@ def _write_zarr(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> 
 
 
 def _has_header(path: Path, shape: tuple[int, int]) -> bool:
-    """For formats whose list of contents stands at the end, or that tell a wrong length when they are opened."""
+    """For formats whose truncation shows when they are opened."""
     try:
         return stored_header(path, (ARRAY_NAME,)) == (shape, np.dtype("<f4"))
     except FeatureError:

@@ -1,4 +1,4 @@
-"""Kinds of features: made by another extractor, flow or form of it, numbers of the same width mean others."""
+"""Kinds of features: those of another extractor, flow or form mean something else, though equally wide."""
 
 from __future__ import annotations
 

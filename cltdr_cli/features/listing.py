@@ -39,7 +39,7 @@ class FolderListing:
         folder: The folder itself; folders in it are not searched.
         entries: Feature files by name.
         leftovers: What a stopped run was writing; nothing uses it.
-        failed: Videos that ``failed.csv`` and its like of shards name.
+        failed: Videos that ``failed.csv`` and the shards' ``failed-I-of-N.csv`` name.
     """
 
     folder: Path

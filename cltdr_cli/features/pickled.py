@@ -1,7 +1,7 @@
 """Arrays and tensors out of published pickles (HACS SlowFast features) without running anything in them.
 
-Unpickling a file means calling whatever it names. Here a file may name seven things, those that arrays and tensors
-are made of, and each name leads to a stand-in of ours: numpy's own constructors take types and bytes on trust.
+Unpickling a file means calling whatever it names. Here a file may name only what arrays and tensors are made of
+(``_STAND_INS``), and each name leads to a stand-in of ours, as numpy itself takes types and bytes on trust.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _RefusedError(Exception):
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """An unpickler that knows seven names."""
+    """An unpickler that knows the names of ``_STAND_INS`` alone."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Our stand-in for a name of the file."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cltdr_cli.errors import OutputError
 
 MEMORY_BYTES = 64 << 20
-"""Two hours of two-stream I3D at stride 4 are 440 MB; memory shall not grow with the length of a video."""
+"""Two hours of two-stream I3D at stride 4 are 440 MB; memory must not grow with the length of a video."""
 
 
 class RowSpool:

@@ -16,7 +16,7 @@ from cltdr_cli.features.arrays import is_feature_file, read_array
 from cltdr_cli.features.formats import WRITERS, array_digest, feature_format
 from cltdr_cli.features.kinds import ExpectedKind, kind_difference
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
-from cltdr_cli.files import write_text
+from cltdr_cli.files import explained, write_text
 from cltdr_cli.plain_text import safe_file_name
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 from cltdr_cli.video.frames import FrameTiming
@@ -109,15 +109,24 @@ def save(folder: Path, sequence: FeatureSequence, sidecar: Sidecar, format: str 
     form, path = feature_format(format), feature_path(folder, sequence.video_id, format)
     features = np.ascontiguousarray(sequence.features, "<f4")
     sidecar = replace(sidecar, array_sha256=array_digest(features), file_format=format)
-    with form.replacing(path) as partial:
+    with explained(path), form.replacing(path) as partial:
         form.write(partial, features, sidecar)
         sidecar_path(path).unlink(missing_ok=True)
     write_text(sidecar_path(path), sidecar.to_json())
     return path
 
 
-def why_unfinished(folder: Path, video_id: str, wanted: Recipe, format: str = "npy") -> str:
+def why_unfinished(
+    folder: Path, video_id: str, wanted: Recipe, format: str = "npy", *, strict: bool = False
+) -> str:
     """Why the features of a video must be made (again); empty when they are there, whole, and as wanted.
+
+    Args:
+        folder: Of the feature files.
+        video_id: Of the video.
+        wanted: How they are to be made.
+        format: Name in ``formats.WRITERS``.
+        strict: Whether features of a video that breaks off are not wanted.
 
     Raises:
         UsageError: There is no such format, or it needs a package that is not installed.
@@ -135,6 +144,8 @@ def why_unfinished(folder: Path, video_id: str, wanted: Recipe, format: str = "n
         return f"the sidecar is that of the {found.file_format} file"
     if not form.is_whole(path, (found.steps, found.width)):
         return f"{path.name} is not whole"
+    if strict and found.broken_seconds is not None:
+        return f"the video breaks off at {found.broken_seconds:.2f} s, and --strict wants it whole"
     return found.recipe.difference(wanted)
 
 

@@ -32,7 +32,7 @@ _NUMBER_TYPES = re.compile(r"[<>|][fiuc]\d+|u?int(8|16|32|64)|float(16|32|64)")
 def write_zarr(folder: Path, features: NDArray[np.float32], facts: Mapping[str, Any]) -> None:
     """One array ``feats`` ``[T, C]`` of format 2, not compressed, in chunks of whole steps.
 
-    What lacks counts as NaN, which no feature is: a chunk that is lost is seen by whoever reads.
+    Missing chunks read as NaN, which no feature is, so that a lost chunk is noticed.
 
     Args:
         folder: An empty folder.

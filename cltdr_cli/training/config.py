@@ -23,7 +23,8 @@ class TrainConfig:
         clip_grad_l2norm: Total gradient norm is clipped to it; None is off.
         ema_decay: Of the averaged weights that are evaluated, per optimiser step.
         seed: Of initial weights, order and augmentation.
-        class_loss: The *unrefined* class loss: the published ``_focalloss`` / ``_vflloss`` hand edit.
+        class_loss: Of the *unrefined* class scores; published runs switch it by editing the code (``_focalloss``,
+            ``_vflloss``).
         center_sample: ``radius`` takes points near an instance's centre, ``none`` all points inside it.
         center_sample_radius: In level strides.
         loss_weight: Of regression against classification.

@@ -32,7 +32,7 @@ class StepResult:
 
     Attributes:
         step: Steps done, this one included.
-        class_loss: Over all processes and parts, as is the next.
+        class_loss: Summed over all processes and parts, as is ``regression_loss``.
         regression_loss: Before ``loss_weight``.
         total_loss: What was minimised.
         gradient_norm: L2, before clipping; not finite where fp16 overflowed and the step was skipped.

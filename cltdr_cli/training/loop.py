@@ -49,7 +49,7 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Rhythm:
-    """How often what is done.
+    """How long to train, and how often to evaluate and save.
 
     Attributes:
         epochs: In all, warm-up included.
@@ -135,7 +135,14 @@ class Training:
         if processes.is_first:
             self.folder.forget_after(learner.step)
         events = EventWriter(self.folder.path, learner.step) if processes.is_first else None
-        begin = time.monotonic()
+        try:
+            self._train(events)
+        finally:
+            if events is not None:
+                events.close()
+
+    def _train(self, events: EventWriter | None) -> None:
+        learner, begin = self.learner, time.monotonic()
         for parts in self.loader.batches(learner.step, self.total_steps):
             result = learner.train_step([part.to(learner.device) for part in parts])
             self._note_step(result, events)
@@ -144,8 +151,6 @@ class Training:
                 begin = time.monotonic()
             elif self.rhythm.save_every and learner.step % self.rhythm.save_every == 0:
                 self._save()
-        if events is not None:
-            events.close()
 
     def _note_step(self, result: StepResult, events: EventWriter | None) -> None:
         if not math.isfinite(result.total_loss):
@@ -193,7 +198,7 @@ class Training:
             **found,
         }
         score = float(found.get("score", math.nan))
-        if self.best.score is None or score > self.best.score:
+        if math.isfinite(score) and (self.best.score is None or score > self.best.score):
             self.best = Best(score, epoch, self.hooks.split)
         self._tell({**record, "is_best": self.best.epoch == epoch}, events)
         return found

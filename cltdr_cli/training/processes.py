@@ -64,25 +64,25 @@ class Processes:
 
 
 @contextmanager
-def joined(device_name: str) -> Generator[tuple[Processes, str]]:
+def joined(device: torch.device) -> Generator[tuple[Processes, torch.device]]:
     """Join the processes that torchrun started, if it did.
 
     Args:
-        device_name: ``cpu``, ``cuda`` …; without a number each process of a machine takes its own GPU.
+        device: Kind of device. Each of several processes on a machine takes the GPU of its own local rank,
+            whatever number is named.
 
     Yields:
-        The processes, and the device name of this one.
+        The processes, and the device of this one.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Processes(), device_name
+        yield Processes(), device
         return
-    is_gpu = device_name.startswith("cuda")
-    if is_gpu:
-        device_name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-        torch.cuda.set_device(device_name)
-    torch.distributed.init_process_group("nccl" if is_gpu else "gloo", timeout=_PATIENCE)
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
-        yield Processes(torch.distributed.get_rank(), count), device_name
+        yield Processes(torch.distributed.get_rank(), count), device
     finally:
         torch.distributed.destroy_process_group()

@@ -13,6 +13,9 @@ from cltdr_cli.files import PARTIAL_SUFFIX, check_writable_folder, replacing, wr
 
 Record = dict[str, Any]
 
+STATE_KEYS = ("identity", "learner", "best", "epoch_losses")
+"""What ``resume.pt`` holds."""
+
 
 class RunFolder:
     """Names in a run's folder, and how they are written.
@@ -98,8 +101,18 @@ class RunFolder:
         if not self.resume.exists():
             return None
         try:
-            return torch.load(self.resume, map_location="cpu", weights_only=True)
-        except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            state = torch.load(self.resume, map_location="cpu", weights_only=True)
+            return {key: state[key] for key in STATE_KEYS}
+        except (
+            RuntimeError,
+            OSError,
+            TypeError,
+            IndexError,
+            EOFError,
+            ValueError,
+            KeyError,
+            pickle.UnpicklingError,
+        ) as error:
             raise CltdrError(
                 f"{self.resume} cannot be read: {error}", "start again in another folder; the weights here stay"
             ) from error

@@ -63,7 +63,7 @@ class Targets:
     Attributes:
         classes: float32 ``[B, P, K]``, 1 for every label of a point, else 0.
         distances: float32 ``[B, P, 2]``, to the start and end of the point's instance in strides of its level;
-            of the first instance at points that are not positive.
+            at points that are not positive those of instance 0, which nothing uses.
     """
 
     classes: Tensor

@@ -88,6 +88,7 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     from cltdr_cli.zoo.state_dict import load_state_dict
 
     check_backend(sources)
+    _check_option(name, sources.option)
     paths = list(weights_files(name, sources).values())
     states = [load_state_dict(path) for path in paths]
     try:
@@ -106,6 +107,13 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
             "`cltdr extractors` names the weights that each extractor takes.",
         ) from error
     return LoadedExtractor(built, {path.name: known_sha256(path) for path in paths})
+
+
+def _check_option(name: str, option: str | None) -> None:
+    try:
+        extractor_record(name).with_option(option)
+    except ValueError as error:
+        raise UsageError(f"extractor {name}: {error}.", "`cltdr extractors` names the options.") from error
 
 
 def check_backend(sources: ModelSources) -> None:
