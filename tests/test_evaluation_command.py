@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cltdr_cli import console
+from cltdr_cli.commands.detect_split import video_file
 from cltdr_cli.main import app
 
 RUNNER = CliRunner()
@@ -373,3 +374,11 @@ def test_detect_in_features_then_score(tmp_path: Path) -> None:
     found = run(*words, "--device", "cpu")
     assert found.exit_code == 1
     assert "no video of the split could be detected" in flat(found.stderr)
+
+
+def test_videos_of_a_split_are_found_by_suffixes_of_any_case(tmp_path: Path) -> None:
+    for name in ("v.MP4", "v.json", "v.2.mp4", "w[1].webm"):
+        (tmp_path / name).touch()
+    assert video_file(tmp_path, "v") == tmp_path / "v.MP4"
+    assert video_file(tmp_path, "w[1]") == tmp_path / "w[1].webm"
+    assert video_file(tmp_path, "w") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import shutil
 
@@ -147,3 +148,53 @@ def test_an_i3d_by_hand_extracts_and_detects(cltdr, sample_video, tmp_path):
     facts = json.loads((tmp_path / "r.json").read_text())["external_data"]
     assert facts["preset"] == "kinetics400-i3d-rgb"
     assert "rgb_imagenet.pt" in facts["weights"]
+
+
+def test_strict_does_not_take_features_of_a_broken_video_for_finished(cltdr, shared, tmp_path):
+    words = [
+        "extract-features",
+        shared / "data/videos/corrupted.mp4",
+        "--extractor",
+        "demo",
+        "--out",
+        tmp_path / "f",
+    ]
+    assert cltdr(*words).code == 0
+    done = cltdr(*words, "--strict")
+    assert done.code == 1
+    assert "0 already there, 1 failed" in done.err
+
+
+def test_a_rate_of_zero_is_wrong_usage(cltdr, films, tmp_path):
+    done = cltdr("extract-features", films, "--extractor", "demo", "--out", tmp_path / "f", "--fps", 0)
+    assert done.code == 2
+    assert "--fps 0: not a rate above 0" in done.err
+
+
+def test_a_dry_run_of_int8_writes_nothing(cltdr, films, tmp_path):
+    int8 = ["--backend", "openvino", "--precision", "int8", "--device", "cpu"]
+    done = cltdr("extract-features", films, "--extractor", "demo", "--out", tmp_path / "f", *int8, "--dry-run")
+    assert done.code == 0, done.err
+    assert not (tmp_path / "f").exists()
+
+
+def test_relative_names_in_the_list_of_failures_outlive_runs_from_elsewhere(cltdr, films, tmp_path, monkeypatch):
+    """bad.mp4 of one folder is not gone because another has no bad.mp4."""
+    out = tmp_path / "out"
+    (films / "bad.mp4").write_text("no video")
+    monkeypatch.chdir(films)
+    assert cltdr("extract-features", "bad.mp4", "--extractor", "demo", "--out", out).code == 1
+    monkeypatch.chdir(tmp_path)
+    assert cltdr("extract-features", films / "a.mp4", "--extractor", "demo", "--out", out).code == 0
+    assert [row["input"] for row in csv.DictReader((out / "failed.csv").open())] == ["bad.mp4"]
+
+
+def test_a_disk_that_fails_ends_the_run_instead_of_failing_every_video(cltdr, films, tmp_path, monkeypatch):
+    def write(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("numpy.save", write)
+    done = cltdr("extract-features", films, "--extractor", "demo", "--out", tmp_path / "f")
+    assert done.code == 1
+    assert "a.npy: cannot be written: Input/output error" in done.err
+    assert "b.mp4" not in done.err

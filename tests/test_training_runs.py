@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,7 +16,9 @@ import torch
 from training_toys import LABELS, toy_world
 from typer.testing import CliRunner
 
+from cltdr_cli.commands.training_evaluation import SplitEvaluation
 from cltdr_cli.main import app
+from cltdr_cli.training.processes import joined
 from cltdr_cli.zoo.checkpoint import load_checkpoint
 
 PATIENCE_SECONDS = 240
@@ -260,3 +263,37 @@ def test_training_learns(world, tmp_path):
     steps = records(tmp_path / "run", "step")
     assert steps[-1]["total_loss"] < 0.3 * steps[2]["total_loss"]
     assert scores[-1] > 0.5
+
+
+def test_a_file_that_is_no_saved_state_is_refused_by_its_name(world, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    torch.save({"epoch": 3}, out / "resume.pt")
+    done = CliRunner().invoke(app, world.words(out, "--resume"))
+    assert done.exit_code == 1
+    assert "resume.pt cannot be read" in " ".join(done.stderr.split())
+
+
+def test_a_score_that_is_no_number_is_never_the_best(world, tmp_path, monkeypatch):
+    scores = iter([math.nan, 0.5, 0.4])
+    monkeypatch.setattr(SplitEvaluation, "__call__", lambda *_: {"score": next(scores)})
+    run(world, tmp_path / "run", "--eval-split", "validation", "--set", "epochs=3", "--set", "warmup_epochs=0")
+    assert [record["is_best"] for record in records(tmp_path / "run", "evaluation")] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "place"), [("cuda", 2, "cuda:1"), ("cpu", 2, "cpu"), ("cuda", 1, "cuda")]
+)
+def test_each_process_takes_its_own_gpu(monkeypatch, kind, count, place):
+    """Also where the device is not named: what --device auto resolves to."""
+    begun = []
+    monkeypatch.setenv("WORLD_SIZE", str(count))
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr("torch.cuda.set_device", begun.append)
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda backend, **_: begun.append(backend))
+    monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: None)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
+    with joined(torch.device(kind)) as (_, device):
+        assert device == torch.device(place)
+    expected = {"cuda:1": [torch.device("cuda:1"), "nccl"], "cpu": ["gloo"], "cuda": []}
+    assert begun == expected[place]

@@ -83,7 +83,7 @@ def detect_split(
 
 
 def _detect_in_video(detector: LoadedDetector, video: AnnotatedVideo, videos: Path) -> VideoResult:
-    path = _video_file(videos, video.video_id)
+    path = video_file(videos, video.video_id)
     if path is None:
         raise VideoError(f"no video of that name in {videos}")
     return detect_video(path, detector, detector.extractor.extractor, _options(detector), flow=detector.flow)
@@ -104,6 +104,7 @@ def _options(detector: LoadedDetector) -> VideoOptions:
     )
 
 
-def _video_file(folder: Path, video_id: str) -> Path | None:
+def video_file(folder: Path, video_id: str) -> Path | None:
+    """The video of that name, whatever its suffix; None where there is none."""
     found = sorted(folder.glob(f"{glob.escape(video_id)}.*"))
     return next((path for path in found if path.stem == video_id and path.suffix.lower() in VIDEO_SUFFIXES), None)
