@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 LONGEST_FILE_LINES = 300
 
-FOUNDATIONS = {"errors", "timeline", "segments", "files", "tensor_files", "plain_text", "version"}
+FOUNDATIONS = {"errors", "timeline", "segments", "files", "tensor_files", "plain_text"}
 CONFIGS = {"inference.config", "training.config"}
 
 # Room -> what it may import besides the foundations and itself. A dotted name is one module of a room.

@@ -40,7 +40,6 @@ def extractor():
 
 def test_clips_are_spread_over_the_videos_and_some_kept_out(videos, extractor):
     drawn = draw_calibration(videos, extractor, SOURCE)
-    assert drawn.videos == tuple(videos[2:])
     assert drawn.clips.shape[1:] == drawn.checks.shape[1:] == (16, 3, 112, 112)
     assert len(drawn.checks) * 3 <= len(drawn.clips) <= room.CLIPS
     clips = torch.cat([drawn.clips, drawn.checks])

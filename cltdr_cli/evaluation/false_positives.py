@@ -24,6 +24,8 @@ equally overlapped ones, one of its own label):
 - background: by less than 0.1.
 """
 
+_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
+
 LEAST_TIOU = 0.1
 """Overlap from which a prediction means an instance at all."""
 
@@ -88,9 +90,11 @@ def _kinds(
     tiou[pairs.predictions[last]] = pairs.tiou[last]
     own_label[pairs.predictions[last]] = own[last]
     close = tiou >= threshold
-    kinds = np.where(close, np.where(own_label, 1, 2), np.where(own_label, 3, 4))
-    kinds[tiou < LEAST_TIOU] = KINDS.index("background")
-    kinds[right] = KINDS.index("right")
+    of_close = np.where(own_label, _NUMBER["duplicate"], _NUMBER["wrong label"])
+    of_far = np.where(own_label, _NUMBER["localization"], _NUMBER["confusion"])
+    kinds = np.where(close, of_close, of_far)
+    kinds[tiou < LEAST_TIOU] = _NUMBER["background"]
+    kinds[right] = _NUMBER["right"]
     return kinds
 
 

@@ -132,12 +132,11 @@ def _group_keys(
     truth: GroundTruth, predictions: Predictions, same_label: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Equal numbers for what may be paired; predictions outside the ground truth get a number of no instance."""
-    known = predictions.videos != UNKNOWN
     if not same_label:
         return truth.videos, predictions.videos
     classes = len(truth.label_names)
     keys = predictions.videos * classes + predictions.labels
-    known = known & (predictions.labels != UNKNOWN)
+    known = (predictions.videos != UNKNOWN) & (predictions.labels != UNKNOWN)
     return truth.videos * classes + truth.labels, np.where(known, keys, UNKNOWN)
 
 

@@ -55,13 +55,11 @@ class Calibration:
         clips: ``[N, F, C, S, S]``; the ranges of int8 are measured on them.
         checks: ``[M, F, C, S, S]``; int8 must agree with fp32 on them.
         digest: Of the clips; features of different calibrations differ.
-        videos: Where they are from.
     """
 
     clips: Tensor
     checks: Tensor
     digest: str
-    videos: tuple[Path, ...]
 
 
 def draw_calibration(videos: Sequence[Path], extractor: Extractor, source: ClipSource) -> Calibration:
@@ -81,21 +79,17 @@ def draw_calibration(videos: Sequence[Path], extractor: Extractor, source: ClipS
 
     chosen = list(videos)[:MOST_VIDEOS]
     drawn: list[Tensor] = []
-    used: list[Path] = []
     for path in chosen:
-        found = list(_clips(path, extractor, source, -(-CLIPS // len(chosen))))
-        drawn += found
-        used += [path] * bool(found)
+        drawn += _clips(path, extractor, source, -(-CLIPS // len(chosen)))
     if len(drawn) < 2:
         raise UsageError(
             f"--precision int8 is calibrated on the videos of the run, and the first {len(chosen)} of them give "
             f"{len(drawn)} clip{'s' * (len(drawn) != 1)}.",
             "Give longer videos, or leave --precision out.",
         )
-    checks = drawn[CHECKED_EVERY - 1 :: CHECKED_EVERY] or drawn[-1:]
-    kept = [clip for clip in drawn if not any(clip is check for check in checks)]
-    clips = torch.stack(kept)
-    return Calibration(clips, torch.stack(checks), calibration_digest(clips), tuple(used))
+    checked = range(len(drawn))[CHECKED_EVERY - 1 :: CHECKED_EVERY] or [len(drawn) - 1]
+    clips = torch.stack([clip for number, clip in enumerate(drawn) if number not in checked])
+    return Calibration(clips, torch.stack([drawn[number] for number in checked]), calibration_digest(clips))
 
 
 def calibrated_extractor(extractor: OpenVinoExtractor, calibration: Calibration) -> OpenVinoExtractor:
