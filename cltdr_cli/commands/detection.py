@@ -96,7 +96,7 @@ class DetectionRun:
         if sources.any_kind:
             paths = [item.path for item in inputs.files if item.is_features]
             warn_of_other_kinds(paths, detector.preset.features)
-        scores = _scores(detector, wishes.video_scores)
+        scores = video_scores(detector, wishes.video_scores)
         names = scores.labels if scores else detector.labels
         if options.fps is None and detector.preset.features.rate is not None:
             options = replace(options, fps=detector.preset.features.rate)
@@ -236,7 +236,13 @@ def _planned(inputs: Inputs, wishes: Wishes) -> list[OutputFile]:
     return outputs
 
 
-def _scores(detector: LoadedDetector, file: Path | None) -> VideoScores | None:
+def video_scores(detector: LoadedDetector, file: Path | None) -> VideoScores | None:
+    """What ``--video-scores`` adds to a class-agnostic detector; None for any other.
+
+    Raises:
+        UsageError: The detector names classes itself, or does not say its label list.
+        AnnotationError: The file cannot be read.
+    """
     from cltdr_cli.zoo.catalog import labels
 
     benchmark = detector.preset.benchmark

@@ -46,6 +46,9 @@ def evaluate(
     checkpoint: Checkpoint = None,
     flow: Flow = None,
     force: Force = False,
+    video_scores: Annotated[
+        Path | None, typer.Option(help="Class scores of whole videos, for class-agnostic presets.", metavar="FILE")
+    ] = None,
     annotations: AnnotationFile = None,
     data_root: DataRoot = None,
     split: Annotated[
@@ -100,9 +103,10 @@ def evaluate(
 
         rows = read_predictions(predictions)
     else:
-        from cltdr_cli.commands.detect_split import detect_split
+        from cltdr_cli.commands.detect_split import Detecting, detect_split
 
-        rows, failed = detect_split(reference, features, videos, preset, checkpoint, device, flow, force)
+        place = Detecting(features, videos, preset, checkpoint, device, flow, force, video_scores)
+        rows, failed = detect_split(reference, place)
     scored = scoring.score(reference, rows, tious, ties, outside == "count")
     scoring.tell(reference, scored, per_class)
     if json_out is not None:

@@ -6,11 +6,12 @@ import signal
 import statistics
 import threading
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from cltdr_cli import console, errors
@@ -143,9 +144,9 @@ class ExtractionRun:
         for failure in self.inputs.failures:
             self._fail(failure.word, failure.error)
         if self.files:
-            with _orderly_end():
+            with _orderly_end() as end_if_told:
                 self.setup = self.setup.ready()
-                self._work_through()
+                self._work_through(end_if_told)
         self.failures.end()
         made, kept, failed = self.counts["made"], self.counts["kept"], self.counts["failed"]
         console.notice(f"{made} extracted, {kept} already there, {failed} failed: {self.setup.out}")
@@ -153,11 +154,17 @@ class ExtractionRun:
             console.notice(f"{self.counts['again']} of the extracted were there, and were made again")
         return failed
 
-    def _work_through(self) -> None:
+    def _work_through(self, end_if_told: Callable[[], None]) -> None:
         with watched(len(self.files)) as bars:
-            crew = self.engine.crew(self.setup, bars.see)
+
+            def see(item: Input, done: int, total: int | None) -> None:
+                end_if_told()
+                bars.see(item, done, total)
+
+            crew = self.engine.crew(self.setup, see)
             try:
                 for outcome in outcomes(self.files, crew, _tell_waiting):
+                    end_if_told()
                     bars.done(outcome.item, outcome.status == "kept")
                     self._take(outcome)
             finally:
@@ -233,28 +240,49 @@ def _checked_spec(setup: Setup) -> ExtractorSpec:
 
 
 @contextmanager
-def _orderly_end() -> Generator[None]:
-    """SIGTERM, by which systems and schedulers end programs, ends this one as Ctrl-C does; exit status 143."""
+def _orderly_end() -> Generator[Callable[[], None]]:
+    """SIGTERM, by which systems and schedulers end programs, ends this one as Ctrl-C does; exit status 143.
+
+    Yields:
+        To be called now and then: raises what a signal raised in vain, as Python drops what is raised while it
+        frees an object.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
-    came = threading.Event()
+    came: list[int] = []
 
-    def leave(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is half-written is being removed now
-        came.set()
-        raise SystemExit(_TERMINATED)
+    def end() -> None:
+        if came:
+            raise SystemExit(_TERMINATED) if came[0] == signal.SIGTERM else KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, leave)
+    def leave(number: int, _: object) -> None:
+        if number == signal.SIGTERM:  # once: what is half-written is being removed now
+            signal.signal(number, signal.SIG_IGN)
+        came.append(number)
+        end()
+
+    with _handled(signal.SIGTERM, leave), _handled(signal.SIGINT, leave):
+        try:
+            yield end
+            end()
+        except BaseException:  # what was raised inside Ray comes out of it as something else
+            if signal.SIGTERM not in came:
+                raise
+            console.warning("stopped; nothing half-written")
+            raise SystemExit(_TERMINATED) from None
+
+
+@contextmanager
+def _handled(number: int, handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
+    """Let a handler take a signal, unless whoever started us had it ignored."""
+    before = signal.getsignal(number)
+    if before != signal.SIG_IGN:
+        signal.signal(number, handler)
     try:
         yield
-    except BaseException:  # what was raised inside Ray comes out of it as something else
-        if not came.is_set():
-            raise
-        console.warning("stopped; nothing half-written")
-        raise SystemExit(_TERMINATED) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
 
 
 def _tell_waiting(count: int) -> None:

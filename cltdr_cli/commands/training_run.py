@@ -153,8 +153,21 @@ def _numbered_names(wishes: Wishes, preset: Preset) -> tuple[str, ...]:
 
 
 def _default_split(annotations: Annotations, record: Benchmark) -> str:
-    """The benchmark's training split; everything, where the annotation has no splits."""
-    return "" if set(annotations.splits()) == {""} else record.train_split
+    """The benchmark's training split; everything, where the annotation has no splits.
+
+    Raises:
+        UsageError: The benchmark trains on another split, and the annotation has one that is called training.
+    """
+    there = annotations.splits()
+    if set(there) == {""}:
+        return ""
+    if "training" in there and record.train_split != "training":
+        raise UsageError(
+            f"{annotations.source} has a split 'training', and the preset's benchmark, {record.name}, trains on "
+            f"{record.train_split!r}",
+            "For data of your own add --set benchmark.dataset=custom; else say which with --train-split.",
+        )
+    return record.train_split
 
 
 def _split(annotations: Annotations, name: str, option: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
 from cltdr_cli.data.findings import Finding, found
@@ -34,6 +35,11 @@ class CheckContext:
     class_names: frozenset[str]
     measured: Mapping[str, VideoFacts]
     files_given: bool
+
+    @cached_property
+    def measured_by_core(self) -> dict[str, VideoFacts]:
+        """``measured`` by what all spellings of a video's id share."""
+        return {core_id(name): facts for name, facts in self.measured.items()}
 
 
 def check_annotations(
@@ -204,7 +210,7 @@ def _splits(context: CheckContext) -> list[str]:
 
 
 def _facts(context: CheckContext, video: AnnotatedVideo) -> VideoFacts | None:
-    return context.measured.get(video.video_id) or context.measured.get(core_id(video.video_id))
+    return context.measured.get(video.video_id) or context.measured_by_core.get(core_id(video.video_id))
 
 
 def _duration(context: CheckContext, video: AnnotatedVideo) -> float:

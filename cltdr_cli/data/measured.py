@@ -16,6 +16,8 @@ from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
 def facts_of_features(folder: Path) -> dict[str, VideoFacts]:
     """What the sidecars ``<video_id>.json`` say, by video id; nothing for features without one.
 
+    The rate is that of the video: of one that was resampled to the extractor's own it is not known.
+
     Raises:
         AnnotationError: No such folder, no feature file in it, or a sidecar that does not read.
     """
@@ -61,6 +63,7 @@ def _sidecar(path: Path) -> VideoFacts:
         return VideoFacts(None, None)
     record = load_json(path)
     try:
-        return VideoFacts(float(record["duration"]), float(record["fps"]))
+        fps = None if record.get("requested_fps") else float(record["fps"])
+        return VideoFacts(float(record["duration"]), fps)
     except (KeyError, TypeError, ValueError) as error:
         raise AnnotationError(f"{path} is no sidecar of features: {error!r}") from error
