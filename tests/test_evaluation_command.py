@@ -14,6 +14,10 @@ from typer.testing import CliRunner, Result
 from cltdr_cli import console
 from cltdr_cli.commands.detect_split import video_file
 from cltdr_cli.main import app
+from cltdr_cli.models.cltdr import build_cltdr
+from cltdr_cli.zoo.catalog import labels
+from cltdr_cli.zoo.checkpoint import save_checkpoint
+from cltdr_cli.zoo.preset import load_preset
 
 RUNNER = CliRunner()
 GOLDEN = Path(__file__).parent / "golden" / "evaluation"
@@ -330,6 +334,21 @@ def test_datasets_check_compares_with_sidecars(truth: Path, tmp_path: Path) -> N
     assert run("datasets", "check", "--annotations", truth, "--features", tmp_path / "none").exit_code == 1
 
 
+def test_datasets_check_knows_other_spellings_and_resampled_features(tmp_path: Path) -> None:
+    """The published names of ActivityNet, and features at the extractor's own rate, are nothing wrong."""
+    items = [{"segment": [1, 3], "label": "wave"}]
+    video = {"subset": "training", "duration": 20.0, "fps": 30.0, "annotations": items}
+    annotations = write(tmp_path, "a.json", {"database": {"v": video}})
+    np.save(tmp_path / "v_v.npy", np.zeros((3, 2), np.float32))
+    write(tmp_path, "v_v.json", {"fps": 15.0, "duration": 20.0, "requested_fps": 15.0})
+    found = run("datasets", "check", "--annotations", annotations, "--features", tmp_path)
+    assert found.exit_code == 0
+    assert "nothing wrong found" in found.stderr
+    write(tmp_path, "v_v.json", {"fps": 15.0, "duration": 30.0, "requested_fps": 15.0})
+    found = run("datasets", "check", "--annotations", annotations, "--features", tmp_path)
+    assert "annotated 20 s, measured 30 s" in flat(found.stderr)
+
+
 def test_datasets_check_compares_with_videos(shared: Path) -> None:
     found = run("datasets", "check", "--annotations", shared / "data/annotations/videos_gt/bbformer_gt.json",
                 "--videos", shared / "data/videos")  # fmt: skip
@@ -374,6 +393,31 @@ def test_detect_in_features_then_score(tmp_path: Path) -> None:
     found = run(*words, "--device", "cpu")
     assert found.exit_code == 1
     assert "no video of the split could be detected" in flat(found.stderr)
+
+
+def test_a_detector_that_names_no_classes_is_scored_with_those_of_the_videos(tmp_path: Path) -> None:
+    features = tmp_path / "features"
+    features.mkdir()
+    names = [name for name in labels("activitynet13") if name in ("Drum corps", "Surfing")]
+    items = [{"segment": [1, 30], "label": name} for name in names]
+    video = {"subset": "validation", "duration": 40.0, "annotations": items}
+    annotations = write(tmp_path, "a.json", {"database": {"v": video}})
+    np.save(features / "v_v.npy", np.random.default_rng(0).normal(size=(37, 512)).astype(np.float32))
+    preset = load_preset("activitynet13-tsp")
+    state = build_cltdr(preset.model, 0).state_dict()
+    save_checkpoint(tmp_path / "m.safetensors", state, preset, preset.class_names, {})
+    words = ("eval", "--dataset", "activitynet-1.3", "--annotations", annotations, "--features", features,
+             "--checkpoint", tmp_path / "m.safetensors", "--device", "cpu")  # fmt: skip
+    refused = run(*words)
+    assert refused.exit_code == 2
+    assert "Add --video-scores FILE" in flat(refused.stderr)
+    scores = write(tmp_path, "scores.json", {"v": [{"label": name, "score": 0.9} for name in names]})
+    found = run(*words, "--video-scores", scores, "--json-out", tmp_path / "out.json")
+    assert found.exit_code == 0, found.output
+    per_class = json.loads((tmp_path / "out.json").read_text())["per_class"]
+    assert sorted(per_class) == sorted(names)
+    assert "no class" not in flat(found.stderr)
+    assert "0 predictions" not in found.stdout
 
 
 def test_videos_of_a_split_are_found_by_suffixes_of_any_case(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from features_made import RECIPE, array, stored
 
 from cltdr_cli.main import SUBCOMMANDS, load_subcommand
 from cltdr_cli.zoo import catalog
@@ -85,3 +87,33 @@ def test_the_examples_run_one_after_the_other(tmp_path):
     compared = run(examples / "compare_with_truth.py", "r.json", "sample.truth.json", folder=tmp_path)
     truth = json.loads((tmp_path / "sample.truth.json").read_text())["database"]["sample"]["annotations"]
     assert len(compared.splitlines()) == 1 + len(truth)
+
+
+SMALL = ("max_seq_len=64", "embd_dim=16", "fpn_dim=16", "head_dim=16", "mlp_dim=16", "epochs=1", "warmup_epochs=1")
+
+
+def test_the_recipe_for_own_data(tmp_path, cltdr, monkeypatch):
+    """Own CSV and features of i3d-rgb; the command as written, but for a network that trains in seconds."""
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        f"v{n},2,5,open,{split}\nv{n},8,12,close,{split}"
+        for n, split in enumerate(["training"] * 4 + ["validation"] * 2)
+    ]
+    Path("features").mkdir()
+    Path("annotations.csv").write_text("\n".join(["video_id,start,end,label,subset", *rows]) + "\n")
+    for n in range(6):
+        stored(Path("features"), f"v{n}", array(96, 1024, n), replace(RECIPE, extractor="i3d-rgb"))
+    words = next(words for words in readme_commands() if words[1] == "train" and "runs/mine" in words)
+    words = [word.replace("annotations.json", "annotations.csv") for word in words]
+    done = cltdr(*words[1:], "--device", "cpu", *(f"--set={setting}" for setting in SMALL))
+    assert done.code == 0, done.err
+    assert "4 videos of training" in done.err
+    detected = cltdr("detect", "features/v5.npy", "--checkpoint", "runs/mine/best.safetensors", "--out", "r.json")
+    assert detected.code == 0, detected.err
+    found = json.loads(Path("r.json").read_text())["results"]["v5"]
+    assert {segment["label"] for segment in found} <= {"open", "close"}
+    words[words.index("benchmark.dataset=custom")] = "benchmark.dataset=thumos14"
+    words[words.index("runs/mine")] = "runs/other"
+    refused = cltdr(*words[1:], "--device", "cpu")
+    assert refused.code == 2
+    assert "has a split 'training', and the preset's benchmark, thumos14, trains on 'validation'" in refused.err
