@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -64,4 +65,30 @@ def test_damaged_files_are_told(tmp_path, content):
     path = tmp_path / "a.pkl"
     path.write_bytes(content)
     with pytest.raises(FeatureError, match=r"a\.pkl"):
+        read_pickled(path)
+
+
+class Tensor:
+    """Pickled as a tensor over ten numbers."""
+
+    def __init__(self, offset, size, stride):
+        self.words = (torch.arange(10.0)._typed_storage(), offset, size, stride, False, OrderedDict())
+
+    def __reduce__(self):
+        return (torch._utils._rebuild_tensor_v2, self.words)
+
+
+REACHING = [
+    (0, (100, 4), (4, 1)), (1, (5, 2), (2, 1)), (0, (2, 2), (10, 1)), (-1, (2, 2), (1, 1)), (5, (2, 2), (-1, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("offset", "size", "stride"), REACHING)
+def test_a_tensor_that_reaches_past_its_numbers_is_refused(tmp_path, offset, size, stride):
+    """PyTorch would lengthen the numbers by whatever lies in memory."""
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps(Tensor(2, (4, 2), (2, 1))))
+    assert next(iter(read_pickled(path).values())).tolist() == [[2, 3], [4, 5], [6, 7], [8, 9]]
+    path.write_bytes(pickle.dumps(Tensor(offset, size, stride)))
+    with pytest.raises(FeatureError):
         read_pickled(path)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-OPTIONAL = ("av", "cv2", "h5py", "matplotlib", "nncf", "openvino", "ray", "zarr")
+OPTIONAL = ("av", "cv2", "h5py", "matplotlib", "nncf", "openvino", "ray", "tensorboard", "zarr")
 
 
 @pytest.mark.skipif("CI" not in os.environ, reason="outside of CI, extras that are not installed are not tested")

@@ -183,6 +183,17 @@ def test_another_run_is_not_written_over(world, tmp_path):
     assert "--resume" in output
 
 
+def test_resuming_with_another_choosing_split_is_refused(world, tmp_path):
+    """Scores of two splits cannot be compared, and the best would be that of neither."""
+    out = tmp_path / "run"
+    run(world, out, "--set", "epochs=1", "--eval-split", "validation")
+    for words in (["--eval-split", "training"], []):
+        code, output = refused(world, out, "--set", "epochs=1", "--resume", *words)
+        assert code == 1
+        assert "another choosing split" in output
+    run(world, out, "--set", "epochs=1", "--eval-split", "validation", "--resume")
+
+
 def test_resuming_with_other_settings_is_refused(world, tmp_path):
     out = tmp_path / "run"
     run(world, out, "--set", "epochs=1")

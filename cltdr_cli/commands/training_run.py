@@ -76,6 +76,7 @@ class Subject:
         split_name: What is trained on.
         split: Its videos that have features.
         files: What feature files are held against.
+        eval_split: Whose scores choose the best epoch; None where nothing is evaluated.
     """
 
     preset: Preset
@@ -87,6 +88,7 @@ class Subject:
     split_name: str
     split: TrainingSplit
     files: FeatureConfig
+    eval_split: str | None
 
     @property
     def identity(self) -> dict[str, str]:
@@ -95,6 +97,7 @@ class Subject:
         data = json.dumps([self.split_name, videos])
         return {
             "preset": self.preset.to_yaml(),
+            "choosing split": self.eval_split or "",
             "class list": hashlib.sha256(json.dumps(self.class_names).encode()).hexdigest(),
             "training data": hashlib.sha256(data.encode()).hexdigest(),
         }
@@ -140,7 +143,8 @@ def make_subject(wishes: Wishes) -> Subject:
     chosen = annotations.of_split(split_name)
     files = taken_features(preset.features, wishes.force)
     split = training_split(chosen, wishes.features, files, class_names)
-    return Subject(preset, model, config, class_names, record, annotations, split_name, split, files)
+    chooses = wishes.eval_split and canonical_split(wishes.eval_split)
+    return Subject(preset, model, config, class_names, record, annotations, split_name, split, files, chooses)
 
 
 def _numbered_names(wishes: Wishes, preset: Preset) -> tuple[str, ...]:

@@ -117,13 +117,22 @@ def _storage(data: bytes) -> Any:
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> Any:
-    """A tensor over its numbers; PyTorch checks that it does not reach past them."""
+    """A tensor over its numbers.
+
+    Raises:
+        ValueError: It reaches past them: PyTorch would lengthen them by whatever lies in memory.
+    """
     import torch
 
     if not isinstance(storage, torch.storage.TypedStorage):
         raise ValueError("a tensor without numbers")
     untyped: Any = storage._untyped_storage  # pyright: ignore[reportPrivateUsage] # the public name only warns
-    return torch.empty(0, dtype=storage.dtype).set_(untyped, offset, size, stride)
+    empty = torch.empty(0, dtype=storage.dtype)
+    there, size, stride = untyped.nbytes() // empty.element_size(), tuple(map(int, size)), tuple(map(int, stride))
+    last = offset + sum((count - 1) * step for count, step in zip(size, stride, strict=True))
+    if min((offset, *size, *stride)) < 0 or (0 not in size and last >= there):
+        raise ValueError(f"a tensor of {list(size)} over {there} numbers")
+    return empty.set_(untyped, offset, size, stride)
 
 
 def _fresh(function: Callable[..., Any]) -> Callable[[], Any]:

@@ -114,7 +114,7 @@ class Training:
         state = self.folder.load_state()
         if state is None:
             return False
-        changed = [name for name, value in self.identity.items() if state["identity"].get(name) != value]
+        changed = [name for name, value in self.identity.items() if state["identity"].get(name, value) != value]
         if changed:
             raise CltdrError(
                 f"{self.folder.path} was trained with another {' and another '.join(changed)}",
