@@ -23,6 +23,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
 bench-train: $(INSTALLED)
+	rm -rf out/proof
 	$(BIN)/python examples/learns_from_real_annotations.py ../shared/data/annotations/thumos14/thumos14.json --out out/proof
 
 lint: $(INSTALLED)

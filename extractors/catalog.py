@@ -29,8 +29,9 @@ V2_NOTE = (
 )
 TSP_NOTE = (
     "Frames are resized as floats without antialiasing, as published. Published features are of videos that had "
-    "been encoded again at 30 frames a second: the original files give slightly other ones. THUMOS14 features: "
-    "weights r2plus1d-tsp-thumos14, stride 1."
+    "been encoded again at 30 frames a second: the original files give slightly other ones. The 15 frames of a "
+    "second are those nearest in time; the published code takes the one at or before. THUMOS14 features: weights "
+    "r2plus1d-tsp-thumos14, stride 1."
 )
 EPIC_NOTE = (
     "Documented: 30 frames a second, 32x256x256, stride 16, global average pool (ActionFormer). Not documented: "
