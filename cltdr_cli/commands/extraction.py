@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import statistics
-import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from cltdr_cli import console, errors
 from cltdr_cli.commands.extraction_progress import watched
+from cltdr_cli.commands.signals import orderly_end
 from cltdr_cli.errors import CltdrError, OutputError, UsageError, VideoError
 from cltdr_cli.extraction.calibrating import calibration_videos, remember
 from cltdr_cli.extraction.crew import Crew, Watch, outcomes
@@ -34,9 +32,6 @@ from cltdr_cli.zoo.extractors import check_backend
 
 if TYPE_CHECKING:
     from extractors.spec import ExtractorSpec
-
-_TERMINATED = 128 + signal.SIGTERM
-"""Exit status of a program that SIGTERM ended, as shells tell it."""
 
 _MOST_PROBES = 3
 """Videos that a dry run tries, until one tells how fast the work goes."""
@@ -144,7 +139,7 @@ class ExtractionRun:
         for failure in self.inputs.failures:
             self._fail(failure.word, failure.error)
         if self.files:
-            with _orderly_end() as end_if_told:
+            with orderly_end() as end_if_told:
                 self.setup = self.setup.ready()
                 self._work_through(end_if_told)
         self.failures.end()
@@ -237,52 +232,6 @@ def _checked_spec(setup: Setup) -> ExtractorSpec:
     if spec.modality == "rgb" and setup.sources.flow is not None:
         raise UsageError(f"--flow {setup.sources.flow}: {spec.name} looks at RGB only.", "Leave it out.")
     return spec
-
-
-@contextmanager
-def _orderly_end() -> Generator[Callable[[], None]]:
-    """SIGTERM, by which systems and schedulers end programs, ends this one as Ctrl-C does; exit status 143.
-
-    Yields:
-        To be called now and then: raises what a signal raised in vain, as Python drops what is raised while it
-        frees an object.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    came: list[int] = []
-
-    def end() -> None:
-        if came:
-            raise SystemExit(_TERMINATED) if came[0] == signal.SIGTERM else KeyboardInterrupt
-
-    def leave(number: int, _: object) -> None:
-        if number == signal.SIGTERM:  # once: what is half-written is being removed now
-            signal.signal(number, signal.SIG_IGN)
-        came.append(number)
-        end()
-
-    with _handled(signal.SIGTERM, leave), _handled(signal.SIGINT, leave):
-        try:
-            yield end
-            end()
-        except BaseException:  # what was raised inside Ray comes out of it as something else
-            if signal.SIGTERM not in came:
-                raise
-            console.warning("stopped; nothing half-written")
-            raise SystemExit(_TERMINATED) from None
-
-
-@contextmanager
-def _handled(number: int, handler: Callable[[int, FrameType | None], None]) -> Generator[None]:
-    """Let a handler take a signal, unless whoever started us had it ignored."""
-    before = signal.getsignal(number)
-    if before != signal.SIG_IGN:
-        signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 def _tell_waiting(count: int) -> None:

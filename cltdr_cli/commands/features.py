@@ -106,7 +106,7 @@ def check(
     places = grouped(_defects(listing, reports, wanted, read))
     findings = feature_findings(places)
     whole = sum(not report.defects for report in reports)
-    typer.echo(f"{harmless(folder)}: {len(reports)} feature files, {whole} of them without defects of their own")
+    typer.echo(f"{harmless(folder)}: {len(reports)} feature files, {whole} of them in order by themselves")
     for finding in findings:
         console.warning(_listed_finding(finding))
     if json_out is not None:

@@ -15,6 +15,7 @@ from cltdr_cli import __version__, console
 from cltdr_cli.commands.forced import taken_features, warn_of_other_kinds
 from cltdr_cli.commands.options import resolve_device
 from cltdr_cli.commands.training_evaluation import SplitEvaluation
+from cltdr_cli.commands.training_splits import default_split, named_split
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations, canonical_split
 from cltdr_cli.data.benchmarks import Benchmark, benchmark
@@ -128,9 +129,11 @@ def make_subject(wishes: Wishes) -> Subject:
     annotations = read_annotations(
         wishes.annotations, _numbered_names(wishes, preset), first_id=record.first_id, task=record.task
     )
-    split_name = _split(annotations, wishes.train_split or _default_split(annotations, record), "--train-split")
+    split_name = named_split(
+        annotations, wishes.train_split or default_split(annotations, record), "--train-split"
+    )
     if wishes.eval_split is not None:
-        _split(annotations, wishes.eval_split, "--eval-split")
+        named_split(annotations, wishes.eval_split, "--eval-split")
     preset, class_names = _with_classes(preset, wishes, annotations)
     model, config = preset.model, preset.training
     if not isinstance(model, CltdrConfig) or config is None:
@@ -154,37 +157,6 @@ def _numbered_names(wishes: Wishes, preset: Preset) -> tuple[str, ...]:
     if wishes.labels != "preset":
         return read_class_list(Path(wishes.labels))
     return () if preset.benchmark.class_agnostic else preset.class_names or ()
-
-
-def _default_split(annotations: Annotations, record: Benchmark) -> str:
-    """The benchmark's training split; everything, where the annotation has no splits.
-
-    Raises:
-        UsageError: The benchmark trains on another split, and the annotation has one that is called training.
-    """
-    there = annotations.splits()
-    if set(there) == {""}:
-        return ""
-    if "training" in there and record.train_split != "training":
-        raise UsageError(
-            f"{annotations.source} has a split 'training', and the preset's benchmark, {record.name}, trains on "
-            f"{record.train_split!r}",
-            "For data of your own add --set benchmark.dataset=custom; else say which with --train-split.",
-        )
-    return record.train_split
-
-
-def _split(annotations: Annotations, name: str, option: str) -> str:
-    """Our word for a split that the annotation has.
-
-    Raises:
-        UsageError: It has no such split.
-    """
-    there = annotations.splits()
-    if canonical_split(name) not in there:
-        listed = ", ".join(f"{split or 'unnamed'} ({count} videos)" for split, count in there.items())
-        raise UsageError(f"{annotations.source} has no split {name!r}", f"It has {listed}: use {option}.")
-    return canonical_split(name)
 
 
 def _with_classes(preset: Preset, wishes: Wishes, annotations: Annotations) -> tuple[Preset, tuple[str, ...]]:
