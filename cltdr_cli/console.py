@@ -6,12 +6,15 @@ they are drawn as plain text, and control characters in them become ``�``.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltdr_cli.errors import CltdrError
 from cltdr_cli.plain_text import (
     aligned,
     clock_time,
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from cltdr_cli.errors import CltdrError
     from cltdr_cli.segments import Segment, VideoResult
 
 PATIENCE_SECONDS = 1.0
@@ -42,6 +44,9 @@ _LABEL_COLORS = (
     "cyan", "magenta", "green", "yellow", "bright_blue", "red",
     "bright_cyan", "bright_magenta", "bright_green", "bright_yellow", "blue", "bright_red",
 )  # fmt: skip
+_ARGUMENT = re.compile(r"(?<![\w.\-=])([a-z][a-z0-9]*(?:_[a-z0-9]+)*)=(?=[\s,.;:)]|$)")
+"""How library texts name an argument: ``fps=``."""
+
 _quiet = False
 _debug = False
 _display: Progress | None = None
@@ -104,19 +109,31 @@ def segments_table(result: VideoResult, limit: int | None = None) -> None:
 def notice(text: str) -> None:
     """Say something on stderr, unless quiet."""
     if not _quiet:
-        _say("", text, "dim")
+        _say("", as_options(text), "dim")
 
 
 def warning(text: str) -> None:
     """Say on stderr that something is not as it should be; also when quiet."""
-    _say("warning: ", text, "yellow")
+    _say("warning: ", as_options(text), "yellow")
+
+
+def failure(source: str, error: CltdrError) -> None:
+    """Show the error of one input, with the input's name where the message does not give it."""
+    message = error.message if Path(source).name in error.message else f"{source}: {error.message}"
+    error_panel(CltdrError(message, error.hint))
+
+
+def as_options(text: str) -> str:
+    """A library text as the command line says it: the argument ``min_score=`` becomes ``--min-score``."""
+    return _ARGUMENT.sub(lambda found: f"--{found[1].replace('_', '-')}", text)
 
 
 def error_panel(error: CltdrError) -> None:
     """Show on stderr what happened, why, and what to do: a panel on a terminal, else plain lines."""
     console = _stderr()
-    body = [harmless(line) for line in first_lines(error.message, None if _debug else _PANEL_LINES)]
-    hint = [harmless(line) for line in error.hint.splitlines()]
+    message, advice = as_options(error.message), as_options(error.hint)
+    body = [harmless(line) for line in first_lines(message, None if _debug else _PANEL_LINES)]
+    hint = [harmless(line) for line in advice.splitlines()]
     if not console.is_terminal:
         _print_lines(console, [("  " if i else "error: ") + line for i, line in enumerate(body + hint)])
         return
@@ -195,6 +212,19 @@ def progress(
         if outermost and _display is not None:
             _display.stop()
             _display = None
+
+
+class ConsoleReporter:
+    """The console as the library's ``reporting.Reporter``."""
+
+    notice = staticmethod(notice)
+    warning = staticmethod(warning)
+    failure = staticmethod(failure)
+    progress = staticmethod(progress)
+
+
+REPORTER = ConsoleReporter()
+"""What commands pass to the library."""
 
 
 def _stdout() -> Console:

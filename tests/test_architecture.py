@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 LONGEST_FILE_LINES = 300
 
-FOUNDATIONS = {"errors", "timeline", "segments", "files", "tensor_files", "plain_text"}
+FOUNDATIONS = {"errors", "timeline", "segments", "files", "tensor_files", "plain_text", "reporting"}
 CONFIGS = {"inference.config", "training.config"}
 
 # Room -> what it may import besides the foundations and itself. A dotted name is one module of a room.
@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "tensor_files": set(),
     "plain_text": set(),
+    "reporting": set(),
     # leaves
     "extractors": set(),
     "video": set(),

@@ -303,3 +303,20 @@ def test_confirm(monkeypatch, answer, expected):
     monkeypatch.setattr(sys, "stdin", stdin)
     assert console.confirm("Agree?") is expected
     assert "Agree? [y/N]" in screen.getvalue()
+
+
+def test_arguments_in_library_texts_are_shown_as_options(capsys):
+    console.error_panel(CltdrError("the rate is unknown", "Give fps= and min_score=, or --set a.b=2 (x=1)."))
+    assert "Give --fps and --min-score, or --set a.b=2 (x=1)." in capsys.readouterr().err
+
+
+def test_the_console_is_a_reporter(capsys):
+    from cltdr_cli.reporting import SILENT, Reporter
+
+    reporter: Reporter = console.REPORTER
+    reporter.failure("folder/clip.mp4", CltdrError("cannot be read", "Is it a video?"))
+    assert "folder/clip.mp4: cannot be read" in capsys.readouterr().err
+    with SILENT.progress("working", 3, "files") as bar:
+        bar.update(1)
+    SILENT.notice("nobody hears it")
+    assert not capsys.readouterr().err
