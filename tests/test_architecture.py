@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # rates and durations that annotation files leave out.
     "data": {"features", "evaluation.tables", "video"},
     # assemblers
-    # `methods` are the records of all methods, each with its network, decoding and objective; nobody else names one.
+    # `methods` are the records of all methods, each with its network, decoding and objective
     "methods": {"models", "inference", "training"},
     "zoo": {"methods", "inference", "training.config", "extractors"},
     "training": {"data", "models"},

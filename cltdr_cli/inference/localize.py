@@ -33,7 +33,7 @@ class NetworkLocalizer:
     """A network with its decoding and post-processing.
 
     Attributes:
-        network: In evaluation mode, on ``device``. If it has a ``pad_length(steps)``, sequences are padded to that.
+        network: In evaluation mode, on ``device``; sequences are padded to its ``pad_length(steps)``, if any.
         decode: From its outputs to candidates.
         config: NMS and the like.
         device: Where the network runs.
