@@ -7,9 +7,9 @@ import torch
 from test_training_losses import toy_learner
 from training_toys import toy_preset, toy_video
 
+from cltdr_cli.bench.training import TrainCase, TrainedMethod, matrix_product_gflops, time_training
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import build_network
-from cltdr_cli.training.benchmark import TrainCase, TrainedMethod, bench_train, matrix_product_gflops
 from cltdr_cli.training.learner import compiled_forward
 
 
@@ -49,7 +49,7 @@ def test_the_benchmark_counts_work_and_time():
         lambda: method.objective(preset.model, preset.training),
     )
     cases = [TrainCase("fp32"), TrainCase("bf16")]
-    rows = bench_train(trained, torch.device("cpu"), cases, 2, seen.append)
+    rows = time_training(trained, torch.device("cpu"), cases, 2, seen.append)
     assert rows == seen
     assert [row.name for row in rows] == ["fp32", "bf16"]
     for row in rows:
