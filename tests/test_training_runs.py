@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cltdr_cli.commands.training_evaluation import SplitEvaluation
 from cltdr_cli.main import app
-from cltdr_cli.training.processes import joined
+from cltdr_cli.training.processes import join_processes
 from cltdr_cli.zoo.checkpoint import load_checkpoint
 
 
@@ -259,7 +259,7 @@ def test_each_process_takes_its_own_gpu(monkeypatch, kind, count, place):
     monkeypatch.setattr("torch.distributed.init_process_group", lambda backend, **_: begun.append(backend))
     monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: None)
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
-    with joined(torch.device(kind)) as (_, device):
+    with join_processes(torch.device(kind)) as (_, device):
         assert device == torch.device(place)
     expected = {"cuda:1": [torch.device("cuda:1"), "nccl"], "cpu": ["gloo"], "cuda": []}
     assert begun == expected[place]

@@ -10,7 +10,7 @@ from training_toys import toy_preset, toy_video
 from cltdr_cli.bench.training import TrainCase, TrainedMethod, matrix_product_gflops, time_training
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import build_network
-from cltdr_cli.training.learner import compiled_forward
+from cltdr_cli.training.learner import compile_network
 
 
 def assert_compiled_alike(backend):
@@ -19,7 +19,7 @@ def assert_compiled_alike(backend):
     preset = toy_preset("droppath=0.2", "input_noise=0.1")
     plain, batch = toy_learner(preset, toy_video)
     compiled, _ = toy_learner(preset, toy_video)
-    compiled._trained.run = compiled_forward(compiled.model, preset.model.max_seq_len, backend)
+    compiled._trained.run = compile_network(compiled.model, preset.model.max_seq_len, backend)
     for _ in range(3):
         one, two = plain.train_step([batch]), compiled.train_step([batch])
         assert two.total_loss == pytest.approx(one.total_loss, rel=1e-4)

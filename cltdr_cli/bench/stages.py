@@ -1,4 +1,4 @@
-"""Where the time goes from a video to its feature file: each stage alone, and all together as they really run."""
+"""Seconds per stage from a video to its feature file: each stage alone, and all at once as they really run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast a device trains: optimiser steps a second, and what share of its matrix-product rate that uses."""
+"""Speed of training: optimiser steps per second, and their share of the device's matrix-product rate."""
 
 from __future__ import annotations
 

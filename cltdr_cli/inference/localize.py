@@ -1,4 +1,4 @@
-"""A network at work: a feature sequence in, detections in seconds out."""
+"""Localization with a network: a feature sequence in, detections in seconds out."""
 
 from __future__ import annotations
 

@@ -60,8 +60,8 @@ class Batch:
             self.seeds[first:end],
         )
 
-    def pinned(self) -> Batch:
-        """The same batch in memory that a GPU copies from by itself."""
+    def pin(self) -> Batch:
+        """The same batch in pinned memory, from which a GPU copies while the CPU works on."""
         return self._mapped(Tensor.pin_memory)
 
     def to(self, device: torch.device) -> Batch:
