@@ -32,6 +32,11 @@ def plain_convolution() -> Generator[None]:
         _plain.reset(token)
 
 
+def is_plain() -> bool:
+    """Whether everything is to be computed the plain way, inside ``plain_convolution``."""
+    return _plain.get()
+
+
 class TimeConv(nn.Module):
     """Conv1d over ``[B, T, C_in]`` -> ``[B, ceil(T / stride), C_out]`` with padding ``kernel // 2``.
 
