@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Package -> the only places that import it.
 ONLY_IN = {
-    "rich": {"cltdr_cli/console.py"},
+    "rich": {"cltdr_cli/console/"},
     "decord": {"cltdr_cli/video/decord_reader.py", "cltdr_cli/commands/doctor.py"},  # doctor asks for its version
     "transformers": {"extractors/", "cltdr_cli/commands/doctor.py"},
     "av": {"cltdr_cli/video/", "cltdr_cli/demo/", "cltdr_cli/commands/doctor.py"},  # the demo world writes videos
