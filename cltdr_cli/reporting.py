@@ -1,6 +1,6 @@
 """How the library tells of its progress: whoever calls it passes a ``Reporter``, and hears nothing without one.
 
-The command line passes its console (``console.REPORTER``); a program passes an object of its own, or nothing.
+The command line passes its console (``console.REPORTER``). A program passes an object of its own, or none.
 """
 
 from __future__ import annotations

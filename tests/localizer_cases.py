@@ -11,15 +11,21 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from cltdr_cli.inference.localize import CltdrLocalizer
-from cltdr_cli.models.cltdr import Cltdr, build_cltdr
-from cltdr_cli.models.cltdr_config import CltdrConfig
+from cltdr_cli.inference.config import InferenceConfig
+from cltdr_cli.inference.decode import decode
+from cltdr_cli.inference.localize import NetworkLocalizer
+from cltdr_cli.methods import find_method
+from cltdr_cli.methods.cltdr.config import CltdrConfig
+from cltdr_cli.methods.cltdr.network import Cltdr
+from cltdr_cli.methods.record import build_network
 from cltdr_cli.models.outputs import HeadOutputs
-from cltdr_cli.models.published_keys import renamed
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
+from cltdr_cli.zoo.convert import convert_state
+from cltdr_cli.zoo.load import make_localizer
 from cltdr_cli.zoo.preset import Preset
 from cltdr_cli.zoo.published import preset_from_published
 
+CPU = torch.device("cpu")
 COPIES = Path(__file__).parent / "golden" / "localizer"
 INPUTS = {
     "thumos_like": (40, 64, 150),
@@ -84,23 +90,20 @@ class Case:
         return FeatureSequence(self.features(steps), grid, answer["duration"], f"T{steps}")
 
     @property
-    def localizer(self) -> CltdrLocalizer:
-        return CltdrLocalizer(self.model, self.preset.inference, torch.device("cpu"))
+    def localizer(self) -> NetworkLocalizer:
+        return make_localizer(self.preset, self.model, "cpu")
 
 
 def load_case(folder: Path) -> Case:
     """A folder of golden/localizer, or a copy of one with the EMA weights as safetensors."""
-    preset = preset_from_published(folder / "config.yaml")
     copy = folder / "state_dict_ema.safetensors"
     if copy.exists():
         published = load_file(copy)
     else:
         published = torch.load(folder / "checkpoint.pth.tar", weights_only=True)["state_dict_ema"]
-    state, unknown = renamed(published)
-    assert not unknown
-    assert isinstance(preset.model, CltdrConfig)
-    model = build_cltdr(preset.model)
-    model.load_state_dict(state)
+    preset = preset_from_published(folder / "config.yaml", None, published)
+    model = build_network(find_method(preset.method), preset.model)
+    model.load_state_dict(convert_state(published, preset))
     return Case(folder, preset, model.eval())
 
 
@@ -115,7 +118,34 @@ def padded(model: Cltdr, features: np.ndarray | torch.Tensor) -> tuple[torch.Ten
 
 def unpacked(outputs: HeadOutputs, field: str) -> list[torch.Tensor]:
     """One field as a list of levels ``[B, n_l, channels]``."""
-    return outputs.packing.unpack(getattr(outputs, field))
+    values = read_field(outputs, field)
+    assert values is not None, field
+    return outputs.packing.unpack(values)
+
+
+def read_field(outputs: HeadOutputs, field: str) -> torch.Tensor | None:
+    """A tensor of the outputs or of their boundaries by name; None where the network has none."""
+    for owner in (outputs, outputs.boundaries, outputs.refined_boundaries):
+        if hasattr(owner, field):
+            return getattr(owner, field)
+    return None
+
+
+def build_cltdr(config: CltdrConfig, seed: int | None = None) -> Cltdr:
+    """A CLTDR network with fresh weights."""
+    network = build_network(find_method("cltdr"), config, seed)
+    assert isinstance(network, Cltdr)
+    return network
+
+
+def distances_at(outputs: HeadOutputs, *where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unrefined and refined distances of (sample, point, class) triples."""
+    return outputs.distances_at(*where), outputs.refined.distances_at(*where)
+
+
+def make_tiny_localizer(inference: InferenceConfig, **files: Any) -> NetworkLocalizer:
+    """The small network with post-processing of one's own."""
+    return NetworkLocalizer(tiny(), lambda outputs, grid: decode(outputs, inference), inference, CPU, **files)
 
 
 def tiny(**changes: Any) -> Cltdr:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from localizer_cases import padded, tiny
+from localizer_cases import make_tiny_localizer, padded, tiny
 from typer.testing import CliRunner
 
 from cltdr_cli.inference.benchmark import Comparison, Timing, compare, decode_everything
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.decode import decode
-from cltdr_cli.inference.localize import CltdrLocalizer
 from cltdr_cli.main import app
 from cltdr_cli.models.convolution import plain_convolution
 
@@ -44,7 +43,7 @@ def test_the_plain_way_gives_the_same_candidates():
 
 def test_every_counted_run_is_timed_and_the_first_does_not_count():
     calls: list[int] = []
-    found = compare(CltdrLocalizer(tiny(), CONFIG, torch.device("cpu")), 20, 3, lambda: calls.append(1))
+    found = compare(make_tiny_localizer(CONFIG), 12, 20, 3, lambda: calls.append(1))
     assert len(calls) == 2 * (3 + 1)
     assert found.steps == 20
     assert found.detections > 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from localizer_cases import padded, tiny
+from localizer_cases import distances_at, padded, read_field, tiny
 
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.decode import decode
-from cltdr_cli.models.boundaries import distances_at
+from cltdr_cli.models.boundaries import DirectBoundaries
 from cltdr_cli.models.outputs import HeadOutputs, Packing
 
 KEEP_ALL = InferenceConfig(pre_nms_thresh=0.0, pre_nms_topk=10**6, duration_thresh_steps=0.0)
@@ -26,10 +26,10 @@ def _reference_distances(
     outputs: HeadOutputs, level: int, step: int, label: int
 ) -> tuple[list[float], list[float]]:
     """Unrefined and refined distances of one point and class, one bin at a time, reading zeros outside."""
-    bins, length = outputs.bins, outputs.packing.lengths[level]
+    bins, length = outputs.boundaries.bins, outputs.packing.lengths[level]
 
     def read(name: str, at: int) -> np.ndarray:
-        rows = outputs.packing.unpack(getattr(outputs, name))[level][0].double().numpy()
+        rows = outputs.packing.unpack(read_field(outputs, name))[level][0].double().numpy()
         return rows[at] if 0 <= at < length else np.zeros_like(rows[0])
 
     offsets = read("offsets", step)
@@ -65,7 +65,7 @@ def test_distances_without_bins_are_the_offsets_for_all_classes():
     points = torch.arange(len(outputs.packing.points))
     for label in (0, 2):
         plain, refined = distances_at(outputs, torch.zeros_like(points), points, torch.full_like(points, label))
-        assert plain.equal(outputs.offsets[0, outputs.packing.points])
+        assert plain.equal(outputs.boundaries.offsets[0, outputs.packing.points])
         assert refined.equal(plain)
 
 
@@ -131,17 +131,15 @@ def test_candidates_are_those_of_decoding_everything(threshold, topk, duration):
     assert ours.labels.dtype == np.int64
 
 
-def _flat_outputs(class_logits: torch.Tensor, real: int, shifts: float = 0.0) -> HeadOutputs:
+def _flat_outputs(class_logits: torch.Tensor, real: int) -> HeadOutputs:
     """One level, two plain distances of one stride each."""
-    length, classes = class_logits.shape
+    length = len(class_logits)
     mask = (torch.arange(length) < real).float()[None, :, None]
     packing = Packing([length], 2, [mask])
     return HeadOutputs(
         packing,
         packing.pack([class_logits[None]]),
-        packing.pack([torch.ones(1, length, 2)]),
-        start_shifts=torch.full((1, packing.rows, classes), shifts),
-        end_shifts=torch.zeros(1, packing.rows, classes),
+        DirectBoundaries(packing.pack([torch.ones(1, length, 2)])),
     )
 
 
@@ -170,5 +168,5 @@ def test_nothing_above_the_threshold():
 
 def test_candidates_of_no_length_are_dropped():
     outputs = _flat_outputs(torch.zeros(4, 1), real=4)
-    outputs.offsets.zero_()
+    outputs.boundaries.offsets.zero_()
     assert len(decode(outputs, KEEP_ALL)) == 0

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from localizer_cases import build_cltdr
 from typer.testing import CliRunner, Result
 
 from cltdr_cli import console
 from cltdr_cli.commands.detect_split import video_file
 from cltdr_cli.main import app
-from cltdr_cli.models.cltdr import build_cltdr
 from cltdr_cli.zoo.catalog import labels
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.preset import load_preset

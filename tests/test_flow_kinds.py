@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from localizer_cases import build_cltdr
 from seeded_weights import seeded_i3d
 from training_toys import LABELS, STRIDE, WINDOW, toy_preset, toy_world
 
@@ -15,7 +16,6 @@ from cltdr_cli.errors import FeatureError, UsageError
 from cltdr_cli.features.kinds import kind_difference, other_kind
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
 from cltdr_cli.features.store import check_sidecar, load_features
-from cltdr_cli.models.cltdr import build_cltdr
 from cltdr_cli.zoo import flow as flow_zoo
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.extractors import ModelSources

@@ -8,15 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from localizer_cases import COPIED, COPIES, FIELDS, INPUTS, TINY, Case, load_case, padded, tiny, unpacked
+from localizer_cases import (
+    COPIED,
+    COPIES,
+    FIELDS,
+    INPUTS,
+    TINY,
+    Case,
+    build_cltdr,
+    distances_at,
+    load_case,
+    padded,
+    read_field,
+    tiny,
+    unpacked,
+)
 from torch.utils.flop_counter import FlopCounterMode
 
-from cltdr_cli.models.boundaries import distances_at
-from cltdr_cli.models.cltdr import build_cltdr, padded_steps
+from cltdr_cli.methods.cltdr.published import PUBLISHED
+from cltdr_cli.methods.published_form import rename_parameter, rename_state
 from cltdr_cli.models.convolution import plain_convolution
-from cltdr_cli.models.encoder import sinusoid_table
+from cltdr_cli.models.encoder import make_sinusoid_table
 from cltdr_cli.models.outputs import HeadOutputs, Packing
-from cltdr_cli.models.published_keys import our_name, renamed
 from cltdr_cli.zoo.preset import load_preset
 
 RELATIVE = 1e-4
@@ -38,7 +51,7 @@ def _assert_forward(case: Case, steps: int, plain: bool) -> None:
         _assert_close(expected[f"fpn_{level}"], here, f"fpn_{level}")
         np.testing.assert_array_equal(expected[f"mask_{level}"][0, 0], real[0, :, 0].bool().numpy())
     published = {name.rsplit("_", 1)[0] for name in expected} - {"fpn", "mask"}
-    assert published == {short for short, field in FIELDS.items() if getattr(outputs, field) is not None}
+    assert published == {short for short, field in FIELDS.items() if read_field(outputs, field) is not None}
     for name in published:
         for level, here in enumerate(unpacked(outputs, FIELDS[name])):
             _assert_close(expected[f"{name}_{level}"], here, f"{name}_{level}")
@@ -74,9 +87,9 @@ def test_the_golden_folder_holds_no_case_that_is_not_tested(shared):
 def test_every_published_key_has_a_name_of_ours_and_unread_ones_are_left_out(shared):
     path = shared / "golden" / "localizer" / "thumos_like" / "checkpoint.pth.tar"
     published = torch.load(path, weights_only=True)["state_dict_ema"]
-    ours, unknown = renamed(published)
+    ours, unknown = rename_state(PUBLISHED, published, {})
     assert not unknown
-    unread = [key for key in published if our_name(key.removeprefix("module.")) is None]
+    unread = [key for key in published if rename_parameter(PUBLISHED, key.removeprefix("module.")) is None]
     assert all(key.startswith("module.refineHead.scale.") for key in unread)
     assert len(unread) == 4
     stacked = [key for key in published if key.startswith("module.reg_head.scale.")]
@@ -84,11 +97,13 @@ def test_every_published_key_has_a_name_of_ours_and_unread_ones_are_left_out(sha
 
 
 def test_unknown_published_keys_are_reported_and_similar_ones_are_not_swapped():
-    ours, unknown = renamed({"module.backbone.stem.0.convx.weight": torch.zeros(1), "other": torch.zeros(1)})
+    ours, unknown = rename_state(
+        PUBLISHED, {"module.backbone.stem.0.convx.weight": torch.zeros(1), "other": torch.zeros(1)}, {}
+    )
     assert not ours
     assert unknown == ["module.backbone.stem.0.convx.weight", "other"]
-    assert our_name("backbone.stem.0.convw.weight") == "encoder.stem.0.local.weight"
-    assert our_name("backbone.stem.0.fc.weight") == "encoder.stem.0.instant.weight"
+    assert rename_parameter(PUBLISHED, "backbone.stem.0.convw.weight") == "encoder.stem.0.local.weight"
+    assert rename_parameter(PUBLISHED, "backbone.stem.0.fc.weight") == "encoder.stem.0.instant.weight"
 
 
 # The contract of every architecture: shapes, mask, padding rule, one form for training and evaluation.
@@ -105,7 +120,7 @@ def _random(steps: int, seed: int = 3, width: int = TINY.input_dim) -> torch.Ten
 
 def _real_outputs(outputs: HeadOutputs, sample: int, steps: int) -> dict[str, torch.Tensor]:
     """Every field at the real steps of one sample, levels after each other."""
-    fields = {name: unpacked(outputs, name) for name in FIELDS.values() if getattr(outputs, name) is not None}
+    fields = {name: unpacked(outputs, name) for name in FIELDS.values() if read_field(outputs, name) is not None}
     counts = [-(-steps // 2**level) for level in range(len(outputs.packing.lengths))]
     return {
         name: torch.cat([level[sample, :n] for level, n in zip(levels, counts, strict=True)])
@@ -128,12 +143,12 @@ def test_shapes(model, steps):
     rows, classes = outputs.packing.rows, TINY.num_classes
     for name in FIELDS.values():
         width = 2 * (TINY.num_bins + 1) if name == "offsets" else classes
-        assert getattr(outputs, name).shape == (1, rows, width)
-        assert getattr(outputs, name).isfinite().all()
-    assert outputs.bins == TINY.num_bins
+        assert read_field(outputs, name).shape == (1, rows, width)
+        assert read_field(outputs, name).isfinite().all()
+    assert outputs.boundaries.bins == TINY.num_bins
     assert outputs.packing.mask.sum() == sum(-(-steps // 2**level) for level in range(TINY.levels))
-    assert (outputs.offsets >= 0).all()
-    assert outputs.refined_logits.equal(outputs.class_logits * outputs.class_refinement)
+    assert (outputs.boundaries.offsets >= 0).all()
+    assert outputs.refined.class_logits.equal(outputs.class_logits * outputs.class_refinement)
 
 
 def test_nothing_but_zeros_outside_the_real_steps(model):
@@ -142,7 +157,7 @@ def test_nothing_but_zeros_outside_the_real_steps(model):
         outputs = model(features, mask)
     outside = outputs.packing.mask[0, :, 0] == 0
     for name in FIELDS.values():
-        assert (getattr(outputs, name)[0, outside] == 0).all(), name
+        assert (read_field(outputs, name)[0, outside] == 0).all(), name
 
 
 def test_a_batch_equals_its_members(model):
@@ -219,7 +234,7 @@ def test_the_answer_depends_on_the_padded_length(model):
     ],
 )
 def test_padding_rule(preset, steps, expected):
-    assert padded_steps(load_preset(preset).model, steps) == expected
+    assert build_cltdr(load_preset(preset).model).pad_length(steps) == expected
 
 
 def test_lengths_that_do_not_halve_evenly_are_refused_when_the_config_is_made():
@@ -236,7 +251,7 @@ def test_all_masked_but_one_gives_finite_outputs_and_gradients(steps, training):
     features, mask = padded(model, _random(steps))
     features.requires_grad_()
     outputs = model(features, mask)
-    loss = sum(getattr(outputs, name).square().sum() for name in FIELDS.values())
+    loss = sum(read_field(outputs, name).square().sum() for name in FIELDS.values())
     points = torch.arange(len(outputs.packing.points))
     plain, refined = distances_at(outputs, torch.zeros_like(points), points, torch.zeros_like(points))
     (loss + plain.sum() + refined.sum()).backward()
@@ -251,7 +266,7 @@ def test_all_masked_but_one_gives_finite_outputs_and_gradients(steps, training):
 
 def _touched(field: str) -> set[str]:
     model = tiny().train()
-    getattr(model(*padded(model, _random(32))), field).square().sum().backward()
+    read_field(model(*padded(model, _random(32))), field).square().sum().backward()
     grads = {name: p.grad for name, p in model.named_parameters()}
     return {name.split(".")[0] for name, grad in grads.items() if grad is not None and grad.abs().sum() > 0}
 
@@ -300,8 +315,8 @@ def test_a_seed_gives_the_same_weights_and_leaves_the_global_generator_alone():
     assert all(one[name].equal(other[name]) for name in one)
 
 
-def test_sinusoid_table_is_the_published_one():
-    table = sinusoid_table(7, 6)
+def test_make_sinusoid_table_is_the_published_one():
+    table = make_sinusoid_table(7, 6)
     for position in range(7):
         for channel in range(6):
             angle = position / 10000 ** (2 * (channel // 2) / 6)
@@ -313,8 +328,8 @@ def test_longer_sequences_interpolate_the_positions_and_others_do_not():
     model = tiny(use_abs_pe=True)
     table = model.encoder.positions
     with torch.no_grad():
-        assert model.encoder._positions(32).equal(table)
-        longer = model.encoder._positions(64)
+        assert model.encoder._position_rows(32).equal(table)
+        longer = model.encoder._position_rows(64)
     torch.testing.assert_close(longer[1], 0.75 * table[0] + 0.25 * table[1])
     torch.testing.assert_close(longer[0], table[0])
     assert "encoder.positions" not in model.state_dict()

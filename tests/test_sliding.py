@@ -6,22 +6,37 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltdr_cli.inference.config import InferenceConfig
-from cltdr_cli.inference.sliding import SlidingLocalizer, contrast, merged_runs, smoothed
-from cltdr_cli.models.sliding_config import SlidingConfig
+from cltdr_cli.inference.localize import NetworkLocalizer
+from cltdr_cli.methods.sliding import METHOD
+from cltdr_cli.methods.sliding.classifier import StepClassifier
+from cltdr_cli.methods.sliding.config import SlidingConfig
+from cltdr_cli.methods.sliding.grouping import measure_contrast, merge_runs, smooth_scores
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 
 GRID = FeatureGrid(rate=10.0, stride_frames=5, window_frames=5)  # two steps a second
 NMS = InferenceConfig(min_score=0.01, max_seg_num=50)
 
 
-def _localizer(classes: int = 3, **changes: object) -> SlidingLocalizer:
+def _localizer(classes: int = 3, **changes: object) -> NetworkLocalizer:
     """Features are the class logits themselves."""
     config = SlidingConfig(num_classes=classes, **({"smoothing_seconds": 0.0} | changes))
-    return SlidingLocalizer(np.eye(classes, dtype=np.float32), np.zeros(classes, np.float32), config, NMS)
+    network = METHOD.adopt(config, _identity(classes))
+    return NetworkLocalizer(
+        network, lambda scores, grid: METHOD.decode(scores, config, NMS, grid), NMS, torch.device("cpu")
+    )
+
+
+def _identity(classes: int) -> torch.nn.Linear:
+    head = torch.nn.Linear(classes, classes)
+    with torch.no_grad():
+        head.weight.copy_(torch.eye(classes))
+        head.bias.zero_()
+    return head
 
 
 def _sequence(labels: list[int], classes: int = 3, strength: float = 6.0) -> FeatureSequence:
@@ -75,7 +90,9 @@ def test_no_features_no_detections():
 
 
 def test_scores_are_softmax_probabilities_and_survive_large_logits():
-    scores = _localizer().class_scores(np.array([[1000.0, 999.0, -1000.0], [0, 0, 0]], np.float32))
+    logits = torch.tensor([[[1000.0, 999.0, -1000.0], [0, 0, 0]]])
+    with torch.inference_mode():
+        scores = StepClassifier(_identity(3))(logits, torch.ones(1, 2))[0].numpy()
     np.testing.assert_allclose(scores.sum(1), 1, rtol=1e-6)
     np.testing.assert_allclose(scores[1], 1 / 3, rtol=1e-6)
     assert scores[0, 0] == pytest.approx(1 / (1 + np.exp(-1)), rel=1e-5)
@@ -87,13 +104,13 @@ def test_smoothing_is_the_mean_of_what_lies_in_the_window(values, width):
     scores = np.array(values, np.float32)[:, None]
     half = int(width // 2)
     expected = [scores[max(0, i - half) : i + half + 1].mean() for i in range(len(scores))]
-    np.testing.assert_allclose(smoothed(scores, width)[:, 0], expected, atol=1e-6)
+    np.testing.assert_allclose(smooth_scores(scores, width)[:, 0], expected, atol=1e-6)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.booleans(), max_size=30), st.integers(0, 5))
 def test_runs_cover_what_is_above_and_gaps_that_are_short(above, gap):
-    runs = merged_runs(np.array(above, bool), gap)
+    runs = merge_runs(np.array(above, bool), gap)
     covered = np.zeros(len(above), bool)
     for first, last in runs:
         assert first < last
@@ -110,10 +127,10 @@ def test_runs_cover_what_is_above_and_gaps_that_are_short(above, gap):
 
 def test_contrast_is_inside_minus_outside():
     scores = np.array([0, 0.2, 1, 1, 1, 1, 0.4, 0], np.float32)
-    assert contrast(scores, 2, 6, 0.25) == pytest.approx(1 - 0.3)
-    assert contrast(scores, 2, 6, 0.5) == pytest.approx(1 - 0.15)
-    assert contrast(scores, 2, 6, 0.0) == pytest.approx(1)
-    assert contrast(scores, 0, 8, 0.25) == pytest.approx(scores.mean())
+    assert measure_contrast(scores, 2, 6, 0.25) == pytest.approx(1 - 0.3)
+    assert measure_contrast(scores, 2, 6, 0.5) == pytest.approx(1 - 0.15)
+    assert measure_contrast(scores, 2, 6, 0.0) == pytest.approx(1)
+    assert measure_contrast(scores, 0, 8, 0.25) == pytest.approx(scores.mean())
 
 
 @pytest.mark.parametrize(

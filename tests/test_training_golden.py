@@ -9,8 +9,10 @@ import pytest
 import torch
 from training_golden import CASES, golden_batch, golden_folder, golden_learner, golden_preset
 
-from cltdr_cli.models.published_keys import our_name
-from cltdr_cli.training.targets import Points, assign
+from cltdr_cli.methods.cltdr.published import PUBLISHED
+from cltdr_cli.methods.published_form import rename_parameter
+from cltdr_cli.models.points import PointGrid
+from cltdr_cli.training.targets import assign
 
 
 @pytest.fixture(params=CASES)
@@ -21,7 +23,7 @@ def folder(request):
 def test_targets_are_exactly_the_published_ones(folder):
     preset = golden_preset(folder)
     batch = golden_batch(folder, preset)
-    points = Points.of(preset.model)
+    points = PointGrid(preset.model.max_seq_len, preset.model.regression_range).points
     targets = assign(points, batch.segments, batch.labels, preset.model.num_classes)
     with np.load(folder / "train_targets.npz") as expected:
         np.testing.assert_array_equal(targets.classes.numpy(), expected["cls"])
@@ -34,11 +36,11 @@ def test_three_steps_are_the_published_ones(folder):
     expected = json.loads((folder / "train.json").read_text())
     for step in expected["steps"]:
         found = learner.train_step([batch])
-        assert found.class_loss == pytest.approx(step["cls_loss"], rel=1e-4)
-        assert found.regression_loss == pytest.approx(step["reg_loss"], rel=1e-4)
+        assert found.losses["class_loss"] == pytest.approx(step["cls_loss"], rel=1e-4)
+        assert found.losses["regression_loss"] == pytest.approx(step["reg_loss"], rel=1e-4)
         assert found.total_loss == pytest.approx(step["final_loss"], rel=1e-4)
         assert found.gradient_norm == pytest.approx(step["grad_norm"], rel=1e-4)
-        assert found.loss_normalizer == pytest.approx(step["loss_normalizer"], rel=1e-9)
+        assert found.facts["loss_normalizer"] == pytest.approx(step["loss_normalizer"], rel=1e-9)
         assert rate_of_next_step(learner) == pytest.approx(step["lr"], rel=1e-9)
     assert_averages(learner.average.state, expected["ema_mean_and_norm"])
 
@@ -55,7 +57,7 @@ def assert_averages(state, expected):
     for published, (mean, norm) in expected.items():
         if published.startswith(("refineHead.scale.", "backbone.pos_embd")):
             continue
-        name = our_name(published)
+        name = rename_parameter(PUBLISHED, published)
         assert name is not None, published
         if name.startswith("offset_head.scales."):
             value = state["offset_head.scales"][int(name.rsplit(".", 1)[1])]

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from training_golden import golden_batch, golden_folder, golden_learner, golden_preset
+from training_golden import golden_batch, golden_folder, golden_learner, golden_preset, make_learner
+from training_toys import toy_preset
 
-from cltdr_cli.training.losses import distance_diou, distance_iou, sigmoid_focal, smoothed, varifocal
-from cltdr_cli.training.objective import LossNormalizer
+from cltdr_cli.training.losses import distance_diou, distance_iou, sigmoid_focal, smooth_labels, varifocal
 
 
 def test_focal_is_the_formula():
@@ -37,7 +37,7 @@ def test_varifocal_passes_the_gradient_through_its_weight():
 
 
 def test_smoothing():
-    assert smoothed(torch.tensor([1.0, 0.0]), 0.3).tolist() == pytest.approx([0.8, 0.1])
+    assert smooth_labels(torch.tensor([1.0, 0.0]), 0.3).tolist() == pytest.approx([0.8, 0.1])
 
 
 def test_iou_and_diou_of_known_segments():
@@ -55,14 +55,16 @@ def test_empty_segments_have_finite_losses_and_gradients():
     assert torch.isfinite(predicted.grad).all()
 
 
-def test_the_normalizer_takes_each_step_in_twice():
-    normalizer = LossNormalizer(100)
-    assert normalizer.updated(20) == pytest.approx((92, 84.8))
-    assert normalizer.value == pytest.approx(84.8)
-    LossNormalizer(1).updated(0)
-    floor = LossNormalizer(0.0)
-    floor.updated(0)
-    assert floor.value == pytest.approx(0.19), "no positives count as one"
+def test_the_normalizer_takes_each_step_in_once_for_every_term():
+    objective = make_learner(toy_preset("init_loss_norm=100"), 4).objective
+    shares = objective.scale(torch.tensor([20.0, 0, 0, 0, 0]))[1:3]
+    assert shares.tolist() == pytest.approx([0.7 / 92, 0.3 / 84.8])
+    assert objective.facts()["loss_normalizer"] == pytest.approx(84.8)
+    objective.normalizer.zero_()
+    objective.scale(torch.zeros(5))
+    assert objective.facts()["loss_normalizer"] == pytest.approx(0.19), "no positives count as one"
+    single = make_learner(toy_preset("init_loss_norm=100", "refine=none"), 4).objective
+    assert single.scale(torch.tensor([20.0, 0, 0])).tolist() == pytest.approx([1, 1 / 92, 1 / 92, 1])
 
 
 @pytest.fixture
@@ -80,8 +82,8 @@ def test_class_loss_is_only_the_unrefined_one(folder):
     """Varifocal differs from focal by the unrefined class loss; regression stays."""
     focal, _ = step_with(folder)
     varifocal_, learner = step_with(folder, "class_loss=varifocal")
-    assert varifocal_.regression_loss == focal.regression_loss
-    assert varifocal_.class_loss != focal.class_loss
+    assert varifocal_.losses["regression_loss"] == focal.losses["regression_loss"]
+    assert varifocal_.losses["class_loss"] != focal.losses["class_loss"]
     assert math.isfinite(learner.train_step([golden_batch(folder, golden_preset(folder))]).total_loss)
 
 
@@ -89,7 +91,7 @@ def test_no_iou_weights_with_power_zero(folder):
     """κ = 0 weighs all targets alike, so the refined class loss can only grow."""
     weighted, _ = step_with(folder)
     plain, _ = step_with(folder, "iou_weight_power=0")
-    assert plain.class_loss > weighted.class_loss
+    assert plain.losses["class_loss"] > weighted.losses["class_loss"]
 
 
 def test_empty_ground_truth_trains(folder):
@@ -97,10 +99,10 @@ def test_empty_ground_truth_trains(folder):
     batch = golden_batch(folder, preset)
     empty = type(batch)(batch.features, batch.mask, batch.segments[:, :0], batch.labels[:, :0], batch.seeds)
     result, learner = step_with(folder, batch=empty)
-    assert result.regression_loss == 0
-    assert result.class_loss > 0
+    assert result.losses["regression_loss"] == 0
+    assert result.losses["class_loss"] > 0
     assert math.isfinite(result.gradient_norm)
-    assert result.loss_normalizer == pytest.approx(100 * 0.81 + 0.19)
+    assert result.facts["loss_normalizer"] == pytest.approx(100 * 0.81 + 0.19)
     assert all(value.grad is not None for value in learner.model.parameters()), "DDP waits for every gradient"
     assert all(torch.isfinite(value).all() for value in learner.model.parameters())
 
@@ -143,7 +145,7 @@ def test_collapsed_boundaries_have_finite_gradients(folder):
 )
 def test_every_key_trains_and_reaches_every_weight(settings):
     """Each ablation takes a step; every trainable parameter gets a gradient, or DDP would wait for it forever."""
-    from training_toys import toy_preset, toy_video
+    from training_toys import toy_video
 
     learner, batch = toy_learner(toy_preset(*settings), toy_video)
     before = {name: value.clone() for name, value in learner.model.state_dict().items()}
@@ -160,9 +162,7 @@ def toy_learner(preset, toy_video, count=4):
     import numpy as np
 
     from cltdr_cli.data.samples import Sample
-    from cltdr_cli.models.cltdr import build_cltdr
     from cltdr_cli.training.batches import Batch
-    from cltdr_cli.training.learner import Learner
 
     rng = np.random.default_rng(0)
     samples = []
@@ -171,5 +171,4 @@ def toy_learner(preset, toy_video, count=4):
         segments = np.array([item["segment"] for item in items], np.float32) * 25 / 4 - 2
         labels = np.array([item["label_id"] for item in items])
         samples.append(Sample(features[: preset.model.max_seq_len], segments, labels, seed=index))
-    learner = Learner(build_cltdr(preset.model, 0), preset.training, 4, torch.device("cpu"))
-    return learner, Batch.of(samples, preset.model.max_seq_len)
+    return make_learner(preset, 4, seed=0), Batch.of(samples, preset.model.max_seq_len)

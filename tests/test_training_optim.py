@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from localizer_cases import build_cltdr
 from test_training_losses import toy_learner
 from training_toys import toy_preset, toy_video
 
-from cltdr_cli.models.cltdr import build_cltdr
 from cltdr_cli.models.layers import ScaledDropPath
-from cltdr_cli.training.optim import AveragedWeights, build_optimizer, decayed_parameters, learning_rate
-from cltdr_cli.training.randomness import add_noise, draw_drop_paths, epoch_order, stream_seed
+from cltdr_cli.training.optim import AveragedWeights, build_optimizer, find_decayed, learning_rate
+from cltdr_cli.training.randomness import add_noise, epoch_order, seed_network, stream_seed
 
 CONFIG = replace(toy_preset().training, learning_rate=0.1, eta_min=0.01, warmup_epochs=2, epochs=3)
 
@@ -35,7 +35,7 @@ def test_without_warmup_the_first_step_runs_at_the_base_rate():
 
 def test_only_weights_of_convolutions_and_products_decay():
     model = build_cltdr(toy_preset("backbone=gmg").model)
-    decayed = decayed_parameters(model)
+    decayed = find_decayed(model)
     names = dict(model.named_parameters())
     assert decayed <= names.keys()
     for name in names:
@@ -50,8 +50,8 @@ def test_only_weights_of_convolutions_and_products_decay():
 
 def test_attention_ablation_decays_its_products():
     model = build_cltdr(toy_preset("global_extractor=attention").model)
-    assert "encoder.stem.0.mixer.qkv.weight" in decayed_parameters(model)
-    assert "encoder.stem.0.mixer.qkv.bias" not in decayed_parameters(model)
+    assert "encoder.stem.0.mixer.qkv.weight" in find_decayed(model)
+    assert "encoder.stem.0.mixer.qkv.bias" not in find_decayed(model)
 
 
 def test_every_parameter_is_in_one_group():
@@ -120,9 +120,9 @@ def test_drop_path_in_training_is_a_function_of_the_samples_seeds():
     model = build_cltdr(toy_preset("droppath=0.5").model)
     layers = [module for module in model.modules() if isinstance(module, ScaledDropPath)]
     assert len(layers) == 4, "two per branch block, none in the stem"
-    draw_drop_paths(model, (5, 6))
+    seed_network(model, (5, 6))
     first = torch.stack([layer.draws for layer in layers])
-    draw_drop_paths(model, (6, 5))
+    seed_network(model, (6, 5))
     assert torch.equal(torch.stack([layer.draws for layer in layers]), first.flip(1))
     assert len(first.unique()) == first.numel()
 

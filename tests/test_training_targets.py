@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_toys import toy_preset
 
-from cltdr_cli.training.targets import NO_INSTANCE, Points, assign
+from cltdr_cli.models.points import PointGrid
+from cltdr_cli.training.targets import NO_INSTANCE, assign
 
 CONFIG = toy_preset().model
-POINTS = Points.of(CONFIG)
+POINTS = PointGrid(CONFIG.max_seq_len, CONFIG.regression_range)
 CLASSES = 3
 
 

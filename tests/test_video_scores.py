@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from localizer_cases import build_cltdr
 
-from cltdr_cli.models.cltdr import build_cltdr
 from cltdr_cli.zoo import catalog
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.preset import load_preset

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cltdr_cli.commands.presets import app
 from cltdr_cli.errors import PresetError, UsageError, WeightsError
-from cltdr_cli.models.cltdr_config import CltdrConfig
+from cltdr_cli.methods.cltdr.config import CltdrConfig
 from cltdr_cli.zoo import catalog
 from cltdr_cli.zoo.preset import METHODS, Preset, load_preset
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from cltdr_cli.errors import PresetError
-from cltdr_cli.models.cltdr_config import CltdrConfig
+from cltdr_cli.methods.cltdr.config import CltdrConfig
 from cltdr_cli.zoo.preset import Preset, load_preset
 from cltdr_cli.zoo.published import preset_from_published
 

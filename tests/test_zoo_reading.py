@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from cltdr_cli.errors import PresetError
-from cltdr_cli.models.cltdr_config import CltdrConfig
-from cltdr_cli.models.sliding_config import SlidingConfig
+from cltdr_cli.methods.cltdr.config import CltdrConfig
+from cltdr_cli.methods.sliding.config import SlidingConfig
 from cltdr_cli.zoo import catalog, overrides
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import Preset, load_preset

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from cltdr_cli.data.samples import Sample
-from cltdr_cli.models.cltdr import build_cltdr
-from cltdr_cli.models.published_keys import renamed
+from cltdr_cli.methods import find_method
+from cltdr_cli.methods.record import build_network
 from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.learner import Learner
+from cltdr_cli.zoo.convert import convert_state
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import Preset
 from cltdr_cli.zoo.published import preset_from_published
@@ -52,10 +53,16 @@ def golden_batch(folder: Path, preset: Preset) -> Batch:
 
 
 def golden_learner(folder: Path, preset: Preset, **options) -> Learner:
-    model = build_cltdr(preset.model)
     content = torch.load(folder / "train_start.pth.tar", weights_only=True)
-    state, unknown = renamed(content.get("state_dict", content))
-    assert not unknown
-    model.load_state_dict(state)
+    state = convert_state(content.get("state_dict", content), preset)
     steps = json.loads((folder / "train.json").read_text())["iterations_per_epoch"]
-    return Learner(model, preset.training, steps, torch.device("cpu"), **options)
+    return make_learner(preset, steps, state, **options)
+
+
+def make_learner(preset: Preset, steps: int, state=None, seed: int | None = None, **options) -> Learner:
+    method = find_method(preset.method)
+    model = build_network(method, preset.model, seed)
+    if state is not None:
+        model.load_state_dict(state)
+    objective = method.objective(preset.model, preset.training)
+    return Learner(model, objective, preset.training, steps, torch.device("cpu"), **options)

@@ -22,9 +22,8 @@ from cltdr_cli.commands.options import (
 from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from cltdr_cli.inference.localize import CltdrLocalizer
-    from cltdr_cli.models.cltdr_config import CltdrConfig
-    from cltdr_cli.training.config import TrainConfig
+    from cltdr_cli.training.benchmark import TrainedMethod
+    from cltdr_cli.zoo.preset import Preset as LoadedPreset
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,14 +65,19 @@ def localizer(
     import torch
 
     from cltdr_cli.inference.benchmark import compare
+    from cltdr_cli.methods import find_method
+    from cltdr_cli.methods.record import build_network
+    from cltdr_cli.zoo.load import make_localizer
 
     if threads:
         torch.set_num_threads(threads)
     lengths = steps or [450, 2304]
-    network = _random_localizer(preset, device)
+    settings = _find_network(preset)
+    drawn = build_network(find_method(settings.method), settings.model, 0)
+    network, width = make_localizer(settings, drawn, resolve_device(device)), settings.model.input_dim
     with console.progress("localizing", 2 * (runs + 1) * len(lengths), "runs") as bar:
         done = iter(range(1, 2 * (runs + 1) * len(lengths) + 1))
-        found = [compare(network, length, runs, lambda: bar.update(next(done))) for length in lengths]
+        found = [compare(network, width, length, runs, lambda: bar.update(next(done))) for length in lengths]
     where = (
         f"{network.device}, {torch.get_num_threads()} threads"
         if network.device.type == "cpu"
@@ -157,7 +161,7 @@ def train(
     """Time training steps on random features of full length: fp32, bf16, and bf16 compiled."""
     from cltdr_cli.training.benchmark import DEFAULT_CASES, TrainTiming, bench_train
 
-    model, config = _trainable(preset)
+    trained = _find_trained(preset)
     place = resolve_device(device)
     finished: list[TrainTiming] = []
     with console.progress("training", len(DEFAULT_CASES), "cases") as bar:
@@ -166,7 +170,7 @@ def train(
             finished.append(timing)
             bar.update(len(finished))
 
-        bench_train(model, config, place, steps=steps, on_case=count)
+        bench_train(trained, place, steps=steps, on_case=count)
     rows = [
         (
             t.name,
@@ -179,40 +183,48 @@ def train(
         )
         for t in finished
     ]
-    console.table(f"{preset}, batch of {config.batch_size}: {steps} steps each on {place}", _TRAIN_COLUMNS, rows)
+    console.table(
+        f"{preset}, batch of {trained.config.batch_size}: {steps} steps each on {place}", _TRAIN_COLUMNS, rows
+    )
 
 
-def _trainable(preset: str) -> tuple[CltdrConfig, TrainConfig]:
-    """Network and training numbers of a preset.
+def _find_trained(name: str) -> TrainedMethod:
+    """Network, objective and training numbers of a preset.
 
     Raises:
         UsageError: The preset is not trained.
     """
-    from cltdr_cli.models.cltdr_config import CltdrConfig
+    from cltdr_cli.methods import find_method
+    from cltdr_cli.methods.record import build_network
+    from cltdr_cli.training.benchmark import TrainedMethod
     from cltdr_cli.zoo.preset import load_preset
 
-    chosen = load_preset(preset)
-    if not isinstance(chosen.model, CltdrConfig) or chosen.training is None:
-        raise UsageError(f"--preset {preset}: nothing of it is trained", "choose another: cltdr presets list")
-    return chosen.model, chosen.training
+    chosen = load_preset(name)
+    method, training = find_method(chosen.method), chosen.training
+    if method.objective is None or training is None:
+        raise UsageError(f"--preset {name}: nothing of it is trained", "choose another: cltdr presets list")
+    objective = method.objective
+    return TrainedMethod(
+        chosen.model,
+        training,
+        lambda seed: build_network(method, chosen.model, seed),
+        lambda: objective(chosen.model, training),
+    )
 
 
-def _random_localizer(preset: str, device: str) -> CltdrLocalizer:
-    """The preset's network with random weights: speed does not depend on what it has learned.
+def _find_network(name: str) -> LoadedPreset:
+    """A preset whose method has a network of its own.
 
     Raises:
-        UsageError: The preset has no network.
+        UsageError: It has none.
     """
-    from cltdr_cli.inference.localize import CltdrLocalizer
-    from cltdr_cli.models.cltdr import build_cltdr
-    from cltdr_cli.models.cltdr_config import CltdrConfig
+    from cltdr_cli.methods import find_method
     from cltdr_cli.zoo.preset import load_preset
 
-    chosen = load_preset(preset)
-    if not isinstance(chosen.model, CltdrConfig):
+    chosen = load_preset(name)
+    if find_method(chosen.method).build is None:
         raise UsageError(
-            f"--preset {preset}: the method {chosen.method!r} has no network of its own to measure",
+            f"--preset {name}: the method {chosen.method!r} has no network of its own to measure",
             "choose a preset of a trained localizer: cltdr presets list",
         )
-    place = resolve_device(device)
-    return CltdrLocalizer(build_cltdr(chosen.model, seed=0).eval().to(place), chosen.inference, place)
+    return chosen

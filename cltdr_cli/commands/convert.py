@@ -12,6 +12,8 @@ from cltdr_cli.commands.options import Debug, Device, Quiet
 from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from cltdr_cli.zoo.preset import Preset
 
 
@@ -31,18 +33,23 @@ def convert(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Turn a published CLTDR-GMG checkpoint (its averaged weights) and config into one of ours."""
+    """Turn a published checkpoint (its averaged weights) and its config into one of ours.
+
+    The method is told by the config's model_name, or else by the checkpoint's keys.
+    """
     from cltdr_cli.files import check_writable
     from cltdr_cli.zoo.checkpoint import save_checkpoint
-    from cltdr_cli.zoo.convert import converted_state, published_ema_state
+    from cltdr_cli.zoo.convert import convert_state, read_ema_state
     from cltdr_cli.zoo.digests import file_digests
     from cltdr_cli.zoo.state_dict import load_state_dict
 
-    settings = _settings(config, preset)
-    names = _labels(labels, settings)
+    _check_choice(config, preset)
     check_writable(out)
     content = load_state_dict(checkpoint)
-    state = converted_state(published_ema_state(content, checkpoint.name), settings)
+    published = read_ema_state(content, checkpoint.name)
+    settings = _find_settings(config, preset, published)
+    names = _choose_labels(labels, settings)
+    state = convert_state(published, settings)
     facts = {
         "trained": True,
         "source": checkpoint.name,
@@ -54,23 +61,24 @@ def convert(
     console.notice(f"use it: cltdr detect VIDEO --checkpoint {out}")
 
 
-def _settings(config: Path | None, preset: str | None) -> Preset:
-    from cltdr_cli.zoo.preset import load_preset
-    from cltdr_cli.zoo.published import preset_from_published
-
+def _check_choice(config: Path | None, preset: str | None) -> None:
     if (config is None) == (preset is None):
         raise UsageError(
             "Exactly one of --config and --preset says how the checkpoint was built.",
             "--config takes the published YAML file; --preset one of `cltdr presets list`.",
         )
-    return preset_from_published(config) if config is not None else load_preset(str(preset))
 
 
-def _labels(file: Path | None, settings: Preset) -> tuple[str, ...]:
-    from cltdr_cli.models.cltdr_config import CltdrConfig
+def _find_settings(config: Path | None, preset: str | None, published: dict[str, Tensor]) -> Preset:
+    from cltdr_cli.zoo.preset import load_preset
+    from cltdr_cli.zoo.published import preset_from_published
+
+    return preset_from_published(config, None, published) if config is not None else load_preset(str(preset))
+
+
+def _choose_labels(file: Path | None, settings: Preset) -> tuple[str, ...]:
     from cltdr_cli.zoo.labels import match_labels, read_labels
 
-    assert isinstance(settings.model, CltdrConfig) or file is None
     classes = settings.model.num_classes
     if file is not None:
         return match_labels(read_labels(file), classes, str(file))

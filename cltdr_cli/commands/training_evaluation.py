@@ -19,11 +19,11 @@ from cltdr_cli.data.feature_files import check_feature_file, feature_file, load_
 from cltdr_cli.data.findings import found
 from cltdr_cli.data.prediction_files import rows_of_results
 from cltdr_cli.errors import FeatureError
-from cltdr_cli.inference.localize import CltdrLocalizer
 from cltdr_cli.pipeline import detect_features
 from cltdr_cli.segments import Detections, VideoResult
 from cltdr_cli.timeline import FeatureSequence
 from cltdr_cli.training.processes import Processes
+from cltdr_cli.zoo.load import make_localizer
 from cltdr_cli.zoo.preset import Preset
 
 
@@ -112,13 +112,7 @@ class SplitEvaluation:
 
     def _detected(self, network: nn.Module) -> list[VideoResult]:
         files = self.preset.features
-        localizer = CltdrLocalizer(
-            network,  # pyright: ignore[reportArgumentType] # the loop knows no method by name
-            self.preset.inference,
-            self.device,
-            files.downsample_rate,
-            files.force_upsampling,
-        )
+        localizer = make_localizer(self.preset, network, self.device)
         detector = _Detector(self.class_names, localizer)
         own = list(self.paths.items())[self.processes.rank :: self.processes.count]
         results: list[VideoResult] = []

@@ -23,8 +23,8 @@ from cltdr_cli.data.class_lists import read_class_list
 from cltdr_cli.data.dataset import CLASS_AGNOSTIC, TrainingSet, TrainingSplit, training_split
 from cltdr_cli.errors import UsageError
 from cltdr_cli.files import write_text
-from cltdr_cli.models.cltdr import build_cltdr
-from cltdr_cli.models.cltdr_config import CltdrConfig
+from cltdr_cli.methods import find_method
+from cltdr_cli.methods.record import Method, build_network
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.learner import Learner, Precision
@@ -69,7 +69,7 @@ class Subject:
 
     Attributes:
         preset: Settings, overrides included.
-        model: The network's.
+        method: What is trained.
         config: Training's.
         class_names: By index.
         record: The benchmark.
@@ -81,7 +81,7 @@ class Subject:
     """
 
     preset: Preset
-    model: CltdrConfig
+    method: Method
     config: TrainConfig
     class_names: tuple[str, ...]
     record: Benchmark
@@ -135,19 +135,19 @@ def make_subject(wishes: Wishes) -> Subject:
     if wishes.eval_split is not None:
         named_split(annotations, wishes.eval_split, "--eval-split")
     preset, class_names = _with_classes(preset, wishes, annotations)
-    model, config = preset.model, preset.training
-    if not isinstance(model, CltdrConfig) or config is None:
+    method, config = find_method(preset.method), preset.training
+    if not method.is_trained or config is None:
         raise UsageError(f"preset {preset.name} (method {preset.method}) is not trained", "cltdr presets list")
-    if model.num_classes != len(class_names):
+    if preset.model.num_classes != len(class_names):
         raise UsageError(
-            f"the network has {model.num_classes} classes and {len(class_names)} are named",
+            f"the network has {preset.model.num_classes} classes and {len(class_names)} are named",
             f"--set model.num_classes={len(class_names)}, or other --labels",
         )
     chosen = annotations.of_split(split_name)
     files = taken_features(preset.features, wishes.force)
     split = training_split(chosen, wishes.features, files, class_names)
     chooses = wishes.eval_split and canonical_split(wishes.eval_split)
-    return Subject(preset, model, config, class_names, record, annotations, split_name, split, files, chooses)
+    return Subject(preset, method, config, class_names, record, annotations, split_name, split, files, chooses)
 
 
 def _numbered_names(wishes: Wishes, preset: Preset) -> tuple[str, ...]:
@@ -164,7 +164,7 @@ def _with_classes(preset: Preset, wishes: Wishes, annotations: Annotations) -> t
     if preset.benchmark.class_agnostic:
         return preset, (CLASS_AGNOSTIC,)
     names = tuple(annotations.label_ids)
-    if wishes.labels == "preset" or not isinstance(preset.model, CltdrConfig):
+    if wishes.labels == "preset":
         return preset, preset.class_names or names
     model = replace(preset.model, num_classes=len(names))
     return replace(preset, model=model, benchmark=replace(preset.benchmark, labels=None)), names
@@ -176,20 +176,23 @@ def make_training(wishes: Wishes, subject: Subject, processes: Processes, device
     if processes.is_first:
         folder.open(wishes.resume)
     processes.wait()
-    config, steps = subject.config, subject.model.max_seq_len
+    config, steps = subject.config, subject.preset.model.max_seq_len
     videos = TrainingSet(subject.split.videos, subject.files, steps, subject.class_names, wishes.cache_bytes)
     loader = Loader(videos, config, steps, Share(processes, wishes.parts), wishes.threads, device.type == "cuda")
     if device.type == "cuda":
         # Convolution gradients are otherwise summed in an order that differs from run to run.
         torch.backends.cudnn.deterministic = True
+    method, model = subject.method, subject.preset.model
+    assert method.objective is not None, "make_subject refuses methods that are not trained"
     learner = Learner(
-        build_cltdr(subject.model, config.seed).to(device),
+        build_network(method, model, config.seed).to(device),
+        method.objective(model, config),
         config,
         loader.steps_per_epoch,
         device,
         processes,
         _precision(wishes.precision, device),
-        wishes.compiled,
+        steps if wishes.compiled else None,
     )
     rhythm = Rhythm(config.warmup_epochs + config.epochs, wishes.eval_every, wishes.save_every)
     hooks = _hooks(wishes, subject, processes, device)

@@ -10,11 +10,12 @@ from threading import Lock
 import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
-from cltdr_cli.data.feature_files import FeatureFiles, arranged, check_feature_file, feature_file, load_sequence
+from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, feature_file, load_sequence
 from cltdr_cli.data.findings import Finding, found
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
 from cltdr_cli.data.samples import Sample
 from cltdr_cli.errors import AnnotationError, FeatureError
+from cltdr_cli.features.arrangement import arrange_features
 
 CLASS_AGNOSTIC = "action"
 """The one label of a model that only says where something happens."""
@@ -157,7 +158,8 @@ class TrainingSet:
 
     def _read(self, item: TrainingVideo) -> Sample:
         sequence = load_sequence(item.path, item.video, self._files)
-        sequence = arranged(sequence, self._files, self._max_steps)
+        stretch = self._max_steps if self._files.force_upsampling else None
+        sequence = arrange_features(sequence, self._files.downsample_rate, stretch)
         instances = [instance for instance in item.video.instances if is_solid(instance)]
         seconds = np.array([(i.start, i.end) for i in instances], np.float64).reshape(-1, 2)
         labels = np.array([self._places.get(i.label, 0) for i in instances], np.int64)

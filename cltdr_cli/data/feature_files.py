@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cltdr_cli.data.annotations import AnnotatedVideo
 from cltdr_cli.errors import FeatureError
@@ -80,22 +76,3 @@ def load_sequence(path: Path, video: AnnotatedVideo, files: FeatureFiles) -> Fea
     fps = video.fps if files.rate is None and not has_sidecar else None
     duration = video.duration_seconds if video.duration_seconds is not None or has_sidecar else math.inf
     return load_features(path, files, fps=fps, duration_seconds=duration, video_id=video.video_id)
-
-
-def arranged(sequence: FeatureSequence, files: FeatureFiles, max_steps: int) -> FeatureSequence:
-    """The steps that a network is trained on: thinned out or stretched where the preset says so."""
-    features, grid = sequence.features, sequence.grid
-    if files.downsample_rate > 1:
-        features, grid = features[:: files.downsample_rate], grid.strided(files.downsample_rate)
-    if files.force_upsampling:
-        features, grid = stretched(features, max_steps), grid.stretched(len(features), max_steps)
-    return replace(sequence, features=features, grid=grid)
-
-
-def stretched(features: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
-    """Features ``[T, C]`` -> ``[steps, C]`` by linear interpolation between half-pixel centres."""
-    at = ((np.arange(steps) + 0.5) * len(features) / steps - 0.5).clip(0, len(features) - 1)
-    low = np.floor(at).astype(np.int64)
-    high = np.minimum(low + 1, len(features) - 1)
-    share = (at - low).astype(np.float32)[:, None]
-    return (features[low] * (1 - share) + features[high] * share).astype(np.float32, copy=False)

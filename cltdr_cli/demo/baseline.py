@@ -19,8 +19,9 @@ from cltdr_cli.demo.actions import LABELS
 from cltdr_cli.evaluation.analysis import scores
 from cltdr_cli.evaluation.average_precision import evaluate
 from cltdr_cli.inference.config import InferenceConfig
-from cltdr_cli.inference.sliding import SlidingLocalizer
-from cltdr_cli.models.sliding_config import SlidingConfig
+from cltdr_cli.inference.localize import NetworkLocalizer
+from cltdr_cli.methods.sliding import adopt, decode
+from cltdr_cli.methods.sliding.config import SlidingConfig
 from cltdr_cli.segments import Detections, VideoResult
 from cltdr_cli.timeline import FeatureSequence
 
@@ -55,13 +56,19 @@ def baseline_choices() -> Iterator[tuple[SlidingConfig, InferenceConfig]]:
         yield replace(START, **chosen), InferenceConfig(nms_method="soft", nms_sigma=sigma, max_seg_num=200)
 
 
-def sliding(head: nn.Linear, config: SlidingConfig, inference: InferenceConfig) -> SlidingLocalizer:
+def sliding(head: nn.Linear, config: SlidingConfig, inference: InferenceConfig) -> NetworkLocalizer:
     """The baseline of an extractor's class head ``[9, 256]``."""
-    weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
-    return SlidingLocalizer(weight, bias, config, inference)
+    import torch
+
+    return NetworkLocalizer(
+        adopt(config, head),
+        lambda outputs, grid: decode(outputs, config, inference, grid),
+        inference,
+        torch.device("cpu"),
+    )
 
 
-def baseline_results(localizer: SlidingLocalizer, sequences: Mapping[str, FeatureSequence]) -> list[VideoResult]:
+def baseline_results(localizer: NetworkLocalizer, sequences: Mapping[str, FeatureSequence]) -> list[VideoResult]:
     """Detections in every video; runs of idle are no actions."""
     return [
         VideoResult(name, _actions(localizer(sequence)), LABELS, sequence.duration_seconds, {})
@@ -129,7 +136,7 @@ class BaselineSplit:
         sequences = feature_files(features, tuple(truth.truth.video_ids))
         return cls(sequences, truth, {number: name for name, number in annotations.label_ids.items()}, record)
 
-    def score(self, localizer: SlidingLocalizer) -> dict[str, Any]:
+    def score(self, localizer: NetworkLocalizer) -> dict[str, Any]:
         """What ``cltdr eval`` would say of the detections."""
         rows = rows_of_results(baseline_results(localizer, self.sequences), "the sliding baseline")
         predictions, _ = aligned(rows, self.truth, self.numbers, None, True)

@@ -73,18 +73,17 @@ def write_untrained(folder: Path, seed: int) -> None:
     """
     import torch
 
-    from cltdr_cli.models.cltdr import build_cltdr
-    from cltdr_cli.models.cltdr_config import CltdrConfig
+    from cltdr_cli.methods import find_method
+    from cltdr_cli.methods.record import build_network
     from cltdr_cli.zoo.checkpoint import save_checkpoint
     from cltdr_cli.zoo.preset import load_preset
     from extractors.demo import DemoNetwork
 
     facts = {"trained": False, "seed": seed, "source": "cltdr demo build --untrained"}
     preset = load_preset("demo")
-    assert isinstance(preset.model, CltdrConfig), "the demo is no sliding baseline"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        extractor, localizer = DemoNetwork(), build_cltdr(preset.model)
+        extractor, localizer = DemoNetwork(), build_network(find_method(preset.method), preset.model)
     save_extractor(bundled_file(folder, EXTRACTOR), extractor.state_dict(), facts)
     labels = preset.class_names or ()
     save_checkpoint(bundled_file(folder, LOCALIZER), localizer.state_dict(), preset, labels, facts)

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from cltdr_cli.inference.config import InferenceConfig
-from cltdr_cli.inference.decode import decode, survivors, to_candidates
-from cltdr_cli.inference.localize import CltdrLocalizer
+from cltdr_cli.inference.decode import decode, select_pairs, to_candidates
+from cltdr_cli.inference.localize import NetworkLocalizer
 from cltdr_cli.inference.nms import Candidates, suppress
-from cltdr_cli.models.boundaries import distances_at
 from cltdr_cli.models.convolution import plain_convolution
 from cltdr_cli.models.outputs import HeadOutputs
 
@@ -65,17 +64,17 @@ class Comparison:
 
 
 def compare(
-    localizer: CltdrLocalizer, steps: int, runs: int, on_run: Callable[[], object] = lambda: None
+    localizer: NetworkLocalizer, width: int, steps: int, runs: int, on_run: Callable[[], object] = lambda: None
 ) -> Comparison:
     """Time both ways ``runs`` times in turns, after one run of each that does not count.
 
     Args:
         localizer: Network and post-processing; random weights do.
+        width: Channels of its features.
         steps: Length of the random features.
         runs: Repetitions, at least 1.
         on_run: Called after each of the ``2 · (runs + 1)`` runs.
     """
-    width = localizer.model.config.input_dim
     features = torch.randn(steps, width, generator=torch.Generator().manual_seed(steps)).to(localizer.device)
     fast, plain = Timing(), Timing()
     detections = 0
@@ -95,34 +94,34 @@ def compare(
 
 def decode_everything(outputs: HeadOutputs, config: InferenceConfig) -> Candidates:
     """The candidates of ``decode``, but boundaries are read at every point and class before any is dropped."""
-    every = torch.arange(len(outputs.packing.points), device=outputs.offsets.device)
+    outputs = outputs.refined
+    every = torch.arange(len(outputs.packing.points), device=outputs.class_logits.device)
     first = torch.zeros_like(every)
-    distances = torch.stack(
-        [distances_at(outputs, first, every, first + label)[1] for label in range(outputs.class_logits.shape[2])],
-        1,
-    )
-    points, classes, scores = survivors(outputs, config, 0)
-    return to_candidates(outputs, points, classes, scores, distances[points, classes], config)
+    classes = range(outputs.class_logits.shape[2] if outputs.boundaries.per_class else 1)
+    distances = torch.stack([outputs.distances_at(first, every, first + label) for label in classes], 1)
+    points, labels, scores = select_pairs(outputs, config, 0)
+    chosen = labels if outputs.boundaries.per_class else torch.zeros_like(labels)
+    return to_candidates(outputs, points, labels, scores, distances[points, chosen], config)
 
 
-def _fast_network(localizer: CltdrLocalizer, features: Tensor, mask: Tensor) -> HeadOutputs:
-    return localizer.model(features, mask)
+def _fast_network(localizer: NetworkLocalizer, features: Tensor, mask: Tensor) -> HeadOutputs:
+    return localizer.network(features, mask)
 
 
-def _plain_network(localizer: CltdrLocalizer, features: Tensor, mask: Tensor) -> HeadOutputs:
+def _plain_network(localizer: NetworkLocalizer, features: Tensor, mask: Tensor) -> HeadOutputs:
     with plain_convolution():
-        return localizer.model(features, mask, real_steps=features.shape[1])
+        return localizer.network(features, mask, real_steps=features.shape[1])
 
 
 def _timed(
-    localizer: CltdrLocalizer,
+    localizer: NetworkLocalizer,
     features: Tensor,
-    network: Callable[[CltdrLocalizer, Tensor, Tensor], HeadOutputs],
+    network: Callable[[NetworkLocalizer, Tensor, Tensor], HeadOutputs],
     decoder: Decoder,
 ) -> tuple[Candidates, float, float]:
     with torch.inference_mode():
         start = _now(localizer.device)
-        outputs = network(localizer, *localizer.padded(features))
+        outputs = network(localizer, *localizer.pad(features))
         between = _now(localizer.device)
         found = suppress(decoder(outputs, localizer.config), localizer.config)
         return found, between - start, _now(localizer.device) - between

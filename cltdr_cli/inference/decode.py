@@ -7,7 +7,6 @@ from torch import Tensor
 
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.nms import Candidates
-from cltdr_cli.models.boundaries import distances_at
 from cltdr_cli.models.outputs import HeadOutputs
 
 
@@ -17,8 +16,9 @@ def decode(outputs: HeadOutputs, config: InferenceConfig, sample: int = 0) -> Ca
     Segments are ``[t - left·stride, t + right·stride]`` with the refined distances, in level-0 steps, unclamped;
     those not longer than ``duration_thresh_steps`` are dropped. Levels follow each other from fine to coarse.
     """
-    points, classes, scores = survivors(outputs, config, sample)
-    _, distances = distances_at(outputs, torch.full_like(points, sample), points, classes)
+    outputs = outputs.refined
+    points, classes, scores = select_pairs(outputs, config, sample)
+    distances = outputs.distances_at(torch.full_like(points, sample), points, classes)
     return to_candidates(outputs, points, classes, scores, distances, config)
 
 
@@ -39,11 +39,11 @@ def to_candidates(
     return Candidates(*arrays)
 
 
-def survivors(outputs: HeadOutputs, config: InferenceConfig, sample: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Point index, class and score of the (point, class) pairs that are worth decoding."""
+def select_pairs(outputs: HeadOutputs, config: InferenceConfig, sample: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Point index, class and score of the (point, class) pairs whose boundaries are read."""
     packing = outputs.packing
     mask = packing.mask[sample, packing.points]
-    scores = outputs.refined_logits[sample, packing.points].sigmoid() * mask
+    scores = outputs.class_logits[sample, packing.points].sigmoid() * mask
     points, classes, kept = [], [], []
     first = 0
     for length in packing.lengths:

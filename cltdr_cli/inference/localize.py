@@ -1,19 +1,23 @@
-"""The localizer at work: a feature sequence in, detections in seconds out."""
+"""A network at work: a feature sequence in, detections in seconds out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
+from cltdr_cli.features.arrangement import arrange_features
 from cltdr_cli.inference.config import InferenceConfig
-from cltdr_cli.inference.decode import decode
 from cltdr_cli.inference.nms import Candidates, suppress
-from cltdr_cli.models.cltdr import Cltdr
 from cltdr_cli.segments import Detections
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
+
+Decode = Callable[[Any, FeatureGrid], Candidates]
+"""Outputs of a network for one video, and its time grid, to candidates in feature steps."""
 
 
 class Localizer(Protocol):
@@ -25,51 +29,46 @@ class Localizer(Protocol):
 
 
 @dataclass(frozen=True)
-class CltdrLocalizer:
-    """A CLTDR-GMG network with its post-processing.
+class NetworkLocalizer:
+    """A network with its decoding and post-processing.
 
     Attributes:
-        model: In evaluation mode, on ``device``.
-        config: Score filter, NMS and the like.
+        network: In evaluation mode, on ``device``. If it has a ``pad_length(steps)``, sequences are padded to that.
+        decode: From its outputs to candidates.
+        config: NMS and the like.
         device: Where the network runs.
         downsample_rate: Every n-th step is used (published ``downsample_rate``).
-        force_upsampling: Sequences are stretched to ``max_seq_len`` by linear interpolation (published key).
+        stretch_to_steps: Sequences are stretched to it (published ``force_upsampling``); None leaves them.
     """
 
-    model: Cltdr
+    network: nn.Module
+    decode: Decode
     config: InferenceConfig
     device: torch.device
     downsample_rate: int = 1
-    force_upsampling: bool = False
+    stretch_to_steps: int | None = None
 
     def __call__(self, sequence: FeatureSequence) -> Detections:
-        """Pad, run the network, decode, suppress, and convert steps to seconds."""
-        features, grid = self._arranged(sequence)
-        candidates = self.candidates(features)
-        return to_seconds(suppress(candidates, self.config), grid, sequence.duration_seconds)
+        """Arrange, pad, run the network, decode, suppress, and convert steps to seconds."""
+        sequence = arrange_features(sequence, self.downsample_rate, self.stretch_to_steps)
+        features = torch.from_numpy(np.ascontiguousarray(sequence.features, np.float32)).to(self.device)
+        found = suppress(self.find_candidates(features, sequence.grid), self.config)
+        return to_seconds(found, sequence.grid, sequence.duration_seconds)
 
-    def candidates(self, features: torch.Tensor) -> Candidates:
+    def find_candidates(self, features: Tensor, grid: FeatureGrid) -> Candidates:
         """Features ``[T, C]`` -> candidates in feature steps, before suppression."""
         with torch.inference_mode():
-            return decode(self.model(*self.padded(features)), self.config)
+            return self.decode(self.network(*self.pad(features)), grid)
 
-    def padded(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def pad(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``[T, C]`` as a batch of one ``[1, padded, C]``, and its mask, true on real steps."""
         steps = features.shape[0]
-        padded = features.new_zeros(1, self.model.pad_length(steps), features.shape[1])
+        length = self.network.pad_length(steps) if hasattr(self.network, "pad_length") else steps
+        if length == steps:
+            return features[None], torch.ones(1, steps, dtype=torch.bool, device=features.device)
+        padded = features.new_zeros(1, length, features.shape[1])
         padded[0, :steps] = features
-        return padded, torch.arange(padded.shape[1], device=self.device)[None] < steps
-
-    def _arranged(self, sequence: FeatureSequence) -> tuple[torch.Tensor, FeatureGrid]:
-        features = torch.from_numpy(np.ascontiguousarray(sequence.features, np.float32)).to(self.device)
-        grid = sequence.grid
-        if self.downsample_rate > 1:
-            features, grid = features[:: self.downsample_rate], grid.strided(self.downsample_rate)
-        if self.force_upsampling:
-            target = self.model.config.max_seq_len
-            grid = grid.stretched(len(features), target)
-            features = torch.nn.functional.interpolate(features.T[None], target, mode="linear")[0].T.contiguous()
-        return features, grid
+        return padded, torch.arange(length, device=features.device)[None] < steps
 
 
 def to_seconds(candidates: Candidates, grid: FeatureGrid, duration_seconds: float) -> Detections:

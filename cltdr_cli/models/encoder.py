@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cltdr_cli.models.cltdr_config import CltdrConfig
-from cltdr_cli.models.gmg import AverageDownsample, GmgBlock, MaxDownsample
 from cltdr_cli.models.layers import MaskedConv, rectified
 from cltdr_cli.models.outputs import Pyramid
 
 
 class Projection(nn.Module):
-    """Masked convolutions with norm and ReLU, from the feature width to the embedding width."""
+    """Masked convolutions with norm and ReLU, from the feature width to the embedding width.
 
-    def __init__(self, config: CltdrConfig) -> None:
+    Args:
+        channels_in: Width of a feature vector.
+        channels: D, width of the encoder.
+        layers: Convolutions.
+        kernel: Their taps.
+        with_norm: Layer norm after each; without it they have biases.
+    """
+
+    def __init__(self, channels_in: int, channels: int, layers: int, kernel: int, with_norm: bool) -> None:
         super().__init__()
-        widths = [config.input_dim] + [config.embd_dim] * config.embd_layers
-        self.kernel = config.embd_kernel_size
-        self.convs = nn.ModuleList(
-            MaskedConv(a, b, self.kernel, bias=not config.embd_with_ln) for a, b in pairwise(widths)
-        )
-        self.norms = nn.ModuleList(
-            nn.LayerNorm(config.embd_dim) if config.embd_with_ln else nn.Identity() for _ in self.convs
-        )
+        widths = [channels_in] + [channels] * layers
+        self.kernel = kernel
+        self.convs = nn.ModuleList(MaskedConv(a, b, kernel, bias=not with_norm) for a, b in pairwise(widths))
+        self.norms = nn.ModuleList(nn.LayerNorm(channels) if with_norm else nn.Identity() for _ in self.convs)
 
     def forward(self, x: Tensor, mask: Tensor, real_steps: int) -> Tensor:
         """``[B, T, C_in]`` -> ``[B, T, D]``.
@@ -44,40 +47,37 @@ class Projection(nn.Module):
         return torch.cat([x, x[:, real_steps : real_steps + 1].expand(-1, steps - seen, -1)], dim=1)
 
 
-class ConvBlock(nn.Module):
-    """Residual block of plain masked convolutions (published ``backbone_type: conv``)."""
-
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = MaskedConv(channels, 2 * channels, 3, stride=stride)
-        self.conv2 = MaskedConv(2 * channels, channels, 3)
-        self.skip = MaskedConv(channels, channels, 1, stride=stride) if stride > 1 else None
-
-    def forward(self, u: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, shorter by the stride."""
-        kept = u if self.skip is None else self.skip(u, mask)
-        halved = mask[:, :: self.conv1.conv.stride]
-        return F.relu(kept + self.conv2(F.relu(self.conv1(u, mask)), halved)), halved
-
-
 class Encoder(nn.Module):
-    """Features to a pyramid of ``branch_blocks + 1`` levels; level l has stride 2^l."""
+    """Features to a pyramid with one level more than the branch has blocks; level l has stride 2^l.
+
+    A block takes ``[B, T, D]`` and its mask ``[B, T, 1]`` and gives both, at half the length in the branch.
+
+    Args:
+        projection: Features and mask and the longest real length, to ``[B, T, D]``.
+        stem: Blocks at full length; their output is level 0.
+        branch: Blocks that halve the length; each gives a level.
+        positions: Position table ``[T, D]`` that is added to the projection; None adds nothing.
+    """
 
     positions: Tensor
 
-    def __init__(self, config: CltdrConfig) -> None:
+    def __init__(
+        self,
+        projection: nn.Module,
+        stem: Iterable[nn.Module],
+        branch: Iterable[nn.Module],
+        positions: Tensor | None = None,
+    ) -> None:
         super().__init__()
-        self.projection = Projection(config)
-        self.stem = nn.ModuleList(_block(config, None) for _ in range(config.stem_blocks))
-        self.branch = nn.ModuleList(_block(config, level + 1) for level in range(config.branch_blocks))
-        table = sinusoid_table(config.max_seq_len, config.embd_dim) if config.use_abs_pe else torch.empty(0)
-        self.register_buffer("positions", table, persistent=False)
+        self.projection = projection
+        self.stem, self.branch = nn.ModuleList(stem), nn.ModuleList(branch)
+        self.register_buffer("positions", torch.empty(0) if positions is None else positions, persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor, real_steps: int) -> Pyramid:
         """``[B, T, C_in]``, mask ``[B, T, 1]``, longest real length in steps -> levels ``[B, T_l, D]``."""
         x = self.projection(x, mask, real_steps)
         if self.positions.numel():
-            x = x + self._positions(x.shape[1]) * mask
+            x = x + self._position_rows(x.shape[1]) * mask
         for block in self.stem:
             x, mask = block(x, mask)
         levels, masks = [x], [mask]
@@ -87,34 +87,16 @@ class Encoder(nn.Module):
             masks.append(mask)
         return Pyramid(levels, masks)
 
-    def _positions(self, steps: int) -> Tensor:
+    def _position_rows(self, steps: int) -> Tensor:
         if steps <= self.positions.shape[0]:
             return self.positions[:steps]
         table = self.positions.T[None]
         return F.interpolate(table, steps, mode="linear", align_corners=False)[0].T
 
 
-def sinusoid_table(steps: int, channels: int) -> Tensor:
+def make_sinusoid_table(steps: int, channels: int) -> Tensor:
     """Position table ``[T, C]``, sines on even and cosines on odd channels, divided by sqrt(C) (as published)."""
     index = torch.arange(channels, dtype=torch.float64)
     angles = torch.arange(steps, dtype=torch.float64)[:, None] / 10000 ** (2 * (index // 2) / channels)
     table = torch.where(index % 2 == 0, angles.sin(), angles.cos())
     return (table / channels**0.5).float()
-
-
-def _block(config: CltdrConfig, level: int | None) -> nn.Module:
-    """A stem block (level None), or the branch block that makes ``level``."""
-    if config.backbone == "conv":
-        return ConvBlock(config.embd_dim, 1 if level is None else 2)
-    downsample = None
-    if level is not None:
-        downsample = MaxDownsample() if config.downsample == "max" else AverageDownsample(config.embd_dim)
-    return GmgBlock(
-        config.embd_dim,
-        1 if level is None else config.block_kernel_sizes[level],
-        config.mlp_dim,
-        downsample,
-        0.0 if level is None else config.droppath,
-        config.init_conv_vars,
-        (config.gmg_gate, config.gmg_branches, config.global_extractor),
-    )

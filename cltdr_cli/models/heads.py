@@ -1,9 +1,12 @@
-"""Heads over the packed pyramid: a shared trunk form, then class, boundary, offset and refinement outputs."""
+"""Heads over the packed pyramid: a shared trunk form, then class, boundary and offset outputs."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +15,7 @@ from torch.nn import functional as F
 from cltdr_cli.models.layers import MaskedConv, rectified
 from cltdr_cli.models.outputs import Packing
 
-_SHIFT_KERNEL = 7
+_EMPTY_CLASS_PRIOR = 1e-6
 
 
 class Trunk(nn.Module):
@@ -39,12 +42,21 @@ class ScoreHead(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.out = MaskedConv(trunk.width, num_classes, kernel)
-        if self.out.conv.bias is not None:
-            nn.init.constant_(self.out.conv.bias, -math.log((1 - prior_probability) / prior_probability))
+        self._set_prior(slice(None), prior_probability)
 
     def forward(self, x: Tensor, packing: Packing) -> Tensor:
         """Packed ``[B, rows, C]`` -> logits ``[B, rows, K]``, zero outside the real steps."""
         return self.out(self.trunk(x, packing), packing.mask)
+
+    def expect_nothing_of(self, classes: Collection[int]) -> None:
+        """Start classes without any instance in the annotation at a probability of 1e-6 (as published)."""
+        if classes:
+            self._set_prior(sorted(classes), _EMPTY_CLASS_PRIOR)
+
+    def _set_prior(self, classes: slice | list[int], probability: float) -> None:
+        assert self.out.conv.bias is not None
+        with torch.no_grad():
+            self.out.conv.bias[classes] = -math.log((1 - probability) / probability)
 
 
 class OffsetHead(nn.Module):
@@ -52,7 +64,7 @@ class OffsetHead(nn.Module):
 
     def __init__(self, trunk: Trunk, outputs: int, kernel: int, levels: int) -> None:
         super().__init__()
-        self.trunk = trunk
+        self.trunk, self.outputs = trunk, outputs
         self.out = MaskedConv(trunk.width, outputs, kernel)
         self.scales = nn.Parameter(torch.ones(levels))
 
@@ -63,26 +75,55 @@ class OffsetHead(nn.Module):
         return F.relu(raw * scale[:, None])
 
 
-class RefineHead(nn.Module):
-    """Shared trunk; shifts of start and end, and a factor on the class logit.
+@dataclass(frozen=True)
+class HeadShape:
+    """The sizes that all heads of a network have in common.
 
-    Args:
-        trunk: On the cross-layer fused features.
-        num_classes: K.
-        kernel: Taps of the class refinement.
-        refine: ``class``, ``regression`` or ``both``.
+    Attributes:
+        channels_in: Width of the neck.
+        channels: Width inside a head.
+        layers: Convolutions of a head, the output one counted.
+        kernel: Taps of the class and offset heads.
+        with_norm: Layer norm after each hidden convolution.
     """
 
-    def __init__(self, trunk: Trunk, num_classes: int, kernel: int, refine: str) -> None:
-        super().__init__()
-        self.trunk = trunk
-        boundaries, classes = refine in ("regression", "both"), refine in ("class", "both")
-        self.start = MaskedConv(trunk.width, num_classes, _SHIFT_KERNEL) if boundaries else None
-        self.end = MaskedConv(trunk.width, num_classes, _SHIFT_KERNEL) if boundaries else None
-        self.score = MaskedConv(trunk.width, num_classes, kernel) if classes else None
+    channels_in: int
+    channels: int
+    layers: int
+    kernel: int
+    with_norm: bool
 
-    def forward(self, x: Tensor, packing: Packing) -> dict[str, Tensor]:
-        """Packed ``[B, rows, C]`` -> the refinement fields of ``HeadOutputs``, each ``[B, rows, K]``."""
-        x = self.trunk(x, packing)
-        outs = {"start_shifts": self.start, "end_shifts": self.end, "class_refinement": self.score}
-        return {name: conv(x, packing.mask) for name, conv in outs.items() if conv is not None}
+    def make_trunk(self, kernel: int | None = None) -> Trunk:
+        """The hidden layers of one head; ``kernel`` in place of the usual taps."""
+        return Trunk(self.channels_in, self.channels, kernel or self.kernel, self.layers - 1, self.with_norm)
+
+
+class Heads(NamedTuple):
+    """The heads of a point detector; start and end heads only with boundary bins."""
+
+    classes: ScoreHead
+    offsets: OffsetHead
+    starts: ScoreHead | None
+    ends: ScoreHead | None
+
+
+def build_heads(
+    shape: HeadShape, num_classes: int, prior_probability: float, levels: int, bins: int, boundary_kernel: int
+) -> Heads:
+    """Fresh heads.
+
+    Args:
+        shape: Sizes.
+        num_classes: K.
+        prior_probability: Of every class at first.
+        levels: Of the pyramid.
+        bins: On each side of a point; 0 for two plain distances and no start and end heads.
+        boundary_kernel: Taps of the start and end heads.
+    """
+    classes = ScoreHead(shape.make_trunk(), num_classes, shape.kernel, prior_probability)
+    starts = ends = None
+    if bins:
+        trunks = [shape.make_trunk(boundary_kernel) for _ in range(2)]
+        starts, ends = (ScoreHead(trunk, num_classes, boundary_kernel, prior_probability) for trunk in trunks)
+    outputs = 2 * (bins + 1) if bins else 2
+    return Heads(classes, OffsetHead(shape.make_trunk(), outputs, shape.kernel, levels), starts, ends)

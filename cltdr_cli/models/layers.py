@@ -83,6 +83,31 @@ class ScaledDropPath(nn.Module):
         return x * (draws[:, None, None] < keep) / keep
 
 
+class SampleDropout(nn.Module):
+    """Dropout whose chance belongs to the sample: a resumed run, or one in parts, drops the same values.
+
+    Attributes:
+        seeds: One for each sample of the next batch; None draws from the global generator.
+    """
+
+    seeds: tuple[int, ...] | None = None
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, T, C]`` -> ``[B, T, C]``; in training values are set to 0 and the others scaled up."""
+        if not self.training or self.probability == 0:
+            return x
+        if self.seeds is None:
+            return F.dropout(x, self.probability)
+        keep, mask = 1 - self.probability, torch.empty_like(x)
+        for row, seed in zip(mask, self.seeds, strict=True):
+            row.bernoulli_(keep, generator=torch.Generator(x.device).manual_seed(seed))
+        return x * mask / keep
+
+
 def drop_path(channels: int, probability: float) -> nn.Module:
     """A ``ScaledDropPath``, or nothing at all when the probability is 0 (no scale either, as published)."""
     return ScaledDropPath(channels, probability) if probability > 0 else nn.Identity()

@@ -9,6 +9,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from cltdr_cli.models.boundaries import Boundaries
+
 
 @dataclass
 class Pyramid:
@@ -76,35 +78,41 @@ class HeadOutputs:
 
     Attributes:
         packing: Where the levels lie in the rows.
-        class_logits: ``[B, rows, K]``, unrefined.
-        offsets: ``[B, rows, 2(bins + 1)]``, left bins then right bins; ``[B, rows, 2]`` distances without bins.
-        start_logits: ``[B, rows, K]``; None without bins.
-        end_logits: ``[B, rows, K]``; None without bins.
-        class_refinement: ``[B, rows, K]``, multiplies the class logit; None when not refined.
-        start_shifts: ``[B, rows, K]`` in level-0 steps; None when not refined.
-        end_shifts: ``[B, rows, K]`` in level-0 steps; None when not refined.
+        class_logits: ``[B, rows, K]``.
+        boundaries: Distances from each point to the ends of its action.
+        class_refinement: ``[B, rows, K]``, multiplies the class logit; None where nothing refines it.
+        refined_boundaries: Corrected boundaries; None where nothing corrects them.
+        embeddings: ``[B, rows, C]``, features that an objective may look at; None where nobody asks for them.
     """
 
     packing: Packing
     class_logits: Tensor
-    offsets: Tensor
-    start_logits: Tensor | None = None
-    end_logits: Tensor | None = None
+    boundaries: Boundaries
     class_refinement: Tensor | None = None
-    start_shifts: Tensor | None = None
-    end_shifts: Tensor | None = None
+    refined_boundaries: Boundaries | None = None
+    embeddings: Tensor | None = None
 
     @property
-    def refined_logits(self) -> Tensor:
-        """``[B, rows, K]``: product of the class logit and its refinement."""
-        return self.class_logits if self.class_refinement is None else self.class_logits * self.class_refinement
+    def refined(self) -> HeadOutputs:
+        """The outputs that detections come from: after refinement, where the network refines."""
+        if self.class_refinement is None and self.refined_boundaries is None:
+            return self
+        logits = self.class_logits
+        if self.class_refinement is not None:
+            logits = logits.float() * self.class_refinement.float()
+        return HeadOutputs(self.packing, logits, self.refined_boundaries or self.boundaries)
 
     @property
     def strides(self) -> Tensor:
         """Stride of each point, ``[P]``, in level-0 steps."""
         return 2.0**self.packing.levels
 
-    @property
-    def bins(self) -> int:
-        """Bins on each side of a point; 0 when offsets are plain distances."""
-        return self.offsets.shape[2] // 2 - 1
+    def distances_at(self, batch: Tensor, points: Tensor, classes: Tensor) -> Tensor:
+        """Distances ``[M, 2]`` of (sample, point, class) triples to the ends of their action, in level strides.
+
+        Args:
+            batch: int64 ``[M]``, sample of the batch.
+            points: int64 ``[M]``, index into the packing's points.
+            classes: int64 ``[M]``.
+        """
+        return self.boundaries.at(batch, self.packing.points[points], classes, self.strides[points])

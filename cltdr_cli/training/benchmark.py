@@ -6,15 +6,16 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cltdr_cli.models.cltdr import build_cltdr
-from cltdr_cli.models.cltdr_config import CltdrConfig
 from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.learner import Learner, Precision
+from cltdr_cli.training.objective import Objective
 
 WARM_UP_STEPS = 3
 _INSTANCES = 15
@@ -68,9 +69,25 @@ class TrainTiming:
     memory_bytes: int
 
 
+@dataclass(frozen=True)
+class TrainedMethod:
+    """What is timed.
+
+    Attributes:
+        model: Sizes: ``input_dim``, ``num_classes`` and ``max_seq_len`` are read here.
+        config: Batch size, noise, losses.
+        build: A network with fresh weights, of a seed.
+        objective: What its outputs cost.
+    """
+
+    model: Any
+    config: TrainConfig
+    build: Callable[[int], nn.Module]
+    objective: Callable[[], Objective]
+
+
 def bench_train(
-    model: CltdrConfig,
-    config: TrainConfig,
+    trained: TrainedMethod,
     device: torch.device,
     cases: Sequence[TrainCase] = DEFAULT_CASES,
     steps: int = 20,
@@ -79,24 +96,23 @@ def bench_train(
     """Time optimiser steps on random features of full length, already on the device.
 
     Args:
-        model: The network, such as that of the preset thumos14-i3d.
-        config: Batch size, noise, losses.
+        trained: The method, such as that of the preset thumos14-i3d.
         device: Where it trains.
         cases: Ways to train.
         steps: Timed steps of each case, at least 1.
         on_case: Called with each row when it is done.
     """
-    batch = drawn_batch(model, config.batch_size).to(device)
-    gflop = _gflop_per_step(model, config, batch, device)
+    batch = draw_batch(trained.model, trained.config.batch_size).to(device)
+    gflop = _count_gflop(trained, batch, device)
     rows: list[TrainTiming] = []
     for case in cases:
-        rows.append(_timed(case, model, config, batch, gflop, steps))
+        rows.append(_time_case(case, trained, batch, gflop, steps))
         if on_case is not None:
             on_case(rows[-1])
     return rows
 
 
-def drawn_batch(model: CltdrConfig, size: int, seed: int = 0) -> Batch:
+def draw_batch(model: Any, size: int, seed: int = 0) -> Batch:
     """Random features of full length, with random instances."""
     draw = torch.Generator().manual_seed(seed)
     steps = model.max_seq_len
@@ -111,23 +127,24 @@ def drawn_batch(model: CltdrConfig, size: int, seed: int = 0) -> Batch:
     )
 
 
-def _learner(case: TrainCase, model: CltdrConfig, config: TrainConfig, device: torch.device) -> Learner:
-    network = build_cltdr(model, config.seed).to(device)
-    return Learner(network, config, 1000, device, precision=case.precision, compiled=case.compiled)
+def _make_learner(case: TrainCase, trained: TrainedMethod, device: torch.device) -> Learner:
+    network, config = trained.build(trained.config.seed).to(device), trained.config
+    steps = trained.model.max_seq_len if case.compiled else None
+    return Learner(
+        network, trained.objective(), config, 1000, device, precision=case.precision, compiled_steps=steps
+    )
 
 
-def _gflop_per_step(model: CltdrConfig, config: TrainConfig, batch: Batch, device: torch.device) -> float:
-    learner = _learner(TrainCase("fp32"), model, config, device)
+def _count_gflop(trained: TrainedMethod, batch: Batch, device: torch.device) -> float:
+    learner = _make_learner(TrainCase("fp32"), trained, device)
     with FlopCounterMode(display=False) as counter:
         learner.train_step([batch])
     return counter.get_total_flops() / 1e9
 
 
-def _timed(
-    case: TrainCase, model: CltdrConfig, config: TrainConfig, batch: Batch, gflop: float, steps: int
-) -> TrainTiming:
+def _time_case(case: TrainCase, trained: TrainedMethod, batch: Batch, gflop: float, steps: int) -> TrainTiming:
     device = batch.features.device
-    learner = _learner(case, model, config, device)
+    learner = _make_learner(case, trained, device)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds = [_step_seconds(learner, batch) for _ in range(WARM_UP_STEPS + steps)]

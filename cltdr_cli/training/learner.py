@@ -10,15 +10,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from cltdr_cli.models.cltdr import Cltdr
+from cltdr_cli.errors import CltdrError
 from cltdr_cli.models.outputs import HeadOutputs
 from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.config import TrainConfig
-from cltdr_cli.training.objective import Losses, LossNormalizer, losses
+from cltdr_cli.training.objective import NetworkWithObjective, Objective
 from cltdr_cli.training.optim import AveragedWeights, build_optimizer, clip_gradients, learning_rate
 from cltdr_cli.training.processes import Processes
-from cltdr_cli.training.randomness import add_noise, draw_drop_paths
-from cltdr_cli.training.targets import Points, Targets, assign
+from cltdr_cli.training.randomness import add_noise, seed_network
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -32,59 +31,64 @@ class StepResult:
 
     Attributes:
         step: Steps done, this one included.
-        class_loss: Summed over all processes and parts, as is ``regression_loss``.
-        regression_loss: Before ``loss_weight``.
+        losses: By name, summed over all processes and parts, before their weights.
         total_loss: What was minimised.
         gradient_norm: L2, before clipping; not finite where fp16 overflowed and the step was skipped.
         learning_rate: Of this step.
-        loss_normalizer: After this step.
+        facts: Numbers of the objective's state after this step, such as ``loss_normalizer``.
     """
 
     step: int
-    class_loss: float
-    regression_loss: float
+    losses: dict[str, float]
     total_loss: float
     gradient_norm: float
     learning_rate: float
-    loss_normalizer: float
+    facts: dict[str, float]
+
+    def to_record(self) -> dict[str, float]:
+        """All numbers by name, for the log."""
+        rest = {name: value for name, value in vars(self).items() if name not in ("losses", "facts")}
+        return {"step": rest.pop("step"), **self.losses, **rest, **self.facts}
 
 
 class Learner:
-    """A network with its averages, optimiser, loss normaliser and step count.
+    """A network with its averages, objective, optimiser and step count.
 
     Args:
         model: On ``device``.
+        objective: What the outputs cost; moved to ``device``.
         config: How it is trained.
         steps_per_epoch: Optimiser steps in an epoch.
         device: Where the network is.
         processes: Who trains together.
         precision: ``bf16`` and ``fp16`` run the network under autocast; losses are float32 anyway.
-        compiled: Pass the network through ``torch.compile``.
+        compiled_steps: Pass the network through ``torch.compile`` at this padded length; None does not.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own, made elsewhere
         self,
-        model: Cltdr,
+        model: nn.Module,
+        objective: Objective,
         config: TrainConfig,
         steps_per_epoch: int,
         device: torch.device,
         processes: Processes | None = None,
         precision: Precision = "fp32",
-        compiled: bool = False,
+        compiled_steps: int | None = None,
     ) -> None:
         self.model, self.config, self.steps_per_epoch, self.device = model, config, steps_per_epoch, device
+        self.objective = objective.to(device)
         self.processes = processes or Processes()
         self.precision: Precision = precision
-        freeze_unread(model)
-        self.points = Points.of(model.config, device)
         self.average = AveragedWeights(model, config.ema_decay)
-        self.optimizer = build_optimizer(model, config)
-        self.normalizer = LossNormalizer(config.init_loss_norm)
+        self.optimizer = build_optimizer(model, config, objective)
         # The usual first scale overflows in the first steps, which are then lost; it doubles soon enough.
         self.scaler = torch.amp.GradScaler(device.type, _FIRST_SCALE, enabled=precision == "fp16")
         self.step = 0
-        self._wrapped = self.processes.wrap(model, device)
-        self._forward = compiled_forward(self._wrapped, model.config.max_seq_len) if compiled else self._wrapped
+        self._trained = NetworkWithObjective(model, self.objective)
+        if compiled_steps is not None:
+            self._trained.run = compiled_forward(model, compiled_steps)
+        self._measure = self.processes.wrap(self._trained, device)
 
     def train_step(self, parts: Sequence[Batch]) -> StepResult:
         """One optimiser step on this process's share of a batch, computed in one or several parts.
@@ -95,45 +99,47 @@ class Learner:
         rate = learning_rate(self.config, self.step, self.steps_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        wanted = [self._targets(part) for part in parts]
-        counts = [t.positives(self.points.mask(p.mask)).sum() for t, p in zip(wanted, parts, strict=True)]
-        divisors = self.normalizer.updated(int(self.processes.summed(torch.stack(counts).sum())))
         self.optimizer.zero_grad(set_to_none=True)
-        sums = torch.zeros(3, device=self.device)
-        for index, (part, targets) in enumerate(zip(parts, wanted, strict=True)):
-            with self._without_exchange(index + 1 < len(parts)):
-                found = self._losses(part, targets, divisors)
-                # The processes' gradients are averaged, but their losses have to be summed.
-                self.scaler.scale(found.total * self.processes.count).backward()
-            sums += torch.stack([found.classes, found.regression, found.total]).detach()
+        named, total = self._learn_from(parts)
         norm = self._update()
         self.step += 1
-        classes, regression, total = self.processes.summed(sums).tolist()
-        return StepResult(self.step, classes, regression, total, float(norm), rate, self.normalizer.value)
+        names = sorted(named)
+        numbers = self.processes.summed(torch.stack([total, *(named[name] for name in names)])).tolist()
+        losses = dict(zip(names, numbers[1:], strict=True))
+        return StepResult(self.step, losses, numbers[0], float(norm), rate, self.objective.facts())
 
-    def _targets(self, part: Batch) -> Targets:
-        config = self.config
-        return assign(
-            self.points,
-            part.segments,
-            part.labels,
-            self.model.config.num_classes,
-            config.center_sample,
-            config.center_sample_radius,
-        )
+    def _learn_from(self, parts: Sequence[Batch]) -> tuple[dict[str, Tensor], Tensor]:
+        """Gradients of all parts; returns their named losses and total, of this process."""
+        first = self._measured(parts[0]) if len(parts) == 1 else None
+        whole = first.detach().clone() if first is not None else self._look_ahead(parts)
+        factors = self.objective.scale(self.processes.summed(whole))
+        named, total = dict[str, Tensor](), torch.zeros((), device=self.device)
+        for index, part in enumerate(parts):
+            with self._without_exchange(index + 1 < len(parts)):
+                found = self.objective.losses(self._measured(part) if first is None else first, factors)
+                # The processes' gradients are averaged, but their losses have to be summed.
+                self.scaler.scale(found.total * self.processes.count).backward()
+            total += found.total.detach()
+            for name, value in found.named.items():
+                named[name] = named.get(name, 0) + value.detach()
+        return named, total
 
-    def _losses(self, part: Batch, targets: Targets, divisors: tuple[float, float]) -> Losses:
-        draw_drop_paths(self.model, part.seeds)
+    def _look_ahead(self, parts: Sequence[Batch]) -> Tensor:
+        """The sums of all parts before any of them is learned from: by targets alone where that is enough."""
+        if self.objective.counts_ahead:
+            return torch.stack([self.objective.count(part) for part in parts]).sum(0)
+        with torch.no_grad():
+            return torch.stack([self._measured(part, self._trained) for part in parts]).sum(0)
+
+    def _measured(self, part: Batch, module: nn.Module | None = None) -> Tensor:
+        seed_network(self.model, part.seeds)
         features = add_noise(part.features, self.config.input_noise, part.seeds)
         with self._autocast():
-            outputs: HeadOutputs = self._forward(features, part.mask)
-        rows = self.points.rows(outputs.packing)
-        mask = self.points.mask(part.mask)[:, rows]
-        return losses(outputs, targets.at(rows), mask, divisors, self.config)
+            return (module or self._measure)(features, part)
 
     def _update(self) -> Tensor:
         self.scaler.unscale_(self.optimizer)
-        norm = clip_gradients(self.model, self.config.clip_grad_l2norm)
+        norm = clip_gradients(self._trained, self.config.clip_grad_l2norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update(self.model)
@@ -146,7 +152,7 @@ class Learner:
 
     def _without_exchange(self, is_wanted: bool) -> AbstractContextManager[object]:
         """Gradients of all parts but the last stay in this process."""
-        no_sync = getattr(self._wrapped, "no_sync", None)
+        no_sync = getattr(self._measure, "no_sync", None)
         return no_sync() if is_wanted and no_sync is not None else nullcontext()
 
     def state(self) -> dict[str, Any]:
@@ -156,34 +162,28 @@ class Learner:
             "average": self.average.state,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "normalizer": self.normalizer.value,
+            "objective": self.objective.state_dict(),
             "step": self.step,
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from a state of ``state``."""
+        """Continue from a state of ``state``.
+
+        Raises:
+            CltdrError: It was saved by an older version.
+        """
+        if "objective" not in state:
+            raise CltdrError(
+                "the saved state is of a version before 0.3, which this one cannot continue",
+                "train on with the version that began it, or start again in another folder",
+            )
         self.model.load_state_dict(state["model"])
         self.average.load(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
-        self.normalizer.value = float(state["normalizer"])
+        self.objective.load_state_dict(state["objective"])
         self.step = int(state["step"])
-
-
-def freeze_unread(model: Cltdr) -> None:
-    """Take parameters that no output depends on out of training.
-
-    Without boundary bins nothing reads the refined shifts; published programs keep their convolutions as they
-    are, too, since they never get a gradient.
-    """
-    head = model.refine_head
-    if head is None or model.config.use_trident_head:
-        return
-    unread = (head.start, head.end) if head.score is not None else (head, model.fusion)
-    for module in unread:
-        if module is not None:
-            module.requires_grad_(False)
 
 
 def compiled_forward(

@@ -160,7 +160,7 @@ class Training:
             )
         self._epoch_losses.append(result.total_loss)
         if self.learner.processes.is_first:
-            self._log({"kind": "step", **asdict(result)}, events)
+            self._log({"kind": "step", **result.to_record()}, events)
         self.hooks.on_step(result)
 
     def _end_epoch(self, events: EventWriter | None, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Losses as pure functions: focal and varifocal for classes, DIoU for boundaries (spec §7)."""
+"""Losses as pure functions: focal and varifocal for classes, DIoU for boundaries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 _EPSILON = 1e-8
 
 
-def smoothed(targets: Tensor, smoothing: float) -> Tensor:
+def smooth_labels(targets: Tensor, smoothing: float) -> Tensor:
     """Class targets ``[..., K]`` with label smoothing: ``target·(1 - s) + s / (K + 1)``."""
     return targets * (1 - smoothing) + smoothing / (targets.shape[-1] + 1)
 
@@ -30,6 +30,10 @@ def varifocal(logits: Tensor, targets: Tensor, alpha: float = 0.25, gamma: float
     """
     weights = torch.where(targets > 0, targets, alpha * logits.sigmoid() ** gamma)
     return weights * F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+
+
+CLASS_LOSSES = {"focal": sigmoid_focal, "varifocal": varifocal}
+"""Values of the preset key ``training.class_loss``."""
 
 
 def distance_iou(predicted: Tensor, wanted: Tensor) -> Tensor:

@@ -1,47 +1,28 @@
-"""The objective: what a network's outputs cost against the targets, refined and unrefined (spec §7)."""
+"""Objectives: what a network's outputs cost, as named losses and their total.
+
+An objective is a module: it may have parameters of its own, which are trained with the network's and saved with
+the run, and not with the released weights. Point detectors share ``PointObjective``, a list of terms over points.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from cltdr_cli.models.boundaries import distances_at
 from cltdr_cli.models.outputs import HeadOutputs
+from cltdr_cli.models.points import PointGrid, Points
+from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.config import TrainConfig
-from cltdr_cli.training.losses import distance_diou, distance_iou, sigmoid_focal, smoothed, varifocal
-from cltdr_cli.training.targets import Targets
-
-REFINED_SHARE = 0.7
-"""Of the refined outputs in the total; the unrefined ones have the rest (published)."""
+from cltdr_cli.training.losses import distance_diou, distance_iou, smooth_labels
+from cltdr_cli.training.targets import Targets, assign
 
 _MOMENTUM = 0.9
 _LEAST_IOU = 1e-8
-
-
-@dataclass
-class LossNormalizer:
-    """Running number of positive points, by which sums become losses; the published EMA of momentum 0.9.
-
-    Attributes:
-        value: The present average.
-    """
-
-    value: float
-
-    def updated(self, positives: int) -> tuple[float, float]:
-        """Take in the positives of a step: the divisors of the refined and of the unrefined losses.
-
-        The published program updates once for each set, refined first: twice a step.
-
-        Args:
-            positives: Positive points of the whole batch, over all processes.
-        """
-        self.value = _MOMENTUM * self.value + (1 - _MOMENTUM) * max(positives, 1)
-        refined = self.value
-        self.value = _MOMENTUM * self.value + (1 - _MOMENTUM) * max(positives, 1)
-        return refined, self.value
+_LEAST_REGRESSION_LOSS = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,73 +30,209 @@ class Losses:
     """Losses of one batch or of a part of it; parts add up.
 
     Attributes:
-        classes: Refined and unrefined class losses, weighted and normalised.
-        regression: Likewise for boundaries, before ``loss_weight``.
+        named: What the log shows, such as ``class_loss``.
         total: What is minimised.
     """
 
-    classes: Tensor
-    regression: Tensor
+    named: dict[str, Tensor]
     total: Tensor
 
 
-def losses(
-    outputs: HeadOutputs, targets: Targets, mask: Tensor, divisors: tuple[float, float], config: TrainConfig
-) -> Losses:
-    """Losses of one batch, in float32 whatever the network computed in.
+class Objective(nn.Module):
+    """What outputs cost. A step measures all parts of a batch, scales once, and takes the losses of each part."""
+
+    counts_ahead = False
+    """Whether ``count`` knows the whole batch's scale from the targets alone, without any outputs."""
+
+    def measure(self, outputs: HeadOutputs, batch: Batch) -> Tensor:
+        """Sums of one part, ``[M]``; those of several parts and processes add up."""
+        raise NotImplementedError
+
+    def count(self, batch: Batch) -> Tensor:
+        """As ``measure`` where only what the scale needs is filled in; for objectives that count ahead."""
+        raise NotImplementedError
+
+    def scale(self, whole: Tensor) -> Tensor:
+        """From the sums ``[M]`` of a whole step, over all processes: what each sum of a part is multiplied by."""
+        raise NotImplementedError
+
+    def losses(self, sums: Tensor, factors: Tensor) -> Losses:
+        """Losses of a part, of its sums and the step's factors, both ``[M]``."""
+        raise NotImplementedError
+
+    def facts(self) -> dict[str, float]:
+        """Numbers of its own state for the log."""
+        return {}
+
+
+class Assign(Protocol):
+    """How a method decides what every point is to say."""
+
+    def __call__(self, points: Points, batch: Batch, mask: Tensor, outputs: HeadOutputs | None) -> Targets:
+        """Targets of some points.
+
+        Args:
+            points: P points.
+            batch: Segments and labels.
+            mask: bool ``[B, P]``, true on real points.
+            outputs: What the network says at just these points; None for methods that do not look at it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class CenterSampling:
+    """Points near the centre of an instance, in the range of their level, are positive; see ``targets.assign``."""
+
+    num_classes: int
+    config: TrainConfig
+
+    def __call__(self, points: Points, batch: Batch, mask: Tensor, outputs: HeadOutputs | None) -> Targets:
+        """As ``Assign``; the outputs do not matter."""
+        config = self.config
+        return assign(
+            points,
+            batch.segments,
+            batch.labels,
+            self.num_classes,
+            config.center_sample,
+            config.center_sample_radius,
+        )
+
+
+@dataclass(frozen=True)
+class PointTerm:
+    """One set of class and regression losses over all points.
+
+    Attributes:
+        class_loss: Of each element: logits and targets ``[…]`` to losses ``[…]``.
+        share: Of this term in the total.
+        is_refined: Whether it looks at the refined outputs.
+        iou_power: Where boundaries differ by class, the class losses of labelled elements are multiplied by the
+            IoU of their boundaries to this power; None multiplies nothing.
+    """
+
+    class_loss: Callable[[Tensor, Tensor], Tensor]
+    share: float = 1.0
+    is_refined: bool = False
+    iou_power: float | None = None
+
+
+class PointObjective(Objective):
+    """Class and regression losses at the points of a pyramid, divided by a running number of positive points.
+
+    The number is an average of momentum 0.9 that takes in the positives of a step once for each term, in order, as
+    published.
 
     Args:
-        outputs: Of the network.
-        targets: At the points of the outputs' packing, ``[B, P, …]``.
-        mask: bool ``[B, P]``, real points.
-        divisors: Normalisers of the refined and of the unrefined losses.
-        config: Which losses, and their weights.
+        grid: All points of a padded sequence.
+        terms: Sets of losses.
+        assign: Decides the targets.
+        config: Smoothing, ``loss_weight`` and the first value of the running number.
+        looks_at_outputs: Whether ``assign`` needs outputs.
     """
-    with torch.autocast(mask.device.type, enabled=False):
-        batch, points, classes = _terms(targets, mask, outputs.bins > 0)
-        unrefined, refined = (d.float() for d in distances_at(outputs, batch, points, classes))
+
+    normalizer: Tensor
+
+    def __init__(
+        self,
+        grid: PointGrid,
+        terms: Sequence[PointTerm],
+        assign: Assign,
+        config: TrainConfig,
+        looks_at_outputs: bool = False,
+    ) -> None:
+        super().__init__()
+        self.grid, self.terms, self.assign, self.config = grid, tuple(terms), assign, config
+        self.counts_ahead = not looks_at_outputs and config.loss_weight > 0
+        self.register_buffer("normalizer", torch.tensor(config.init_loss_norm, dtype=torch.float64))
+
+    def measure(self, outputs: HeadOutputs, batch: Batch) -> Tensor:
+        """Positive points, then the class sum of each term, then the regression sum of each; always float32."""
+        with torch.autocast(batch.mask.device.type, enabled=False):
+            rows = self.grid.rows(outputs.packing)
+            mask = self.grid.mask(batch.mask)[:, rows]
+            targets = self.assign(self.grid.points.at(rows), batch, mask, outputs)
+            pairs = [self._sum_term(term, outputs, targets, mask) for term in self.terms]
+            classes, regression = zip(*pairs, strict=True)
+            return torch.stack([targets.count(mask).float(), *classes, *regression])
+
+    def count(self, batch: Batch) -> Tensor:
+        """Positive points; the other sums are 0."""
+        mask = self.grid.mask(batch.mask)
+        found = self.assign(self.grid.points, batch, mask, None).count(mask).float()
+        return torch.cat([found[None], found.new_zeros(2 * len(self.terms))])
+
+    def scale(self, whole: Tensor) -> Tensor:
+        """1, then what class sums and regression sums are multiplied by."""
+        positives, divisors = max(float(whole[0]), 1.0), list[float]()
+        for _ in self.terms:
+            self.normalizer.mul_(_MOMENTUM).add_((1 - _MOMENTUM) * positives)
+            divisors.append(float(self.normalizer))
+        shares = [term.share / divisor for term, divisor in zip(self.terms, divisors, strict=True)]
+        weight = self.config.loss_weight
+        if weight <= 0:  # published: regression is weighed so that it counts as much as classification
+            classes, regression = (whole[1:].double().view(2, -1).cpu() @ torch.tensor(shares).double()).tolist()
+            weight = classes / max(regression, _LEAST_REGRESSION_LOSS)
+        return whole.new_tensor([1.0, *shares, *shares, weight])
+
+    def losses(self, sums: Tensor, factors: Tensor) -> Losses:
+        """Class and regression loss, and their weighted sum."""
+        classes, regression = (sums[1:] * factors[1:-1]).view(2, -1).sum(1)
+        total = classes + factors[-1] * regression
+        return Losses({"class_loss": classes, "regression_loss": regression}, total)
+
+    def facts(self) -> dict[str, float]:
+        """The running number of positive points."""
+        return {"loss_normalizer": float(self.normalizer)}
+
+    def _sum_term(
+        self, term: PointTerm, outputs: HeadOutputs, targets: Targets, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Class and regression sum of one term over all real points."""
+        chosen = outputs.refined if term.is_refined else outputs
+        batch, points, classes = index_labels(targets, mask, chosen.boundaries.per_class)
+        distances = chosen.distances_at(batch, points, classes).float()
         wanted = targets.distances[batch, points]
-        weights = None
-        if outputs.bins > 0:
+        weights = torch.ones_like(targets.classes)
+        if term.iou_power is not None and chosen.boundaries.per_class:
             # Of two empty segments the IoU's power has no finite gradient; the bound keeps it out of the sum.
-            quality = distance_iou(refined, wanted).clamp(min=_LEAST_IOU) ** config.iou_weight_power
-            weights = torch.ones_like(targets.classes).index_put((batch, points, classes), quality)
-        smooth = smoothed(targets.classes, config.label_smoothing)
-        refined_classes = _class_sum(outputs, True, smooth, mask, weights)
-        plain_classes = _class_sum(outputs, config.class_loss == "varifocal", smooth, mask, None, plain=True)
-        class_loss = _mixed(refined_classes, plain_classes, divisors)
-        sums = [distance_diou(distances, wanted).sum() for distances in (refined, unrefined)]
-        regression = _mixed(sums[0], sums[1], divisors)
-        return Losses(class_loss, regression, class_loss + config.loss_weight * regression)
+            quality = distance_iou(distances, wanted).clamp(min=_LEAST_IOU) ** term.iou_power
+            weights = weights.index_put((batch, points, classes), quality)
+        regression = distance_diou(distances, wanted)
+        if targets.weights is not None:
+            weights = weights.where(~targets.positives(mask)[..., None], weights * targets.weights[..., None])
+            regression = regression * targets.weights[batch, points]
+        logits = chosen.class_logits.float()[:, chosen.packing.points]
+        elements = term.class_loss(logits, smooth_labels(targets.classes, self.config.label_smoothing))
+        return (elements * weights * mask[..., None]).sum(), regression.sum()
 
 
-def _terms(targets: Targets, mask: Tensor, per_class: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Sample, point and class of every term of the regression loss.
+def index_labels(targets: Targets, mask: Tensor, per_class: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Sample, point and class of every term of the regression loss, each int64 ``[M]``.
 
-    With bins a point has boundaries for each of its labels; without, it has the same ones for all: one term.
+    Where boundaries differ by class a point has a term for each of its labels; otherwise one.
     """
     labelled = (targets.classes > 0.5) & mask[..., None]
     batch, points, classes = torch.nonzero(labelled if per_class else labelled.any(2, keepdim=True), as_tuple=True)
     return batch, points, classes
 
 
-def _mixed(refined: Tensor, unrefined: Tensor, divisors: tuple[float, float]) -> Tensor:
-    return REFINED_SHARE * refined / divisors[0] + (1 - REFINED_SHARE) * unrefined / divisors[1]
+class NetworkWithObjective(nn.Module):
+    """A network and what its outputs cost, as one module: features and batch in, sums out.
 
+    Several processes average the gradients of both, so both must be inside one module.
 
-def _class_sum(
-    outputs: HeadOutputs,
-    is_varifocal: bool,
-    wanted: Tensor,
-    mask: Tensor,
-    weights: Tensor | None,
-    plain: bool = False,
-) -> Tensor:
-    """Sum of the class loss over all classes of all real points."""
-    logits = outputs.class_logits.float()
-    if not plain and outputs.class_refinement is not None:
-        logits = logits * outputs.class_refinement.float()
-    elements = (varifocal if is_varifocal else sigmoid_focal)(logits[:, outputs.packing.points], wanted)
-    if weights is not None:
-        elements = elements * weights
-    return (elements * mask[..., None]).sum()
+    Args:
+        network: Features and mask to outputs.
+        objective: Outputs and batch to sums.
+    """
+
+    def __init__(self, network: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.network, self.objective = network, objective
+        self.run: Callable[[Tensor, Tensor], HeadOutputs] = lambda features, mask: network(features, mask)
+
+    def forward(self, features: Tensor, batch: Batch) -> Tensor:
+        """Sums ``[M]`` of a part of a batch; ``features`` are its own, with noise where that is wanted."""
+        return self.objective.measure(self.run(features, batch.mask), batch)

@@ -1,4 +1,4 @@
-"""AdamW's parameter groups, the learning rate of every step, and the averaged weights (spec §8)."""
+"""AdamW's parameter groups, the learning rate of every step, and the averaged weights."""
 
 from __future__ import annotations
 
@@ -9,31 +9,27 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from cltdr_cli.models.convolution import TimeConv, TimeConvTranspose
-from cltdr_cli.models.gmg import FourierMixer
 from cltdr_cli.training.config import TrainConfig
 
-_DECAYED: dict[type[nn.Module], tuple[str, ...]] = {
-    TimeConv: ("weight",),
-    TimeConvTranspose: ("weight",),
-    nn.Linear: ("weight",),
-    FourierMixer: ("w1", "w2"),
-}
-"""Kinds of modules to their parameters that weight decay shrinks; all others stay as they are."""
 
+def find_decayed(model: nn.Module) -> frozenset[str]:
+    """Names of the parameters that weight decay shrinks: those with two or more dimensions.
 
-def decayed_parameters(model: nn.Module) -> frozenset[str]:
-    """Names of the parameters with weight decay: weights of convolutions and products, spectral weights."""
-    return frozenset(
+    A module names exceptions among its own parameters in an attribute ``without_decay``.
+    """
+    spared = {
         f"{name}.{parameter}" if name else parameter
         for name, module in model.named_modules()
-        for parameter in _DECAYED.get(type(module), ())
-    )
+        for parameter in getattr(module, "without_decay", ())
+    }
+    return frozenset(name for name, value in model.named_parameters() if value.dim() > 1 and name not in spared)
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW over the trainable parameters, in two groups: with and without weight decay."""
-    decayed = decayed_parameters(model)
+def build_optimizer(
+    model: nn.Module, config: TrainConfig, objective: nn.Module | None = None
+) -> torch.optim.AdamW:
+    """AdamW over the trainable parameters: with weight decay, without, and the objective's own, without."""
+    decayed = find_decayed(model)
     trainable = {name: value for name, value in model.named_parameters() if value.requires_grad}
     groups = [
         {
@@ -42,6 +38,9 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
         },
         {"params": [value for name, value in trainable.items() if name not in decayed], "weight_decay": 0.0},
     ]
+    own = [] if objective is None else [value for value in objective.parameters() if value.requires_grad]
+    if own:
+        groups.append({"params": own, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, lr=0.0, betas=config.betas)
 
 
@@ -62,12 +61,14 @@ class AveragedWeights:
     """Exponential moving average of a model's whole state, the weights that are evaluated and shipped.
 
     Args:
-        model: Its present state is the first average.
+        model: Its present state is the first average. Parameters that its attribute ``averaged_times`` names move
+            so many times a step: published programs average a shared module once for each place.
         decay: Share of the old average in the new one.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self._move = get_ema_multi_avg_fn(decay)
+        self._times: Mapping[str, int] = getattr(model, "averaged_times", {})
         self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     @torch.no_grad()
@@ -76,8 +77,9 @@ class AveragedWeights:
         new = model.state_dict()
         floating = [name for name, value in self.state.items() if value.is_floating_point()]
         averages, values = [self.state[name] for name in floating], [new[name].detach() for name in floating]
-        if averages:
-            self._move(averages, values, 0)  # the count of updates is not read
+        for time in range(max([1, *self._times.values()]) if averages else 0):
+            due = [i for i, name in enumerate(floating) if time < self._times.get(name, 1)]
+            self._move([averages[i] for i in due], [values[i] for i in due], 0)  # the count of updates is not read
         for name in self.state.keys() - set(floating):
             self.state[name].copy_(new[name])
 

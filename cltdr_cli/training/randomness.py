@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cltdr_cli.models.layers import ScaledDropPath
+from cltdr_cli.models.layers import SampleDropout, ScaledDropPath
 
-ORDER, CROP, SAMPLE, NOISE, DROP = range(5)
+ORDER, CROP, SAMPLE, NOISE, DROP, DROPOUT = range(6)
 """What chance is needed for; each gets a stream of its own."""
 
 
@@ -38,14 +38,17 @@ def add_noise(features: Tensor, deviation: float, seeds: Sequence[int]) -> Tenso
     return noise.add_(features)
 
 
-def draw_drop_paths(model: nn.Module, seeds: Sequence[int]) -> None:
-    """Decide for the next batch which samples each drop path lets through; one seed per sample."""
-    layers = [module for module in model.modules() if isinstance(module, ScaledDropPath)]
-    if not layers:
-        return
-    rows = [
-        torch.rand(len(layers), generator=torch.Generator().manual_seed(stream_seed(seed, DROP))) for seed in seeds
-    ]
-    columns = torch.stack(rows, dim=1).to(layers[0].scale.device)
-    for layer, draws in zip(layers, columns, strict=True):
-        layer.draws = draws
+def seed_network(model: nn.Module, seeds: Sequence[int]) -> None:
+    """Decide for the next batch what each drop path and dropout lets through; one seed per sample."""
+    paths = [module for module in model.modules() if isinstance(module, ScaledDropPath)]
+    if paths:
+        rows = [
+            torch.rand(len(paths), generator=torch.Generator().manual_seed(stream_seed(seed, DROP)))
+            for seed in seeds
+        ]
+        columns = torch.stack(rows, dim=1).to(paths[0].scale.device)
+        for path, draws in zip(paths, columns, strict=True):
+            path.draws = draws
+    dropouts = [module for module in model.modules() if isinstance(module, SampleDropout) and module.probability]
+    for number, dropout in enumerate(dropouts):
+        dropout.seeds = tuple(stream_seed(seed, DROPOUT, number) for seed in seeds)

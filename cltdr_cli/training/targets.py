@@ -1,4 +1,4 @@
-"""What every point of the pyramid is to say: points and labelled segments to classes and distances (spec §6)."""
+"""What every point of the pyramid is to say: points and labelled segments to classes and distances."""
 
 from __future__ import annotations
 
@@ -8,52 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cltdr_cli.models.cltdr_config import CltdrConfig
-from cltdr_cli.models.outputs import Packing
+from cltdr_cli.models.points import Points
 
 NO_INSTANCE = -1
 """Label of the rows that fill up a batch to its video with the most instances."""
 
 _SAME_LENGTH_STEPS = 1e-3
-
-
-@dataclass(frozen=True)
-class Points:
-    """All points of a padded pyramid, level after level from fine to coarse.
-
-    Attributes:
-        times: float32 ``[P]``, in level-0 steps: ``0, s, 2s…`` without a half-stride offset.
-        strides: float32 ``[P]``, in level-0 steps.
-        ranges: float32 ``[P, 2]``, the distances in level-0 steps that a point answers for.
-        starts: int64 ``[L]``, first point of each level.
-        lengths: Points of each level.
-    """
-
-    times: Tensor
-    strides: Tensor
-    ranges: Tensor
-    starts: Tensor
-    lengths: tuple[int, ...]
-
-    @classmethod
-    def of(cls, config: CltdrConfig, device: torch.device | str = "cpu") -> Points:
-        """The points of a sequence that is padded to ``max_seq_len``."""
-        lengths = tuple(-(-config.max_seq_len // 2**level) for level in range(config.levels))
-        counts = torch.tensor(lengths)
-        levels = torch.arange(config.levels).repeat_interleave(counts)
-        starts = counts.cumsum(0) - counts
-        steps = torch.arange(sum(lengths)) - starts[levels]
-        strides = 2.0**levels
-        ranges = torch.tensor(config.regression_range, dtype=torch.float32)[levels]
-        return cls((steps * strides).to(device), strides.to(device), ranges.to(device), starts.to(device), lengths)
-
-    def mask(self, real: Tensor) -> Tensor:
-        """Mask bool ``[B, T]`` of the padded features to that of the points, bool ``[B, P]``."""
-        return torch.cat([real[:, :: 2**level][:, :length] for level, length in enumerate(self.lengths)], dim=1)
-
-    def rows(self, packing: Packing) -> Tensor:
-        """int64 ``[P']``: which of these points the points of a network's packing are."""
-        return self.starts[packing.levels] + packing.steps
 
 
 @dataclass(frozen=True)
@@ -63,19 +23,22 @@ class Targets:
     Attributes:
         classes: float32 ``[B, P, K]``, 1 for every label of a point, else 0.
         distances: float32 ``[B, P, 2]``, to the start and end of the point's instance in strides of its level;
-            at points that are not positive those of instance 0, which nothing uses.
+            at points that are not positive those of the first instance, which nothing uses.
+        weights: float32 ``[B, P]``, how much a positive point counts; None where all count alike.
     """
 
     classes: Tensor
     distances: Tensor
+    weights: Tensor | None = None
 
     def positives(self, mask: Tensor) -> Tensor:
         """Points with a label, bool ``[B, P]``, among those of the mask bool ``[B, P]``."""
         return (self.classes.sum(2) > 0) & mask
 
-    def at(self, rows: Tensor) -> Targets:
-        """Those of some points, int64 ``[P']``."""
-        return Targets(self.classes[:, rows], self.distances[:, rows])
+    def count(self, mask: Tensor) -> Tensor:
+        """How many positive points there are, each by its weight; a scalar."""
+        positives = self.positives(mask)
+        return positives.sum() if self.weights is None else (positives * self.weights).sum()
 
 
 def assign(
@@ -101,31 +64,56 @@ def assign(
         radius: In strides of a point's level.
     """
     if segments.shape[1] == 0:
-        shape = (segments.shape[0], len(points.times))
-        return Targets(segments.new_zeros(*shape, num_classes), segments.new_zeros(*shape, 2))
-    starts, ends = segments[:, None, :, 0], segments[:, None, :, 1]
-    times, strides = points.times[None, :, None], points.strides[None, :, None]
-    left, right = times - starts, ends - times
+        return no_targets(segments.shape[0], points, num_classes)
+    fits = find_fits(points, segments, labels, center_sample, radius)
+    lengths = (segments[..., 1] - segments[..., 0])[:, None].masked_fill(~fits, torch.inf)
+    chosen = lengths.argmin(2, keepdim=True)
+    classes = label_points(fits, lengths, labels, num_classes)
+    left, right = distances_to(points, segments)
+    distances = torch.cat([left.gather(2, chosen), right.gather(2, chosen)], dim=2)
+    return Targets(classes, distances / points.strides[None, :, None])
+
+
+def no_targets(samples: int, points: Points, num_classes: int) -> Targets:
+    """Targets of videos in which nothing happens."""
+    times = points.times
+    shape = (samples, len(times))
+    return Targets(times.new_zeros(*shape, num_classes), times.new_zeros(*shape, 2))
+
+
+def distances_to(points: Points, segments: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances ``[B, P, N]`` in level-0 steps from every point to the start and to the end of every instance."""
+    times = points.times[None, :, None]
+    return times - segments[:, None, :, 0], segments[:, None, :, 1] - times
+
+
+def find_fits(
+    points: Points, segments: Tensor, labels: Tensor, center_sample: Literal["radius", "none"], radius: float
+) -> Tensor:
+    """Bool ``[B, P, N]``: which points are positive for which instances, before the shortest one is chosen."""
+    left, right = distances_to(points, segments)
     inner_left, inner_right = left, right
     if center_sample == "radius":
-        center, reach = 0.5 * (starts + ends), strides * radius
+        starts, ends = segments[:, None, :, 0], segments[:, None, :, 1]
+        times, reach = points.times[None, :, None], points.strides[None, :, None] * radius
+        center = 0.5 * (starts + ends)
         inner_left = times - torch.maximum(center - reach, starts)
         inner_right = torch.minimum(center + reach, ends) - times
     farther = torch.maximum(left, right)
     low, high = points.ranges[None, :, None].unbind(3)
     fits = (torch.minimum(inner_left, inner_right) > 0) & (farther >= low) & (farther <= high)
-    return _chosen(fits & (labels >= 0)[:, None], left, right, segments, labels, strides, num_classes)
+    return fits & (labels >= 0)[:, None]
 
 
-def _chosen(
-    fits: Tensor, left: Tensor, right: Tensor, segments: Tensor, labels: Tensor, strides: Tensor, num_classes: int
-) -> Targets:
-    """The shortest fitting instance and the labels of all that are as short; ``fits`` is ``[B, P, N]``."""
-    lengths = (segments[..., 1] - segments[..., 0])[:, None].masked_fill(~fits, torch.inf)
-    chosen = lengths.argmin(2, keepdim=True)
-    shortest = lengths.gather(2, chosen)
-    equals = fits & (lengths <= shortest + _SAME_LENGTH_STEPS)
-    hot = torch.nn.functional.one_hot(labels.clamp(min=0), num_classes).to(segments.dtype)
-    classes = torch.bmm(equals.to(segments.dtype), hot).clamp(max=1)
-    distances = torch.cat([left.gather(2, chosen), right.gather(2, chosen)], dim=2) / strides
-    return Targets(classes, distances)
+def label_points(fits: Tensor, lengths: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """Classes float32 ``[B, P, K]`` of the shortest fitting instance and of all that are as short.
+
+    Args:
+        fits: Bool ``[B, P, N]``.
+        lengths: float32 ``[B, P, N]`` in steps, infinite where an instance does not fit.
+        labels: int64 ``[B, N]``.
+        num_classes: K.
+    """
+    equals = fits & (lengths <= lengths.min(2, keepdim=True).values + _SAME_LENGTH_STEPS)
+    hot = torch.nn.functional.one_hot(labels.clamp(min=0), num_classes).to(lengths.dtype)
+    return torch.bmm(equals.to(lengths.dtype), hot).clamp(max=1)

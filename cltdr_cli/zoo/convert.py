@@ -1,11 +1,13 @@
-"""Published checkpoint and config -> our checkpoint: EMA weights, renamed by the table beside the model."""
+"""Published checkpoint -> our state dict: EMA weights under our names, by the method's own table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import WeightsError
-from cltdr_cli.models.cltdr_config import CltdrConfig
+from cltdr_cli.methods import find_method
+from cltdr_cli.methods.published_form import rename_state
+from cltdr_cli.methods.record import build_network
 from cltdr_cli.zoo.preset import Preset
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ _HINT = (
 )
 
 
-def published_ema_state(content: object, source: str) -> dict[str, Tensor]:
+def read_ema_state(content: object, source: str) -> dict[str, Tensor]:
     """The weights that published evaluation uses, of a published checkpoint's content.
 
     Args:
@@ -33,12 +35,12 @@ def published_ema_state(content: object, source: str) -> dict[str, Tensor]:
     keys = ", ".join(map(str, list(content)[:_SHOWN])) if isinstance(content, dict) else type(content).__name__
     raise WeightsError(
         f"{source} holds no 'state_dict_ema' (found: {keys})",
-        "Published CLTDR-GMG checkpoints are .pth.tar files with the averaged weights under that key; "
+        "Published checkpoints of this family are .pth.tar files with the averaged weights under that key; "
         "only those are what the published numbers were measured with.",
     )
 
 
-def converted_state(published: dict[str, Tensor], preset: Preset) -> dict[str, Tensor]:
+def convert_state(published: dict[str, Tensor], preset: Preset) -> dict[str, Tensor]:
     """A published state dict under our names, checked to fill the preset's network exactly.
 
     Raises:
@@ -46,27 +48,29 @@ def converted_state(published: dict[str, Tensor], preset: Preset) -> dict[str, T
     """
     import torch
 
-    from cltdr_cli.models.cltdr import Cltdr
-    from cltdr_cli.models.published_keys import renamed
-
-    if not isinstance(preset.model, CltdrConfig):
-        raise WeightsError(f"preset {preset.name} has no CLTDR network to convert weights for", "Choose another.")
+    method = find_method(preset.method)
+    if method.published is None:
+        raise WeightsError(
+            f"preset {preset.name} (method {preset.method}) has no network to convert weights for",
+            "Choose the preset of a trained method: `cltdr presets list`.",
+        )
     with torch.device("meta"):
-        wanted = Cltdr(preset.model).state_dict()
-    state, left_over = renamed(published)
+        wanted = build_network(method, preset.model).state_dict()
+    shapes = {name: tuple(value.shape) for name, value in wanted.items()}
+    state, left_over = rename_state(method.published, published, shapes)
     left_over += sorted(set(state) - set(wanted))
     missing = sorted(set(wanted) - set(state))
-    shapes = [
-        f"{name}: {list(state[name].shape)} in the file, {list(wanted[name].shape)} by the config"
-        for name in sorted(set(wanted) & set(state))
-        if state[name].shape != wanted[name].shape
+    misshapen = [
+        f"{name}: {list(state[name].shape)} in the file, {list(shape)} by the config"
+        for name, shape in sorted(shapes.items())
+        if name in state and tuple(state[name].shape) != shape
     ]
-    problems = {"left over": left_over, "missing": missing, "of another shape": shapes}
+    problems = {"left over": left_over, "missing": missing, "of another shape": misshapen}
     if any(problems.values()):
-        raise WeightsError("\n".join(_listed(kind, names) for kind, names in problems.items() if names), _HINT)
+        raise WeightsError("\n".join(_list_keys(kind, names) for kind, names in problems.items() if names), _HINT)
     return {name: state[name].float() for name in wanted}
 
 
-def _listed(kind: str, names: list[str]) -> str:
+def _list_keys(kind: str, names: list[str]) -> str:
     more = f" … and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{len(names)} keys {kind}: {', '.join(names[:_SHOWN])}{more}"

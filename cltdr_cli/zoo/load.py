@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import UsageError, WeightsError
-from cltdr_cli.models.cltdr_config import CltdrConfig
-from cltdr_cli.models.sliding_config import SlidingConfig
+from cltdr_cli.methods import find_method
+from cltdr_cli.methods.record import build_network
 from cltdr_cli.zoo.detectors import installed_detector
 from cltdr_cli.zoo.extractors import LoadedExtractor, ModelSources, extractor_of, extractor_record
 from cltdr_cli.zoo.flow import flow_of
@@ -18,7 +19,10 @@ from cltdr_cli.zoo.preset import Preset, load_preset
 from cltdr_cli.zoo.weights import state
 
 if TYPE_CHECKING:
-    from cltdr_cli.inference.localize import Localizer
+    import torch
+    from torch import nn
+
+    from cltdr_cli.inference.localize import Localizer, NetworkLocalizer
     from cltdr_cli.zoo.checkpoint import Checkpoint
     from extractors.flow import FlowEngine
 
@@ -90,25 +94,21 @@ def load_detector(
             "--preset and --checkpoint name two models.", "A checkpoint carries its preset: drop one."
         )
     if checkpoint is None:
-        settings = load_preset(_best_installed(sources) if preset == "auto" else preset)
-        if isinstance(settings.model, SlidingConfig):
-            return _sliding(settings, settings.model, sources)
-        checkpoint = _localizer_file(settings, sources)
-    return _cltdr(load_checkpoint(checkpoint), checkpoint.name, sources)
+        settings = load_preset(_choose_installed(sources) if preset == "auto" else preset)
+        if find_method(settings.method).build is None:
+            return _load_with_class_head(settings, sources)
+        checkpoint = _find_weights(settings, sources)
+    return _load_checkpoint(load_checkpoint(checkpoint), checkpoint.name, sources)
 
 
-def _cltdr(checkpoint: Checkpoint, source: str, sources: ModelSources) -> LoadedDetector:
-    import torch
-
-    from cltdr_cli.inference.localize import CltdrLocalizer
-    from cltdr_cli.models.cltdr import build_cltdr
-
+def _load_checkpoint(checkpoint: Checkpoint, source: str, sources: ModelSources) -> LoadedDetector:
     preset = checkpoint.preset
-    if not isinstance(preset.model, CltdrConfig):
+    method = find_method(preset.method)
+    if method.build is None:
         raise WeightsError(f"{source} carries preset {preset.name}, which has no network", "Make it again.")
-    model = build_cltdr(preset.model)
+    network = build_network(method, preset.model)
     try:
-        model.load_state_dict(checkpoint.state)
+        network.load_state_dict(checkpoint.state)
     except RuntimeError as error:
         raise WeightsError(f"{source} does not fit its own preset: {error}", "The file is damaged.") from error
     if len(checkpoint.labels) != preset.model.num_classes:
@@ -116,14 +116,6 @@ def _cltdr(checkpoint: Checkpoint, source: str, sources: ModelSources) -> Loaded
             f"{source} names {len(checkpoint.labels)} classes for {preset.model.num_classes} outputs",
             "The file is damaged.",
         )
-    device = torch.device(sources.device)
-    localizer = CltdrLocalizer(
-        model.to(device).eval().requires_grad_(False),
-        preset.inference,
-        device,
-        preset.features.downsample_rate,
-        preset.features.force_upsampling,
-    )
     trained = bool(checkpoint.facts.get("trained", True))
     notices = (DEMO_NOTICE,) if preset.name == DEMO else ()
     if not trained:
@@ -132,7 +124,7 @@ def _cltdr(checkpoint: Checkpoint, source: str, sources: ModelSources) -> Loaded
     return LoadedDetector(
         preset,
         labels,
-        localizer,
+        make_localizer(preset, network, sources.device),
         {source: checkpoint.digest},
         notices,
         trained,
@@ -141,22 +133,19 @@ def _cltdr(checkpoint: Checkpoint, source: str, sources: ModelSources) -> Loaded
     )
 
 
-def _sliding(preset: Preset, config: SlidingConfig, sources: ModelSources) -> LoadedDetector:
-    from cltdr_cli.inference.sliding import SlidingLocalizer
-
-    loaded = extractor_of(preset, sources)
+def _load_with_class_head(preset: Preset, sources: ModelSources) -> LoadedDetector:
+    """A method without a network of its own: the extractor's class head is its network."""
+    method, loaded = find_method(preset.method), extractor_of(preset, sources)
     head = loaded.extractor.class_head()
-    if head is None:
+    if head is None or method.adopt is None:
         raise WeightsError(
             f"The weights of {preset.features.extractor} carry no class head to slide over the video.",
             f"`cltdr weights download {preset.features.extractor}` fetches a file that does.",
         )
-    weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (head.weight, head.bias))
-    localizer = SlidingLocalizer(weight, bias, config, preset.inference)
     return LoadedDetector(
         preset,
         preset.class_names or (),
-        localizer,
+        make_localizer(preset, method.adopt(preset.model, copy.deepcopy(head).float()), sources.device),
         loaded.digests,
         (),
         True,
@@ -165,7 +154,25 @@ def _sliding(preset: Preset, config: SlidingConfig, sources: ModelSources) -> Lo
     )
 
 
-def _best_installed(sources: ModelSources) -> str:
+def make_localizer(preset: Preset, network: nn.Module, device: torch.device | str) -> NetworkLocalizer:
+    """A network with the preset's decoding and post-processing, in evaluation mode on the device."""
+    import torch
+
+    from cltdr_cli.inference.localize import NetworkLocalizer
+
+    method, files = find_method(preset.method), preset.features
+    place = torch.device(device)
+    return NetworkLocalizer(
+        network.eval().requires_grad_(False).to(place),
+        lambda outputs, grid: method.decode(outputs, preset.model, preset.inference, grid),
+        preset.inference,
+        place,
+        files.downsample_rate,
+        preset.model.max_seq_len if files.force_upsampling else None,
+    )
+
+
+def _choose_installed(sources: ModelSources) -> str:
     """The real detector that this machine has everything for, else the demo."""
     from cltdr_cli.zoo import catalog
 
@@ -179,7 +186,7 @@ def _best_installed(sources: ModelSources) -> str:
     return DEMO
 
 
-def _localizer_file(preset: Preset, sources: ModelSources) -> Path:
+def _find_weights(preset: Preset, sources: ModelSources) -> Path:
     """The checkpoint of a preset: installed by the user under its name, or of the manifest.
 
     Raises:
@@ -190,10 +197,10 @@ def _localizer_file(preset: Preset, sources: ModelSources) -> Path:
         return installed
     if preset.weights:
         return sources.fetch(preset.weights)
-    raise _no_weights(preset)
+    raise _explain_missing(preset)
 
 
-def _no_weights(preset: Preset) -> WeightsError:
+def _explain_missing(preset: Preset) -> WeightsError:
     return WeightsError(
         f"There are no public weights for preset {preset.name}.",
         "Ask its authors for the checkpoint, turn it into ours with\n"

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
 
 from cltdr_cli.errors import PresetError
 from cltdr_cli.inference.config import InferenceConfig
-from cltdr_cli.models.cltdr_config import CltdrConfig
-from cltdr_cli.models.sliding_config import SlidingConfig
+from cltdr_cli.methods import find_method
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.zoo import catalog
 from cltdr_cli.zoo.strict_yaml import LATER, construct, dump
-from cltdr_cli.zoo.yaml_nodes import Mismatch, compose, entries
+from cltdr_cli.zoo.yaml_nodes import Mismatch, compose, entries, line_of
 
 if TYPE_CHECKING:
     from cltdr_cli.timeline import FeatureGrid
-
-METHODS: dict[str, type[CltdrConfig] | type[SlidingConfig]] = {"cltdr": CltdrConfig, "sliding": SlidingConfig}
-"""Method name to the dataclass of its ``model`` section."""
 
 UNKNOWN_EXTRACTOR = "unknown"
 
@@ -146,11 +144,11 @@ class Preset:
         summary: One line for the table.
         source: Where the numbers come from.
         license: Terms of weights and features.
-        method: Key of ``METHODS``.
+        method: Key of ``methods.METHODS``.
         weights: Key of the detector in the weights manifest; None where none are public, or none are needed.
         features: What goes in.
         benchmark: What comes out.
-        model: The network, or the numbers of the sliding baseline.
+        model: Numbers of the method; a dataclass of its own kind.
         inference: From outputs to detections.
         training: None for methods that are not trained.
         reported: The authors' result; None without one.
@@ -161,22 +159,24 @@ class Preset:
     summary: str
     source: str
     license: str
-    method: Literal["cltdr", "sliding"]
+    method: str
     weights: str | None
     features: FeatureConfig
     benchmark: BenchmarkConfig
-    model: CltdrConfig | SlidingConfig
+    model: Any
     inference: InferenceConfig
     training: TrainConfig | None
     reported: ReportedResult | None
     reproduced: ReproducedResult | None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, METHODS.get(self.method, type(None))):
+        method = find_method(self.method)
+        if not isinstance(self.model, method.config):
             raise ValueError(f"method {self.method!r} does not go with a model of {type(self.model).__name__}")
-        if isinstance(self.model, CltdrConfig) and self.model.input_dim != self.features.width:
-            raise ValueError(f"input_dim {self.model.input_dim} is not the features' width {self.features.width}")
-        if isinstance(self.model, CltdrConfig) == (self.training is None):
+        width = getattr(self.model, "input_dim", self.features.width)
+        if width != self.features.width:
+            raise ValueError(f"input_dim {width} is not the features' width {self.features.width}")
+        if method.is_trained == (self.training is None):
             raise ValueError(f"training must {'not ' if self.training is None else ''}be null for {self.method}")
         if self.benchmark.class_agnostic and self.model.num_classes != 1:
             raise ValueError(f"num_classes must be 1 where class_agnostic is true, got {self.model.num_classes}")
@@ -242,8 +242,20 @@ def _read(text: str, source: str) -> Preset:
     root = compose(text, source)
     try:
         found = entries(root, "the preset")
-        method = getattr(found.get("method"), "value", None)
-        kinds = {"model": METHODS.get(str(method), CltdrConfig)}
+        kinds = {"model": _model_kind(found.get("method"))}
         return construct(Preset, found, root, "the preset", kinds)
     except Mismatch as error:
         raise error.as_error(source, _HINT) from error
+
+
+def _model_kind(node: yaml.Node | None) -> type[Any]:
+    """Dataclass of the ``model`` section, by the value of the key ``method``.
+
+    Raises:
+        Mismatch: There is no such method.
+    """
+    name = str(getattr(node, "value", ""))
+    try:
+        return find_method(name).config
+    except PresetError as error:
+        raise Mismatch([(line_of(node) if node is not None else 1, f"{error.message} {error.hint}")]) from error

@@ -1,9 +1,10 @@
-"""Configs in the published program's form -> Preset. Keys that are left out take the published defaults."""
+"""Configs in the form that this family of programs publishes become presets."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -11,70 +12,20 @@ import yaml
 
 from cltdr_cli.errors import PresetError
 from cltdr_cli.inference.config import InferenceConfig
-from cltdr_cli.models.cltdr_config import CltdrConfig
+from cltdr_cli.methods import METHODS, find_method
+from cltdr_cli.methods.published_form import IGNORED_KEYS, SHARED_CHOICES, SHARED_KEYS, Choices, PublishedForm
+from cltdr_cli.methods.record import Method
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.zoo.preset import UNKNOWN_EXTRACTOR, BenchmarkConfig, FeatureConfig, Preset, read_text
 from cltdr_cli.zoo.strict_yaml import nearest, value
 from cltdr_cli.zoo.yaml_nodes import Mismatch, bare, compose, entries, line_of, mismatch
 
 Values = dict[tuple[str, str], Any]
+"""Our (section, field) -> value."""
 
-_OURS = {"model": CltdrConfig, "features": FeatureConfig, "training": TrainConfig, "inference": InferenceConfig}
-
-_RENAMED = {
-    "dataset.input_dim": "model.input_dim",
-    "dataset.num_classes": "model.num_classes",
-    "dataset.max_seq_len": "model.max_seq_len",
-    "dataset.feat_stride": "features.stride_frames",
-    "dataset.num_frames": "features.window_frames",
-    "dataset.default_fps": "features.rate",
-    "dataset.downsample_rate": "features.downsample_rate",
-    "dataset.force_upsampling": "features.force_upsampling",
-    "dataset.trunc_thresh": "training.trunc_thresh",
-    "dataset.crop_ratio": "training.crop_ratio",
-    "model.sgp_mlp_dim": "model.mlp_dim",
-    "model.fpn_type": "model.neck",
-    "model.downsample_type": "model.downsample",
-    "model.boudary_kernel_size": "model.boundary_kernel_size",
-    "model.iou_weight_power": "training.iou_weight_power",
-    "model.input_noise": "training.input_noise",
-    "train_cfg.cls_prior_prob": "model.cls_prior_prob",
-    "train_cfg.droppath": "model.droppath",
-    "test_cfg.duration_thresh": "inference.duration_thresh_steps",
-    "loader.batch_size": "training.batch_size",
-    ".init_rand_seed": "training.seed",
-} | {
-    f"{section}.{key}": f"{ours}.{key}"
-    for section, ours, keys in (
-        (
-            "model",
-            "model",
-            "regression_range embd_kernel_size embd_dim embd_with_ln init_conv_vars use_abs_pe fpn_dim",
-        ),
-        ("model", "model", "fpn_with_ln head_dim head_num_layers head_kernel_size head_with_ln use_trident_head"),
-        ("model", "model", "num_bins scale_factor"),
-        ("opt", "training", "learning_rate eta_min warmup_epochs epochs weight_decay"),
-        ("train_cfg", "training", "center_sample center_sample_radius loss_weight init_loss_norm label_smoothing"),
-        ("train_cfg", "training", "input_noise"),
-        ("test_cfg", "inference", "pre_nms_thresh pre_nms_topk nms_method nms_sigma iou_threshold min_score"),
-        ("test_cfg", "inference", "multiclass_nms voting_thresh max_seg_num"),
-    )
-    for key in keys.split()
-}
-"""Published ``section.key`` -> ours, where the value means the same."""
-
-_HARMLESS = (
-    ".dataset_name", ".model_name", ".train_split", ".val_split", ".output_folder", ".devices",
-    "dataset.json_file", "dataset.feat_folder", "dataset.num_workers", "loader.num_workers",
-    "model.k", "model.max_buffer_len_factor", "train_cfg.head_empty_cls",
-    "opt.momentum", "opt.schedule_steps", "opt.schedule_gamma",
-)  # fmt: skip
-"""Keys that do not change the model: paths, machines, what only a disabled option reads, ``k`` (has no effect).
-``head_empty_cls`` only lowers initial biases of classes without training instances."""
-
-_REQUIRED = (
-    "dataset.input_dim", "dataset.num_classes", "dataset.max_seq_len", "model.n_sgp_win_size", "model.sgp_mlp_dim",
-)  # fmt: skip
+_REQUIRED = ("dataset.input_dim", "dataset.num_classes", "dataset.max_seq_len")
+_SECTIONS = ("dataset", "model", "opt", "loader", "train_cfg", "test_cfg")
+_RANGES = ((0.0, 4.0), (4.0, 8.0), (8.0, 16.0), (16.0, 32.0), (32.0, 64.0), (64.0, 10000.0))
 _FORMATS = {".npy": "npy", ".npz": "npz", ".pt": "pt", ".pth": "pt", ".pkl": "pickle", ".pickle": "pickle"}
 _DATASETS = {
     ("thumos", 20): ("thumos14", "thumos14"),
@@ -88,14 +39,17 @@ _DATASETS = {
 """(word in the published dataset name, classes) -> our dataset and label list."""
 
 
-def preset_from_published(source: str | Path, name: str | None = None) -> Preset:
+def preset_from_published(
+    source: str | Path, name: str | None = None, parameters: Collection[str] | None = None
+) -> Preset:
     """A preset from a published-form config.
 
-    A file name that ends in ``_vflloss`` asks for the varifocal loss, as the authors name their files.
+    A file name that ends in ``_vflloss`` asks for the varifocal loss, as CLTDR-GMG's authors name their files.
 
     Args:
         source: A file, or YAML text (any string of several lines).
         name: Name of the preset; by default the file's stem.
+        parameters: Names of the checkpoint's parameters; they tell methods apart whose configs look alike.
 
     Returns:
         The preset; labels are None where the classes are none of ours, and the extractor is ``unknown``, since
@@ -109,48 +63,94 @@ def preset_from_published(source: str | Path, name: str | None = None) -> Preset
     text, where = (str(source), "config") if is_text else (read_text(Path(source)), str(source))
     name = name or ("published" if is_text else Path(source).stem)
     try:
-        nodes = _flat(compose(text, where))
-        return _preset(nodes, _values(nodes), name)
+        nodes = _flatten(compose(text, where))
+        method = recognise_method(nodes, parameters)
+        record = find_method(method)
+        return _make_preset(method, record, nodes, _read_values(record, _check_keys(record, nodes)), name)
     except Mismatch as error:
         raise error.as_error(where, "keys are those of the published configs") from error
     except ValueError as error:
         raise PresetError(f"{where}: {error}") from error
 
 
-def _flat(root: yaml.Node) -> dict[str, yaml.Node]:
-    """All keys as ``section.key``; keys outside sections as ``.key``."""
+def recognise_method(nodes: Mapping[str, yaml.Node], parameters: Collection[str] | None) -> str:
+    """Name of the method that a flat published config, and a checkpoint's parameters, belong to.
+
+    Raises:
+        Mismatch: The config names a method that is none of ours.
+    """
+    forms = {name: form for name in METHODS if (form := find_method(name).published) is not None}
+    names = [key.removeprefix("module.") for key in parameters or ()]
+    for method, form in forms.items():
+        if form.state_sign and any(re.fullmatch(form.state_sign, key) for key in names):
+            return method
+    given = nodes.get(".model_name")
+    if given is not None:
+        return _match_model_name(given, forms)
+    words = {*nodes, *(f"{key}={node.value}" for key, node in nodes.items() if isinstance(node, yaml.ScalarNode))}
+    for method, form in forms.items():
+        if words & set(form.config_signs):
+            return method
+    plain = [name for name, form in forms.items() if not form.config_signs]
+    unsigned = [name for name in plain if forms[name].state_sign is None]
+    return (unsigned or plain)[0] if parameters is not None else plain[0]
+
+
+def _match_model_name(node: yaml.Node, forms: Mapping[str, PublishedForm]) -> str:
+    for method, form in forms.items():
+        if str(node.value) in form.model_names:
+            return method
+    known = [name for form in forms.values() for name in form.model_names]
+    raise mismatch(node, f"model_name {str(node.value)!r} is none of {', '.join(known)}")
+
+
+def _flatten(root: yaml.Node) -> dict[str, yaml.Node]:
+    """All keys as ``section.key``, deeper ones as ``section.key.key``; keys outside sections as ``.key``."""
     flat: dict[str, yaml.Node] = {}
     for key, node in entries(root, "the config").items():
-        if key in ("dataset", "model", "opt", "loader", "train_cfg", "test_cfg"):
+        if key in _SECTIONS:
             inner = {} if bare(node) in ("", "null", "~") else entries(node, key)
-            flat |= {f"{key}.{name}": child for name, child in inner.items()}
+            for name, child in inner.items():
+                if isinstance(child, yaml.MappingNode):
+                    flat |= {f"{key}.{name}.{last}": leaf for last, leaf in entries(child, name).items()}
+                else:
+                    flat[f"{key}.{name}"] = child
         else:
             flat[f".{key}"] = node
-    missing = [(line_of(root), f"the config lacks the key '{key}'") for key in _REQUIRED if key not in flat]
-    known = [*_RENAMED, *_SPECIAL, *_HARMLESS]
-    unknown = [(line_of(node), _unknown(key, known)) for key, node in flat.items() if key not in known]
-    if missing or unknown:
-        raise Mismatch(missing + unknown)
     return flat
 
 
-def _unknown(key: str, known: list[str]) -> str:
-    return f"unknown key '{key.lstrip('.')}'{nearest(key, known)}"
+def _check_keys(method: Method, nodes: dict[str, yaml.Node]) -> dict[str, yaml.Node]:
+    """The same keys, once none is unknown and none missing."""
+    form = _form(method)
+    known = [*SHARED_KEYS, *form.keys, *SHARED_CHOICES, *form.choices, *form.levels, *_SPECIAL]
+    known += [*IGNORED_KEYS, *form.ignored]
+    missing = [key for key in (*_REQUIRED, *form.required) if key not in nodes]
+    problems = [(1, f"the config lacks the key '{key}'") for key in missing]
+    problems += [
+        (line_of(node), f"unknown key '{key.lstrip('.')}'{nearest(key, known)}")
+        for key, node in nodes.items()
+        if key not in known
+    ]
+    if problems:
+        raise Mismatch(problems)
+    return nodes
 
 
-def _values(nodes: dict[str, yaml.Node]) -> Values:
-    """Our (section, field) -> value, for every key that is given."""
-    values: Values = {}
+def _form(method: Method) -> PublishedForm:
+    assert method.published is not None, "recognise_method only gives methods that were published"
+    return method.published
+
+
+def _read_values(method: Method, nodes: Mapping[str, yaml.Node]) -> Values:
+    """Our (section, field) -> value, for every key that is given, and for what follows from the method."""
+    form = _form(method)
+    values: Values = {split_key(key): item for key, item in form.settings.items()}
     problems: list[tuple[int, str]] = []
-    for key, node in sorted(
-        nodes.items(), key=lambda item: item[0] in _SPECIAL
-    ):  # `warmup: false` has the last word
+    # Keys that have a say over others, such as `warmup: false`, come last.
+    for key, node in sorted(nodes.items(), key=lambda item: item[0] in _SPECIAL):
         try:
-            if key in _SPECIAL:
-                values |= _SPECIAL[key](node, key)
-            elif key in _RENAMED:
-                section, _, field = _RENAMED[key].partition(".")
-                values[section, field] = value(get_type_hints(_OURS[section])[field], node, key.lstrip("."))
+            values |= _read_key(method, form, key, node)
         except Mismatch as error:
             problems += error.problems
     if problems:
@@ -158,8 +158,37 @@ def _values(nodes: dict[str, yaml.Node]) -> Values:
     return values
 
 
-def _preset(nodes: dict[str, yaml.Node], values: Values, name: str) -> Preset:
-    model = CltdrConfig(**_section(values, "model", _kernels(values)))
+def _read_key(method: Method, form: PublishedForm, key: str, node: yaml.Node) -> Values:
+    if key in _SPECIAL:
+        return _SPECIAL[key](form, node, key)
+    choices = {**SHARED_CHOICES, **form.choices}
+    if key in choices:
+        return _choose(choices[key], node, key)
+    if key in form.levels:
+        is_list = isinstance(node, yaml.SequenceNode)
+        counts = value(tuple[int, ...], node, key) if is_list else (value(int, node, key),)
+        return {("levels", form.levels[key]): counts}
+    ours = {**SHARED_KEYS, **form.keys}.get(key)
+    if ours is None:
+        return {}
+    section, name = split_key(ours)
+    kinds = {
+        "model": method.config,
+        "features": FeatureConfig,
+        "training": TrainConfig,
+        "inference": InferenceConfig,
+    }
+    return {(section, name): value(get_type_hints(kinds[section])[name], node, key.lstrip("."))}
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """``section.field`` as a pair."""
+    section, _, name = key.partition(".")
+    return section, name
+
+
+def _make_preset(method: str, record: Method, nodes: Mapping[str, yaml.Node], values: Values, name: str) -> Preset:
+    model = record.config(**_section(values, "model", _level_defaults(record, values)))
     frames: dict[str, Any] = {
         "extractor": UNKNOWN_EXTRACTOR,
         "width": model.input_dim,
@@ -174,12 +203,12 @@ def _preset(nodes: dict[str, yaml.Node], values: Values, name: str) -> Preset:
         summary=f"converted from the published config {name}",
         source="a published-form config",
         license="as its authors say",
-        method="cltdr",
+        method=method,
         weights=None,
         features=FeatureConfig(**_section(values, "features", frames)),
         benchmark=_benchmark(str(getattr(nodes.get(".dataset_name"), "value", "")), model.num_classes, scores),
         model=model,
-        inference=InferenceConfig(**_section(values, "inference", _fusion(model, scores))),
+        inference=InferenceConfig(**_section(values, "inference", _fusion_defaults(model.num_classes, scores))),
         training=TrainConfig(**_section(values, "training", loss)),
         reported=None,
         reproduced=None,
@@ -187,20 +216,23 @@ def _preset(nodes: dict[str, yaml.Node], values: Values, name: str) -> Preset:
 
 
 def _section(values: Values, section: str, defaults: dict[str, Any]) -> dict[str, Any]:
-    return defaults | {field: item for (owner, field), item in values.items() if owner == section and field}
+    return defaults | {name: item for (owner, name), item in values.items() if owner == section}
 
 
-def _kernels(values: Values) -> dict[str, Any]:
-    """One integer stands for all levels, level 0 included; and what else the program fills in by itself."""
-    levels = values.get(("model", "branch_blocks"), 5) + 1
-    kernels = values.pop(("kernels", ""))
-    ranges = ((0.0, 4.0), (4.0, 8.0), (8.0, 16.0), (16.0, 32.0), (32.0, 64.0), (64.0, 10000.0))
-    return {"block_kernel_sizes": kernels * levels if len(kernels) == 1 else kernels, "regression_range": ranges}
+def _level_defaults(method: Method, values: Values) -> dict[str, Any]:
+    """One whole number stands for all levels, level 0 included; and the ranges of six levels."""
+    default = next((item.default for item in fields(method.config) if item.name == "branch_blocks"), 5)
+    levels = values.get(("model", "branch_blocks"), default) + 1
+    found: dict[str, Any] = {"regression_range": _RANGES}
+    for (section, key), counts in values.items():
+        if section == "levels":
+            found[split_key(key)[1]] = counts * levels if len(counts) == 1 else counts
+    return found
 
 
-def _fusion(model: CltdrConfig, scores: str | None) -> dict[str, int]:
+def _fusion_defaults(num_classes: int, scores: str | None) -> dict[str, int]:
     """A network of one class is made to meet external scores: 200 segments, two classes each."""
-    return {"fusion_keep_segments": 200, "fusion_top_classes": 2} if scores or model.num_classes == 1 else {}
+    return {"fusion_keep_segments": 200, "fusion_top_classes": 2} if scores or num_classes == 1 else {}
 
 
 def _benchmark(dataset: str, num_classes: int, scores: str | None) -> BenchmarkConfig:
@@ -210,65 +242,71 @@ def _benchmark(dataset: str, num_classes: int, scores: str | None) -> BenchmarkC
     return BenchmarkConfig("custom", None, num_classes == 1, scores)
 
 
-def _chosen(choices: dict[str, str | None], section: str, field: str) -> Callable[[yaml.Node, str], Values]:
-    def read(node: yaml.Node, key: str) -> Values:
-        text = str(node.value)
-        if text not in choices:
-            names = " or ".join(choices)
-            raise mismatch(
-                node, f"{key.lstrip('.')}: {text!r} is not supported, only {names}{nearest(text, choices)}"
-            )
-        return {(section, field): choices[text]}
-
-    return read
+def _choose(choices: Choices, node: yaml.Node, key: str) -> Values:
+    ours, words = choices
+    text = str(node.value)
+    if text not in words:
+        names = " or ".join(words)
+        raise mismatch(node, f"{key.lstrip('.')}: {text!r} is not supported, only {names}{nearest(text, words)}")
+    return {split_key(ours): words[text]}
 
 
-def _arch(node: yaml.Node, key: str) -> Values:
-    names = ("embd_layers", "stem_blocks", "branch_blocks")
-    counts = value(tuple[int, int, int], node, key)
-    return {("model", name): count for name, count in zip(names, counts, strict=True)}
+def _read_arch(form: PublishedForm, node: yaml.Node, key: str) -> Values:
+    counts = value(tuple[int, ...], node, key)
+    if len(counts) != len(form.arch):
+        raise mismatch(node, f"{key} must have {len(form.arch)} entries, not {len(counts)}")
+    return {("model", name): count for name, count in zip(form.arch, counts, strict=True)}
 
 
-def _win_size(node: yaml.Node, key: str) -> Values:
-    is_list = isinstance(node, yaml.SequenceNode)
-    return {("kernels", ""): value(tuple[int, ...], node, key) if is_list else (value(int, node, key),)}
-
-
-def _clip(node: yaml.Node, key: str) -> Values:
+def _read_clip(form: PublishedForm, node: yaml.Node, key: str) -> Values:
     norm = value(float | None, node, key)
     return {("training", "clip_grad_l2norm"): norm if norm and norm > 0 else None}
 
 
-def _warmup(node: yaml.Node, key: str) -> Values:
+def _read_warmup(form: PublishedForm, node: yaml.Node, key: str) -> Values:
     return {} if value(bool, node, key) else {("training", "warmup_epochs"): 0}
 
 
-def _prefix(node: yaml.Node, key: str) -> Values:
+def _read_prefix(form: PublishedForm, node: yaml.Node, key: str) -> Values:
     return {("features", "file_prefix"): value(str | None, node, key) or ""}
 
 
-def _suffix(node: yaml.Node, key: str) -> Values:
+def _read_suffix(form: PublishedForm, node: yaml.Node, key: str) -> Values:
     suffix = value(str, node, key)
-    form = next((form for end, form in _FORMATS.items() if suffix.endswith(end)), None)
-    if form is None:
+    kind = next((kind for end, kind in _FORMATS.items() if suffix.endswith(end)), None)
+    if kind is None:
         raise mismatch(node, f"{key}: {suffix!r} is not supported, only names that end in {', '.join(_FORMATS)}")
-    return {("features", "file_suffix"): suffix, ("features", "file_format"): form}
+    return {("features", "file_suffix"): suffix, ("features", "file_format"): kind}
 
 
-def _scores(node: yaml.Node, key: str) -> Values:
+def _read_scores(form: PublishedForm, node: yaml.Node, key: str) -> Values:
     return {("scores", ""): value(str | None, node, key)}
 
 
-_SPECIAL: dict[str, Callable[[yaml.Node, str], Values]] = {
-    "model.backbone_type": _chosen({"SGP": "gmg", "conv": "conv"}, "model", "backbone"),
-    "model.backbone_arch": _arch,
-    "model.n_sgp_win_size": _win_size,
-    "opt.type": _chosen({"AdamW": "adamw"}, "training", "optimizer"),
-    "opt.schedule_type": _chosen({"cosine": "cosine"}, "training", "schedule"),
-    "opt.warmup": _warmup,
-    "train_cfg.clip_grad_l2norm": _clip,
-    "dataset.file_prefix": _prefix,
-    "dataset.file_ext": _suffix,
-    "test_cfg.ext_score_file": _scores,
+def _read_input(form: PublishedForm, node: yaml.Node, key: str) -> Values:
+    """The width; or the widths of several kinds of features that lie side by side in a file."""
+    return _read_widths(node, key, "input_dim", "input_parts")
+
+
+def _read_embedding(form: PublishedForm, node: yaml.Node, key: str) -> Values:
+    return _read_widths(node, key, "embd_dim", "embd_parts")
+
+
+def _read_widths(node: yaml.Node, key: str, total: str, parts: str) -> Values:
+    if not isinstance(node, yaml.SequenceNode):
+        return {("model", total): value(int, node, key.lstrip("."))}
+    widths = value(tuple[int, ...], node, key)
+    return {("model", total): sum(widths), ("model", parts): widths}
+
+
+_SPECIAL: dict[str, Callable[[PublishedForm, yaml.Node, str], Values]] = {
+    "dataset.input_dim": _read_input,
+    "model.embd_dim": _read_embedding,
+    "model.backbone_arch": _read_arch,
+    "opt.warmup": _read_warmup,
+    "train_cfg.clip_grad_l2norm": _read_clip,
+    "dataset.file_prefix": _read_prefix,
+    "dataset.file_ext": _read_suffix,
+    "test_cfg.ext_score_file": _read_scores,
 }
 """Published keys whose value is said differently in ours."""

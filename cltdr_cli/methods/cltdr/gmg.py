@@ -22,6 +22,8 @@ class FourierMixer(nn.Module):
     multiplied with the spectrum. It runs over the padded length, so padding is part of the model.
     """
 
+    without_decay = ("b1", "b2")
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.w1 = nn.Parameter(0.02 * torch.randn(2, channels))
@@ -65,7 +67,7 @@ MIXERS = {"fft": FourierMixer, "attention": AttentionMixer}
 
 
 class GmgBlock(nn.Module):
-    """One block of the encoder; see spec §2. ``y = x·mask + drop(z + Σ branches)``, then a residual MLP.
+    """One block of the encoder. ``y = x·mask + drop(z + Σ branches)``, then a residual MLP.
 
     Args:
         channels: D.
@@ -136,27 +138,3 @@ def _depthwise(channels: int, kernel: int, deviation: float) -> TimeConv:
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv
-
-
-class MaxDownsample(nn.Module):
-    """Maximum of three steps around every second one."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``[B, T, C]`` -> ``[B, T / 2, C]``."""
-        here, after = x[:, ::2], x[:, 1::2]
-        before = F.pad(after, (0, 0, 1, 0), value=-torch.inf)[:, : here.shape[1]]
-        return torch.maximum(torch.maximum(here, after), before)
-
-
-class AverageDownsample(nn.Module):
-    """Mean of step pairs, then a 1×1 convolution."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = TimeConv(channels, channels, 1)
-        if self.conv.bias is not None:
-            nn.init.zeros_(self.conv.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``[B, T, C]`` -> ``[B, T / 2, C]``."""
-        return self.conv((x[:, ::2] + x[:, 1::2]) / 2)

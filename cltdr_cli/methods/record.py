@@ -1,0 +1,86 @@
+"""What the rest of the program knows of a method. Nobody else asks which method it has before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cltdr_cli.inference.config import InferenceConfig
+    from cltdr_cli.inference.nms import Candidates
+    from cltdr_cli.methods.published_form import PublishedForm
+    from cltdr_cli.timeline import FeatureGrid
+    from cltdr_cli.training.config import TrainConfig
+    from cltdr_cli.training.objective import Objective
+
+Decode = Callable[[Any, Any, "InferenceConfig", "FeatureGrid"], "Candidates"]
+"""Outputs for one video, the preset's ``model`` and ``inference`` sections, time grid -> candidates in steps."""
+
+
+@dataclass(frozen=True)
+class Overrun:
+    """What happens in training to instances that go on after the features end.
+
+    Attributes:
+        windows: The end that counts lies this many windows after the last step; instances are clipped to it.
+        least_share: Instances with a smaller share before it are dropped; None drops only those that start after.
+    """
+
+    windows: float
+    least_share: float | None
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to find actions in features.
+
+    Attributes:
+        title: For people, with the year of its paper.
+        supervision: What it learns from: ``segments``, labels of whole videos (``video``), or ``none``.
+        config: Frozen dataclass of the preset's ``model`` section; has ``num_classes``, and ``input_dim`` and
+            ``max_seq_len`` (steps) where there is a network of its own.
+        decode: From the network's outputs to candidate segments.
+        build: ``model`` section -> network with fresh weights; None for methods without a network of their own.
+        adopt: ``model`` section and the extractor's own class head -> network; None for methods with their own.
+        objective: ``model`` and ``training`` section -> what outputs cost; None where nothing is trained.
+        published: How its published program names configs and weights; None without one.
+        crop_margin_windows: Random crops in training keep instances by their overlap with the crop widened by so
+            many feature windows on both sides.
+        overruns: Data set -> what happens to instances that go on after the features end; by default nothing.
+    """
+
+    title: str
+    supervision: Literal["segments", "video", "none"]
+    config: type[Any]
+    decode: Decode
+    build: Callable[[Any], nn.Module] | None = None
+    adopt: Callable[[Any, nn.Linear], nn.Module] | None = None
+    objective: Callable[[Any, TrainConfig], Objective] | None = None
+    published: PublishedForm | None = None
+    crop_margin_windows: float = 0.0
+    overruns: Mapping[str, Overrun] = field(default_factory=dict[str, Overrun])
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it learns anything."""
+        return self.objective is not None
+
+
+def build_network(method: Method, config: Any, seed: int | None = None) -> nn.Module:
+    """A network with fresh weights; a seed makes them reproducible without touching the global generator.
+
+    Raises:
+        ValueError: The method has no network of its own.
+    """
+    import torch
+
+    if method.build is None:
+        raise ValueError(f"{method.title} has no network of its own")
+    if seed is None:
+        return method.build(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return method.build(config)
