@@ -41,11 +41,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     # rates and durations that annotation files leave out.
     "data": {"features", "evaluation.tables", "video"},
     # assemblers
-    # `methods` are the records of all methods, each with its network, decoding and objective; nobody else names one.
+    # `methods` are the records of all methods, each with its network, decoding and objective
     "methods": {"models", "inference", "training"},
     "zoo": {"methods", "inference", "training.config", "extractors"},
     "training": {"data", "models"},
     "pipeline": {"video", "features", "inference", "extractors"},
+    # the speed of each part of the work, so it stands beside the doors
+    "bench": {
+        "demo", "evaluation", "extractors", "features", "inference", "methods", "models", "pipeline", "training",
+        "video", "zoo",
+    },
     # many videos: one function for one video, and the engines (here, processes, Ray) that call it
     "extraction": {"extractors", "features", "pipeline", "video", "zoo"},
     # The demo world is a customer of the whole house: it draws videos, trains the bundled model on them and
@@ -57,8 +62,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": {"pipeline", "workflows", "zoo"},
     "console": set(),
     "commands": {
-        "api", "console", "data", "demo", "evaluation", "extraction", "extractors", "features", "inference",
-        "methods", "pipeline", "training", "video", "workflows", "writers", "zoo",
+        "api", "bench", "console", "data", "demo", "evaluation", "extraction", "extractors", "features",
+        "inference", "methods", "pipeline", "training", "video", "workflows", "writers", "zoo",
     },
     "main": {"commands", "console"},
     "__main__": {"main"},

@@ -8,7 +8,7 @@ import torch
 from localizer_cases import make_tiny_localizer, padded, tiny
 from typer.testing import CliRunner
 
-from cltdr_cli.inference.benchmark import Comparison, Timing, compare, decode_everything
+from cltdr_cli.bench.localizer import Comparison, Timing, compare_ways, decode_everything
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.decode import decode
 from cltdr_cli.main import app
@@ -43,7 +43,7 @@ def test_the_plain_way_gives_the_same_candidates():
 
 def test_every_counted_run_is_timed_and_the_first_does_not_count():
     calls: list[int] = []
-    found = compare(make_tiny_localizer(CONFIG), 12, 20, 3, lambda: calls.append(1))
+    found = compare_ways(make_tiny_localizer(CONFIG), 12, 20, 3, lambda: calls.append(1))
     assert len(calls) == 2 * (3 + 1)
     assert found.steps == 20
     assert found.detections > 0
@@ -109,7 +109,7 @@ def test_wrong_words(words):
 
 
 def test_the_evaluator_is_measured(monkeypatch):
-    from cltdr_cli.evaluation import benchmark
+    from cltdr_cli.bench import evaluation as benchmark
 
     monkeypatch.setattr(benchmark, "PER_VIDEO", (1,))
     done = CliRunner().invoke(app, ["bench", "eval", "--runs", "1"])

@@ -17,9 +17,10 @@ from training_toys import LABELS, RATE, toy_preset, toy_world
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.crop import cropped, window
 from cltdr_cli.data.dataset import CLASS_AGNOSTIC, TrainingSet, class_agnostic, training_split
-from cltdr_cli.data.feature_files import feature_file, load_sequence, stretched
+from cltdr_cli.data.feature_files import feature_file, load_sequence
 from cltdr_cli.data.samples import Sample
 from cltdr_cli.errors import AnnotationError, FeatureError, UsageError
+from cltdr_cli.features.arrangement import stretch_features
 from cltdr_cli.features.arrays import read_array
 from cltdr_cli.training.loader import Loader, Share
 from cltdr_cli.training.processes import Processes
@@ -225,7 +226,7 @@ def test_every_nth_step_and_stretching_keep_the_times(world):
 def test_stretching_is_that_of_inference(steps, to):
     features = np.random.default_rng(0).random((steps, 3)).astype(np.float32)
     expected = torch.nn.functional.interpolate(torch.from_numpy(features).T[None], to, mode="linear")[0].T
-    np.testing.assert_allclose(stretched(features, to), expected.numpy(), atol=1e-6)
+    np.testing.assert_allclose(stretch_features(features, to), expected.numpy(), atol=1e-6)
 
 
 def test_the_cache_keeps_what_fits_and_reads_the_rest_again(world, monkeypatch):

@@ -12,6 +12,7 @@ from evaluation_cases import PredictionRow, TruthRow, plain_average_precision, t
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cltdr_cli.bench.evaluation import draw_predictions, draw_truth, time_evaluation
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.benchmarks import BENCHMARKS
 from cltdr_cli.data.ground_truth import scored_split
@@ -19,7 +20,6 @@ from cltdr_cli.data.prediction_files import read_predictions
 from cltdr_cli.data.predictions import aligned
 from cltdr_cli.errors import UsageError
 from cltdr_cli.evaluation.average_precision import evaluate, ranked, tied_rows
-from cltdr_cli.evaluation.benchmark import bench_eval, drawn_predictions, drawn_truth
 from cltdr_cli.evaluation.tables import GroundTruth, Predictions
 from cltdr_cli.evaluation.thresholds import parse_tious
 
@@ -183,15 +183,15 @@ def test_published_ties_are_a_reversed_default_argsort() -> None:
 
 
 def test_order_of_rows_does_not_matter_without_ties() -> None:
-    truth = drawn_truth()
-    predictions = drawn_predictions(truth, 20)
+    truth = draw_truth()
+    predictions = draw_predictions(truth, 20)
     shuffled = predictions.selected(np.random.default_rng(1).permutation(len(predictions)))
     np.testing.assert_array_equal(evaluate(truth, predictions, [0.5]).ap, evaluate(truth, shuffled, [0.5]).ap)
 
 
 def test_memory_is_bounded_by_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    truth = drawn_truth()
-    predictions = drawn_predictions(truth, 30)
+    truth = draw_truth()
+    predictions = draw_predictions(truth, 30)
     whole = evaluate(truth, predictions, [0.3, 0.7])
     monkeypatch.setattr("cltdr_cli.evaluation.matching._PAIRS_AT_ONCE", 100)
     np.testing.assert_array_equal(evaluate(truth, predictions, [0.3, 0.7]).matches, whole.matches)
@@ -214,8 +214,8 @@ def test_speed_on_real_rows(shared: Path) -> None:
 
 @pytest.mark.parametrize(("per_video", "rows", "seconds"), [(50, 10_600, 0.2), (2000, 424_000, 5)])
 def test_speed_on_drawn_rows(per_video: int, rows: int, seconds: float) -> None:
-    truth = drawn_truth()
-    predictions = drawn_predictions(truth, per_video)
+    truth = draw_truth()
+    predictions = draw_predictions(truth, per_video)
     assert len(predictions) == rows
     assert best_of(2, lambda: evaluate(truth, predictions, [0.3, 0.4, 0.5, 0.6, 0.7])) < seconds
 
@@ -223,7 +223,7 @@ def test_speed_on_drawn_rows(per_video: int, rows: int, seconds: float) -> None:
 def test_bench_reports_every_case() -> None:
     seen = []
     given = ("mine", *tables([("v", "a", 0, 10)], [("v", "a", 0, 10, 0.9)]))
-    mine, drawn = bench_eval([2], 3, given, seen.append)
+    mine, drawn = time_evaluation([2], 3, given, seen.append)
     assert [mine, drawn] == seen
     assert (mine.name, mine.rows, mine.average_map) == ("mine", 1, 1.0)
     assert (drawn.rows, drawn.runs) == (424, 3)

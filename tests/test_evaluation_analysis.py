@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from evaluation_cases import PredictionRow, TruthRow, tables
 
+from cltdr_cli.bench.evaluation import draw_predictions, draw_truth
 from cltdr_cli.errors import UsageError
 from cltdr_cli.evaluation.analysis import analysis
 from cltdr_cli.evaluation.average_precision import evaluate
-from cltdr_cli.evaluation.benchmark import drawn_predictions, drawn_truth
 from cltdr_cli.evaluation.breakdown import by_count, by_length, normalized_mean_ap
 from cltdr_cli.evaluation.curves import precision_at_recall
 from cltdr_cli.evaluation.false_positives import KINDS, false_positives
@@ -99,8 +99,8 @@ def test_places_in_video_follow_score_then_file() -> None:
 
 
 def test_buckets_hold_every_instance_once_and_recall_is_shared_out() -> None:
-    truth = drawn_truth()
-    predictions = drawn_predictions(truth, 60)
+    truth = draw_truth()
+    predictions = draw_predictions(truth, 60)
     evaluation = evaluate(truth, predictions, [0.3, 0.5])
     for buckets in (by_length(truth, evaluation, (3, 6, 12, 18)), by_count(truth, evaluation, (1, 4, 8))):
         assert sum(bucket.instances for bucket in buckets) == len(truth)
@@ -109,8 +109,8 @@ def test_buckets_hold_every_instance_once_and_recall_is_shared_out() -> None:
 
 
 def test_a_bucket_of_all_instances_is_the_whole() -> None:
-    truth = drawn_truth()
-    evaluation = evaluate(truth, drawn_predictions(truth, 60), [0.3, 0.5])
+    truth = draw_truth()
+    evaluation = evaluate(truth, draw_predictions(truth, 60), [0.3, 0.5])
     whole = by_length(truth, evaluation, (1000,))[0]
     np.testing.assert_allclose(whole.mean_ap, evaluation.mean_ap)
     np.testing.assert_allclose(whole.normalized, normalized_mean_ap(truth, evaluation))
@@ -149,8 +149,8 @@ def test_curves_are_interpolated_precision() -> None:
 
 
 def case_analysis(per_video: int = 20) -> dict:
-    truth = drawn_truth()
-    predictions = drawn_predictions(truth, per_video)
+    truth = draw_truth()
+    predictions = draw_predictions(truth, per_video)
     return analysis(truth, predictions, evaluate(truth, predictions, [0.3, 0.5]), (3, 6, 12, 18), (1, 4, 8))
 
 

@@ -8,8 +8,8 @@ import torch
 from golden.seeded import seeded_clip
 from seeded_weights import GOLDEN, seeded_demo, seeded_i3d
 
+from cltdr_cli.bench.extractors import PLAIN, Way, time_extractors
 from cltdr_cli.errors import UsageError
-from cltdr_cli.features.benchmark import PLAIN, Way, bench_extractors
 from extractors import EXTRACTORS, build
 from extractors.arithmetic import flops_per_clip
 from extractors.frozen import FixedBatches
@@ -52,12 +52,12 @@ def test_random_weights_load_and_follow_the_seed(name):
 def test_what_has_no_random_weights_is_refused():
     name = next(name for name in EXTRACTORS if not name.startswith(("i3d", "videomae", "demo")))
     with pytest.raises(UsageError, match=f"{name} cannot be measured: no random weights"):
-        bench_extractors([name], CPU)
+        time_extractors([name], CPU)
 
 
 def test_every_way_has_a_row_beside_the_plain_one():
     calls = []
-    rows = bench_extractors(
+    rows = time_extractors(
         ["demo"],
         CPU,
         ways=[Way(), Way(precision="bf16")],

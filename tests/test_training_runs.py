@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 import torch
+from training_processes import assert_equal_weights, finished, kill_after, records, started, weights
 from training_toys import LABELS, toy_world
 from typer.testing import CliRunner
 
 from cltdr_cli.commands.training_evaluation import SplitEvaluation
 from cltdr_cli.main import app
-from cltdr_cli.training.processes import joined
+from cltdr_cli.training.processes import join_processes
 from cltdr_cli.zoo.checkpoint import load_checkpoint
-
-PATIENCE_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
@@ -33,33 +27,6 @@ def run(world, out, *more):
     result = CliRunner().invoke(app, world.words(out, *more))
     assert result.exit_code == 0, result.output
     return result
-
-
-def started(words, *launcher):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, *launcher, "-m", "cltdr_cli", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True)
-
-
-def finished(process):
-    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 0, output
-    return output
-
-
-def records(out, kind):
-    lines = (Path(out) / "log.jsonl").read_text().splitlines()
-    return [record for line in lines if (record := json.loads(line))["kind"] == kind]
-
-
-def weights(path):
-    return load_checkpoint(path).state
-
-
-def assert_equal_weights(left, right):
-    assert left.keys() == right.keys()
-    for name, value in left.items():
-        assert torch.equal(value, right[name]), name
 
 
 def test_a_run_folder_holds_what_the_interface_says(world, tmp_path):
@@ -111,18 +78,6 @@ def test_a_killed_run_resumes_to_the_same_weights(world, tmp_path):
     assert records(whole, "step") == records(killed, "step")
     assert records(whole, "evaluation") == records(killed, "evaluation")
     assert not list(killed.glob(".*.part"))
-
-
-def kill_after(process, log, step):
-    """SIGKILL as soon as so many steps are logged; whatever is being written then is cut off."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        if log.exists() and log.read_text().count('"kind": "step"') >= step:
-            process.send_signal(signal.SIGKILL)
-            break
-        time.sleep(0.001)
-    process.communicate(timeout=PATIENCE_SECONDS)
-    return process.returncode
 
 
 def test_two_processes_do_what_one_does(world, tmp_path):
@@ -304,7 +259,7 @@ def test_each_process_takes_its_own_gpu(monkeypatch, kind, count, place):
     monkeypatch.setattr("torch.distributed.init_process_group", lambda backend, **_: begun.append(backend))
     monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: None)
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
-    with joined(torch.device(kind)) as (_, device):
+    with join_processes(torch.device(kind)) as (_, device):
         assert device == torch.device(place)
     expected = {"cuda:1": [torch.device("cuda:1"), "nccl"], "cpu": ["gloo"], "cuda": []}
     assert begun == expected[place]

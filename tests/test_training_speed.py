@@ -7,8 +7,10 @@ import torch
 from test_training_losses import toy_learner
 from training_toys import toy_preset, toy_video
 
-from cltdr_cli.training.benchmark import TrainCase, bench_train, matrix_product_gflops
-from cltdr_cli.training.learner import compiled_forward
+from cltdr_cli.bench.training import TrainCase, TrainedMethod, matrix_product_gflops, time_training
+from cltdr_cli.methods import find_method
+from cltdr_cli.methods.record import build_network
+from cltdr_cli.training.learner import compile_network
 
 
 def assert_compiled_alike(backend):
@@ -17,7 +19,7 @@ def assert_compiled_alike(backend):
     preset = toy_preset("droppath=0.2", "input_noise=0.1")
     plain, batch = toy_learner(preset, toy_video)
     compiled, _ = toy_learner(preset, toy_video)
-    compiled._forward = compiled_forward(compiled.model, preset.model.max_seq_len, backend)
+    compiled._trained.run = compile_network(compiled.model, preset.model.max_seq_len, backend)
     for _ in range(3):
         one, two = plain.train_step([batch]), compiled.train_step([batch])
         assert two.total_loss == pytest.approx(one.total_loss, rel=1e-4)
@@ -39,9 +41,15 @@ def test_compiled_code_trains_alike():
 def test_the_benchmark_counts_work_and_time():
     preset = toy_preset()
     seen = []
-    rows = bench_train(
-        preset.model, preset.training, torch.device("cpu"), [TrainCase("fp32"), TrainCase("bf16")], 2, seen.append
+    method = find_method(preset.method)
+    trained = TrainedMethod(
+        preset.model,
+        preset.training,
+        lambda seed: build_network(method, preset.model, seed),
+        lambda: method.objective(preset.model, preset.training),
     )
+    cases = [TrainCase("fp32"), TrainCase("bf16")]
+    rows = time_training(trained, torch.device("cpu"), cases, 2, seen.append)
     assert rows == seen
     assert [row.name for row in rows] == ["fp32", "bf16"]
     for row in rows:

@@ -13,7 +13,8 @@ from cltdr_cli.models.points import PointGrid
 from cltdr_cli.training.targets import NO_INSTANCE, assign
 
 CONFIG = toy_preset().model
-POINTS = PointGrid(CONFIG.max_seq_len, CONFIG.regression_range)
+GRID = PointGrid(CONFIG.max_seq_len, CONFIG.regression_range)
+POINTS = GRID.points
 CLASSES = 3
 
 
@@ -23,12 +24,12 @@ def targets_of(segments, labels, **options):
 
 
 def at(targets, level, step):
-    row = int(POINTS.starts[level]) + step
+    row = int(GRID.starts[level]) + step
     return targets.classes[0, row].tolist(), targets.distances[0, row].tolist()
 
 
 def test_points_start_at_zero_and_step_by_their_stride():
-    assert POINTS.lengths == (32, 16, 8)
+    assert GRID.lengths == (32, 16, 8)
     assert POINTS.times[:3].tolist() == [0, 1, 2]
     assert POINTS.times[32:35].tolist() == [0, 2, 4]
     assert POINTS.times[48:51].tolist() == [0, 4, 8]
@@ -101,7 +102,7 @@ def test_masked_points_are_not_positive():
     """The annotation may run past the features."""
     targets = targets_of([[10, 32]], [0])
     real = torch.arange(32)[None] < 20
-    mask = POINTS.mask(real)
+    mask = GRID.mask(real)
     assert mask.sum().item() == 20 + 10 + 5
     times = POINTS.times[targets.positives(mask)[0]]
     assert len(times)

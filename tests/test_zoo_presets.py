@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from cltdr_cli.commands.presets import app
 from cltdr_cli.errors import PresetError, UsageError, WeightsError
+from cltdr_cli.methods import find_method
 from cltdr_cli.methods.cltdr.config import CltdrConfig
 from cltdr_cli.zoo import catalog
-from cltdr_cli.zoo.preset import METHODS, Preset, load_preset
+from cltdr_cli.zoo.preset import Preset, load_preset
 
 TABLE = """
 thumos14-i3d             | 20  | 2048 | 4/16/file | 512/768 512   | 1e-4 1e-8   | 20+20 | .035 | 2  | 2304 | 16 | .2  | 1  | .05  | 1  | 100 | .5/2000/2000/.7   | focal
@@ -42,7 +43,7 @@ def test_the_box_holds_what_it_should():
 def test_each_reads_and_round_trips(name: str):
     preset = load_preset(name)
     assert preset.name == name
-    assert isinstance(preset.model, METHODS[preset.method])
+    assert isinstance(preset.model, find_method(preset.method).config)
     again = Preset.from_yaml(preset.to_yaml())
     assert again == preset
     assert again.to_yaml() == preset.to_yaml()

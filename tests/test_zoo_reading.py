@@ -53,7 +53,7 @@ def line_of(text: str, part: str) -> int:
         ("[48, 10000]]", "[48]]", "regression_range", r"regression_range\[5\] must have 2 entries, not 1"),
         ("  fpn_dim: 96", "  fpn_dim: 64", "fpn_dim", "fpn_dim 64 must equal embd_dim 96"),
         ("  width: 256", "  width: 255", "input_dim:", "input_dim 256 is not the features' width 255"),
-        ("method: cltdr", "method: cltd", "method", "method must be cltdr or sliding, not 'cltd'; did"),
+        ("method: cltdr", "method: cltd", "method", "there is no method 'cltd'; did you mean 'cltdr'"),
         ("labels: demo", "labels: 5", "labels: 5", "labels must be text or null"),
         ("  class_agnostic: false", "  class_agnostic: true", "num_classes:", "num_classes must be 1"),
         ("summary: Eight", "summary: 5 # Eight", "summary", "summary must be text, not '5' .put quotes"),

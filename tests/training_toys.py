@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
+from cltdr_cli.zoo import catalog
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import Preset, load_preset
 
@@ -42,10 +43,47 @@ def toy_preset(*settings: str) -> Preset:
     return replace(with_overrides(load_preset("demo"), [*SETTINGS, *settings]), name="toy")
 
 
-def toy_world(folder: Path, *settings: str, training: int = 9, validation: int = 4, seed: int = 0) -> ToyWorld:
+def toy_preset_of(method: str, *settings: str) -> Preset:
+    """The first preset of a method in the box, shrunk: three levels, 16 channels, three classes."""
+    source = next(preset for preset in map(load_preset, catalog.presets()) if preset.method == method)
+    model = _shrink(source.model)
+    toy = replace(
+        toy_preset(),
+        method=method,
+        model=model,
+        inference=replace(source.inference, fusion_keep_segments=None, fusion_top_classes=None, max_seg_num=100),
+        training=source.training
+        and replace(toy_preset().training, label_smoothing=source.training.label_smoothing),
+    )
+    return with_overrides(toy, settings)
+
+
+def _shrink(model):
+    """A ``model`` section with toy sizes; lists with an entry per level keep their first three."""
+    small = {
+        "input_dim": WIDTH, "num_classes": len(LABELS), "max_seq_len": 32, "branch_blocks": 2, "embd_dim": 16,
+        "fpn_dim": 16, "head_dim": 16, "mlp_dim": 16, "num_bins": 4, "embd_layers": 1, "head_num_layers": 2,
+        "regression_range": ((0, 4), (4, 8), (8, 10000)),
+    }  # fmt: skip
+    changes = {field.name: small[field.name] for field in fields(model) if field.name in small}
+    for field in fields(model):
+        value = getattr(model, field.name)
+        if isinstance(value, tuple) and len(value) == getattr(model, "levels", 0) and field.name not in changes:
+            changes[field.name] = value[:3]
+    return replace(model, **changes)
+
+
+def toy_world(
+    folder: Path,
+    *settings: str,
+    training: int = 9,
+    validation: int = 4,
+    seed: int = 0,
+    preset: Preset | None = None,
+) -> ToyWorld:
     world = ToyWorld(folder / "toy.yaml", folder / "truth.json", folder / "features")
     world.features.mkdir(parents=True)
-    world.preset.write_text(toy_preset(*settings).to_yaml())
+    world.preset.write_text((preset or toy_preset(*settings)).to_yaml())
     rng = np.random.default_rng(seed)
     database = {}
     for index in range(training + validation):

@@ -19,11 +19,9 @@ from cltdr_cli.commands.options import (
     Reader,
     resolve_device,
 )
-from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from cltdr_cli.training.benchmark import TrainedMethod
-    from cltdr_cli.zoo.preset import Preset as LoadedPreset
+    import torch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,6 +34,11 @@ app = typer.Typer(
 Runs = Annotated[int, typer.Option(help="Repetitions; the table gives their median and their least.", min=1)]
 
 _LOCALIZER_COLUMNS = ("steps", "part", "ours s", "least", "plain s", "least", "times faster")
+_STAGE_COLUMNS = (
+    "extractor", "clips/s", "decode s/min", "flow s/min", "transfer s/min", "network s/min", "write s/min",
+    "whole s/min", "of slowest", "peak MB",
+)  # fmt: skip
+_EXTRACTOR_COLUMNS = ("extractor", "way", "clips/s", "times plain", "GFLOP/clip", "GFLOP/s", "share of peak")
 _EVAL_COLUMNS = ("case", "rows", "median s", "least s", "mAP %")
 _TRAIN_COLUMNS = ("case", "steps/s", "median s", "first s", "GFLOP/step", "share of peak", "peak GFLOP/s")
 
@@ -64,20 +67,15 @@ def localizer(
     """
     import torch
 
-    from cltdr_cli.inference.benchmark import compare
-    from cltdr_cli.methods import find_method
-    from cltdr_cli.methods.record import build_network
-    from cltdr_cli.zoo.load import make_localizer
+    from cltdr_cli.bench.localizer import build_random, compare_ways
 
     if threads:
         torch.set_num_threads(threads)
     lengths = steps or [450, 2304]
-    settings = _find_network(preset)
-    drawn = build_network(find_method(settings.method), settings.model, 0)
-    network, width = make_localizer(settings, drawn, resolve_device(device)), settings.model.input_dim
+    network, width = build_random(preset, resolve_device(device))
     with console.progress("localizing", 2 * (runs + 1) * len(lengths), "runs") as bar:
         done = iter(range(1, 2 * (runs + 1) * len(lengths) + 1))
-        found = [compare(network, width, length, runs, lambda: bar.update(next(done))) for length in lengths]
+        found = [compare_ways(network, width, length, runs, lambda: bar.update(next(done))) for length in lengths]
     where = (
         f"{network.device}, {torch.get_num_threads()} threads"
         if network.device.type == "cpu"
@@ -120,20 +118,71 @@ def extract(
     The networks have random weights: speed does not depend on what they have learned. "whole" is all stages at
     once, as extract-features runs them; "of slowest" is whole over the slowest stage.
     """
-    from cltdr_cli.commands.bench_extraction import bench_stages, bench_ways
+    import torch
+
+    from cltdr_cli.bench.extractors import Way
+    from cltdr_cli.bench.stages import STAGES, time_videos
     from cltdr_cli.pipeline import VideoOptions
 
     options = VideoOptions(reader=reader, end_seconds=seconds, batch_clips=batch_size)
-    place = resolve_device(device)
-    bench_stages(extractor, video, options, place, (backend, precision, compiled), flow, runs)
+    place, way = resolve_device(device), Way(backend, precision, compiled)
+    with console.progress("extracting", runs * len(extractor), "runs") as bar:
+        done = iter(range(1, runs * len(extractor) + 1))
+        found = time_videos(extractor, video, options, place, way, flow, runs, lambda: bar.update(next(done)))
+    rows = [
+        (
+            name,
+            f"{times.clips / times.whole:.2f}",
+            *(f"{times.per_minute(getattr(times, stage)):.2f}" for stage in STAGES),
+            f"{times.over_slowest:.2f}",
+            f"{times.peak_bytes / 1e6:.0f}",
+        )
+        for name, times in found.items()
+    ]
+    where = f"{place}, {torch.get_num_threads()} threads" if place.type == "cpu" else str(place)
+    console.table(f"medians of {runs} on {where}, {way.name}", _STAGE_COLUMNS, rows)
     if ways:
-        bench_ways(extractor, place, batch_size, runs)
+        _compare_extractors(extractor, place, batch_size, runs)
+
+
+def _compare_extractors(names: list[str], device: torch.device, batch_clips: int, runs: int) -> None:
+    """Every backend and precision beside the plain fp32 network."""
+    from cltdr_cli.bench.extractors import CPU_WAYS, GPU_WAYS, time_extractors
+    from cltdr_cli.bench.training import matrix_product_gflops
+
+    ways = GPU_WAYS if device.type == "cuda" else CPU_WAYS
+    total = len(names) * (runs + 1) * (len(ways) + 1)
+    with console.progress("encoding", total, "batches") as bar:
+        done = iter(range(1, total + 1))
+        timings = time_extractors(
+            names,
+            device,
+            ways=ways,
+            runs=runs,
+            batch_clips=batch_clips,
+            peak_gflops=matrix_product_gflops,
+            on_run=lambda: bar.update(next(done)),
+        )
+    rows = [
+        (
+            t.extractor,
+            t.way,
+            f"{t.clips_per_second:.2f}",
+            f"{t.times_plain:.2f}",
+            f"{t.gflop_per_clip:.0f}",
+            f"{t.gflops:.0f}",
+            "" if t.share_of_peak is None else f"{t.share_of_peak:.0%}",
+        )
+        for t in timings
+    ]
+    title = f"batches of {batch_clips} random clips, {runs} rounds in turns, on {device}"
+    console.table(title, _EXTRACTOR_COLUMNS, rows)
 
 
 @app.command("eval")
 def evaluation(runs: Runs = 5, device: Device = "auto", quiet: Quiet = False, debug: Debug = False) -> None:
     """Time the evaluator on as many made-up detections as a THUMOS14 test run produces."""
-    from cltdr_cli.evaluation.benchmark import PER_VIDEO, EvalTiming, bench_eval
+    from cltdr_cli.bench.evaluation import PER_VIDEO, EvalTiming, time_evaluation
 
     finished: list[EvalTiming] = []
     with console.progress("evaluating", len(PER_VIDEO), "cases") as bar:
@@ -142,7 +191,7 @@ def evaluation(runs: Runs = 5, device: Device = "auto", quiet: Quiet = False, de
             finished.append(timing)
             bar.update(len(finished))
 
-        bench_eval(PER_VIDEO, runs, on_case=count)
+        time_evaluation(PER_VIDEO, runs, on_case=count)
     rows = [
         (t.name, t.rows, f"{t.median_seconds:.3f}", f"{t.best_seconds:.3f}", f"{100 * t.average_map:.1f}")
         for t in finished
@@ -159,9 +208,9 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Time training steps on random features of full length: fp32, bf16, and bf16 compiled."""
-    from cltdr_cli.training.benchmark import DEFAULT_CASES, TrainTiming, bench_train
+    from cltdr_cli.bench.training import DEFAULT_CASES, TrainTiming, find_trained, time_training
 
-    trained = _find_trained(preset)
+    trained = find_trained(preset)
     place = resolve_device(device)
     finished: list[TrainTiming] = []
     with console.progress("training", len(DEFAULT_CASES), "cases") as bar:
@@ -170,7 +219,7 @@ def train(
             finished.append(timing)
             bar.update(len(finished))
 
-        bench_train(trained, place, steps=steps, on_case=count)
+        time_training(trained, place, steps=steps, on_case=count)
     rows = [
         (
             t.name,
@@ -186,45 +235,3 @@ def train(
     console.table(
         f"{preset}, batch of {trained.config.batch_size}: {steps} steps each on {place}", _TRAIN_COLUMNS, rows
     )
-
-
-def _find_trained(name: str) -> TrainedMethod:
-    """Network, objective and training numbers of a preset.
-
-    Raises:
-        UsageError: The preset is not trained.
-    """
-    from cltdr_cli.methods import find_method
-    from cltdr_cli.methods.record import build_network
-    from cltdr_cli.training.benchmark import TrainedMethod
-    from cltdr_cli.zoo.preset import load_preset
-
-    chosen = load_preset(name)
-    method, training = find_method(chosen.method), chosen.training
-    if method.objective is None or training is None:
-        raise UsageError(f"--preset {name}: nothing of it is trained", "choose another: cltdr presets list")
-    objective = method.objective
-    return TrainedMethod(
-        chosen.model,
-        training,
-        lambda seed: build_network(method, chosen.model, seed),
-        lambda: objective(chosen.model, training),
-    )
-
-
-def _find_network(name: str) -> LoadedPreset:
-    """A preset whose method has a network of its own.
-
-    Raises:
-        UsageError: It has none.
-    """
-    from cltdr_cli.methods import find_method
-    from cltdr_cli.zoo.preset import load_preset
-
-    chosen = load_preset(name)
-    if find_method(chosen.method).build is None:
-        raise UsageError(
-            f"--preset {name}: the method {chosen.method!r} has no network of its own to measure",
-            "choose a preset of a trained localizer: cltdr presets list",
-        )
-    return chosen

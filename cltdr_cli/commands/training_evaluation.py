@@ -99,7 +99,7 @@ class SplitEvaluation:
     def __call__(self, network: nn.Module) -> dict[str, Any]:
         """Average mAP as ``score``, and the mAP of each threshold; empty in all processes but the first."""
         own = self._detected(network)
-        parts = self.processes.gathered(own)
+        parts = self.processes.gather(own)
         if not self.processes.is_first:
             return {}
         by_id = {result.video_id: result for part in parts for result in part}

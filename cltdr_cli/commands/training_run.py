@@ -29,8 +29,8 @@ from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.learner import Learner, Precision
 from cltdr_cli.training.loader import Loader, Share
-from cltdr_cli.training.loop import Hooks, Rhythm, Training
-from cltdr_cli.training.processes import Processes, joined
+from cltdr_cli.training.loop import Hooks, Timetable, Training
+from cltdr_cli.training.processes import Processes, join_processes
 from cltdr_cli.training.run_folder import Record, RunFolder
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.overrides import with_overrides
@@ -111,7 +111,7 @@ def run_training(wishes: Wishes) -> None:
         CltdrError: Settings, data or folder are not in order; the loss is not finite.
     """
     subject = make_subject(wishes)
-    with joined(resolve_device(wishes.device)) as (processes, device):
+    with join_processes(resolve_device(wishes.device)) as (processes, device):
         if not processes.is_first:
             console.set_quiet(True)
         training = make_training(wishes, subject, processes, device)
@@ -194,9 +194,9 @@ def make_training(wishes: Wishes, subject: Subject, processes: Processes, device
         _precision(wishes.precision, device),
         steps if wishes.compiled else None,
     )
-    rhythm = Rhythm(config.warmup_epochs + config.epochs, wishes.eval_every, wishes.save_every)
+    timetable = Timetable(config.warmup_epochs + config.epochs, wishes.eval_every, wishes.save_every)
     hooks = _hooks(wishes, subject, processes, device)
-    training = Training(learner, loader, folder, hooks, rhythm, subject.identity)
+    training = Training(learner, loader, folder, hooks, timetable, subject.identity)
     is_resumed = training.resume() if wishes.resume else False
     if processes.is_first and not is_resumed:
         write_text(folder.preset, subject.preset.to_yaml())
@@ -240,7 +240,7 @@ def _run(training: Training) -> None:
         training.hooks = replace(
             training.hooks,
             on_step=lambda result: bar.update(result.step, total),
-            on_epoch=lambda record: console.notice(_epoch_line(record, training.rhythm.epochs)),
+            on_epoch=lambda record: console.notice(_epoch_line(record, training.timetable.epochs)),
         )
         training.run()
 

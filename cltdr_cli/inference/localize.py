@@ -1,4 +1,4 @@
-"""A network at work: a feature sequence in, detections in seconds out."""
+"""Localization with a network: a feature sequence in, detections in seconds out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class NetworkLocalizer:
     """A network with its decoding and post-processing.
 
     Attributes:
-        network: In evaluation mode, on ``device``. If it has a ``pad_length(steps)``, sequences are padded to that.
+        network: In evaluation mode, on ``device``; sequences are padded to its ``pad_length(steps)``, if any.
         decode: From its outputs to candidates.
         config: NMS and the like.
         device: Where the network runs.
@@ -63,7 +63,8 @@ class NetworkLocalizer:
     def pad(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``[T, C]`` as a batch of one ``[1, padded, C]``, and its mask, true on real steps."""
         steps = features.shape[0]
-        length = self.network.pad_length(steps) if hasattr(self.network, "pad_length") else steps
+        pad_length: Callable[[int], int] | None = getattr(self.network, "pad_length", None)
+        length = steps if pad_length is None else pad_length(steps)
         if length == steps:
             return features[None], torch.ones(1, steps, dtype=torch.bool, device=features.device)
         padded = features.new_zeros(1, length, features.shape[1])

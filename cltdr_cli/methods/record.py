@@ -1,4 +1,4 @@
-"""What the rest of the program knows of a method. Nobody else asks which method it has before it."""
+"""The record of a method: all that the rest of the program needs to know of it."""
 
 from __future__ import annotations
 

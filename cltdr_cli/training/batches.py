@@ -50,8 +50,18 @@ class Batch:
             labels[row, :instances] = torch.from_numpy(sample.labels)
         return cls(features, mask, segments, labels, tuple(sample.seed for sample in samples))
 
-    def pinned(self) -> Batch:
-        """The same batch in memory that a GPU copies from by itself."""
+    def rows(self, first: int, end: int) -> Batch:
+        """The samples from ``first`` up to, not including, ``end``."""
+        return Batch(
+            self.features[first:end],
+            self.mask[first:end],
+            self.segments[first:end],
+            self.labels[first:end],
+            self.seeds[first:end],
+        )
+
+    def pin(self) -> Batch:
+        """The same batch in pinned memory, from which a GPU copies while the CPU works on."""
         return self._mapped(Tensor.pin_memory)
 
     def to(self, device: torch.device) -> Batch:

@@ -1,4 +1,4 @@
-"""Everything that changes while training, and the one step that changes it."""
+"""The learner: network, objective, optimiser and averaged weights, and the optimiser step that changes them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one optimiser step says of itself.
+    """Losses and other numbers of one optimiser step.
 
     Attributes:
         step: Steps done, this one included.
@@ -87,7 +87,7 @@ class Learner:
         self.step = 0
         self._trained = NetworkWithObjective(model, self.objective)
         if compiled_steps is not None:
-            self._trained.run = compiled_forward(model, compiled_steps)
+            self._trained.run = compile_network(model, compiled_steps)
         self._measure = self.processes.wrap(self._trained, device)
 
     def train_step(self, parts: Sequence[Batch]) -> StepResult:
@@ -104,19 +104,19 @@ class Learner:
         norm = self._update()
         self.step += 1
         names = sorted(named)
-        numbers = self.processes.summed(torch.stack([total, *(named[name] for name in names)])).tolist()
+        numbers = self.processes.sum_over_all(torch.stack([total, *(named[name] for name in names)])).tolist()
         losses = dict(zip(names, numbers[1:], strict=True))
         return StepResult(self.step, losses, numbers[0], float(norm), rate, self.objective.facts())
 
     def _learn_from(self, parts: Sequence[Batch]) -> tuple[dict[str, Tensor], Tensor]:
         """Gradients of all parts; returns their named losses and total, of this process."""
-        first = self._measured(parts[0]) if len(parts) == 1 else None
+        first = self._measure_part(parts[0]) if len(parts) == 1 else None
         whole = first.detach().clone() if first is not None else self._look_ahead(parts)
-        factors = self.objective.scale(self.processes.summed(whole))
+        factors = self.objective.scale(self.processes.sum_over_all(whole))
         named, total = dict[str, Tensor](), torch.zeros((), device=self.device)
         for index, part in enumerate(parts):
             with self._without_exchange(index + 1 < len(parts)):
-                found = self.objective.losses(self._measured(part) if first is None else first, factors)
+                found = self.objective.losses(self._measure_part(part) if first is None else first, factors)
                 # The processes' gradients are averaged, but their losses have to be summed.
                 self.scaler.scale(found.total * self.processes.count).backward()
             total += found.total.detach()
@@ -125,13 +125,13 @@ class Learner:
         return named, total
 
     def _look_ahead(self, parts: Sequence[Batch]) -> Tensor:
-        """The sums of all parts before any of them is learned from: by targets alone where that is enough."""
+        """Sums of all parts, before the first gradient: from the targets alone where the objective can do that."""
         if self.objective.counts_ahead:
             return torch.stack([self.objective.count(part) for part in parts]).sum(0)
         with torch.no_grad():
-            return torch.stack([self._measured(part, self._trained) for part in parts]).sum(0)
+            return torch.stack([self._measure_part(part, self._trained) for part in parts]).sum(0)
 
-    def _measured(self, part: Batch, module: nn.Module | None = None) -> Tensor:
+    def _measure_part(self, part: Batch, module: nn.Module | None = None) -> Tensor:
         seed_network(self.model, part.seeds)
         features = add_noise(part.features, self.config.input_noise, part.seeds)
         with self._autocast():
@@ -156,7 +156,7 @@ class Learner:
         return no_sync() if is_wanted and no_sync is not None else nullcontext()
 
     def state(self) -> dict[str, Any]:
-        """Tensors and plain data from which ``load`` continues exactly here."""
+        """Tensors and plain data; ``load`` continues exactly from there."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.state,
@@ -167,7 +167,7 @@ class Learner:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from a state of ``state``.
+        """Continue from what ``state`` gave.
 
         Raises:
             CltdrError: It was saved by an older version.
@@ -186,7 +186,7 @@ class Learner:
         self.step = int(state["step"])
 
 
-def compiled_forward(
+def compile_network(
     model: nn.Module, steps: int, backend: str = "inductor"
 ) -> Callable[[Tensor, Tensor], HeadOutputs]:
     """The network through ``torch.compile`` at one fixed length; real lengths would compile it again and again."""

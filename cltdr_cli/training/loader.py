@@ -101,7 +101,7 @@ class Loader:
 
     def _batch(self, part: Sequence[int], epoch: int) -> Batch:
         batch = Batch.of([self.sample(index, epoch) for index in part], self._max_steps)
-        return batch.pinned() if self._pinned else batch
+        return batch.pin() if self._pinned else batch
 
     def indices(self, step: int) -> list[list[int]]:
         """The videos of each part of this process's share of a step."""

@@ -30,14 +30,14 @@ WriteWeights = Callable[[Path, Mapping[str, Tensor], Mapping[str, object]], None
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the loop does not know itself.
+    """Functions that the loop calls: for writing weights, for evaluation, and to report progress.
 
     Attributes:
         write_weights: Writes a checkpoint.
         evaluate: Scores a network; None never does.
-        split: Name of the split that ``evaluate`` looks at, and that thus chooses the best epoch.
-        on_step: Told of every step.
-        on_epoch: Told of every log record of an epoch or an evaluation.
+        split: Name of the split that ``evaluate`` scores; its scores choose the best epoch.
+        on_step: Called after every step.
+        on_epoch: Called with the log record of every epoch and every evaluation.
     """
 
     write_weights: WriteWeights
@@ -48,7 +48,7 @@ class Hooks:
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class Timetable:
     """How long to train, and how often to evaluate and save.
 
     Attributes:
@@ -69,7 +69,7 @@ class Best:
     Attributes:
         score: None before the first.
         epoch: Epochs done then.
-        split: Which split chose.
+        split: Name of the split whose score it is.
     """
 
     score: float | None = None
@@ -79,15 +79,15 @@ class Best:
 
 @dataclass
 class Training:
-    """One run.
+    """One training run: a learner, its data, and the folder it writes to.
 
     Attributes:
-        learner: What learns.
-        loader: What it is shown.
+        learner: Network, objective and optimiser.
+        loader: Gives the batches.
         folder: Where everything is written.
-        hooks: What the loop does not know itself.
-        rhythm: How often what is done.
-        identity: What a resumed run must agree in with the one that was stopped; plain data.
+        hooks: Functions that the loop calls.
+        timetable: Epochs, and how often to evaluate and save.
+        identity: Settings and data by name; a resumed run must have the same as the run that was stopped.
         best: The best evaluation so far.
     """
 
@@ -95,7 +95,7 @@ class Training:
     loader: Loader
     folder: RunFolder
     hooks: Hooks
-    rhythm: Rhythm
+    timetable: Timetable
     identity: Mapping[str, str]
     best: Best = field(default_factory=Best)
     _epoch_losses: list[float] = field(default_factory=list[float])
@@ -103,10 +103,10 @@ class Training:
     @property
     def total_steps(self) -> int:
         """Optimiser steps of the whole run."""
-        return self.rhythm.epochs * self.loader.steps_per_epoch
+        return self.timetable.epochs * self.loader.steps_per_epoch
 
     def resume(self) -> bool:
-        """Take up the saved state, if there is one.
+        """Continue from the saved state, if there is one; returns whether there was.
 
         Raises:
             CltdrError: The state is of a run with other settings or data, or cannot be read.
@@ -118,7 +118,7 @@ class Training:
         if changed:
             raise CltdrError(
                 f"{self.folder.path} was trained with another {' and another '.join(changed)}",
-                f"resume with the settings of {self.folder.preset.name} there, or start anew in another folder",
+                f"Resume with the settings in its {self.folder.preset.name}, or start again in another folder.",
             )
         self.learner.load(state["learner"])
         self.best = Best(**state["best"])
@@ -145,18 +145,18 @@ class Training:
         learner, begin = self.learner, time.monotonic()
         for parts in self.loader.batches(learner.step, self.total_steps):
             result = learner.train_step([part.to(learner.device) for part in parts])
-            self._note_step(result, events)
+            self._record_step(result, events)
             if learner.step % self.loader.steps_per_epoch == 0:
                 self._end_epoch(events, time.monotonic() - begin)
                 begin = time.monotonic()
-            elif self.rhythm.save_every and learner.step % self.rhythm.save_every == 0:
+            elif self.timetable.save_every and learner.step % self.timetable.save_every == 0:
                 self._save()
 
-    def _note_step(self, result: StepResult, events: EventWriter | None) -> None:
+    def _record_step(self, result: StepResult, events: EventWriter | None) -> None:
         if not math.isfinite(result.total_loss):
             raise CltdrError(
-                f"the loss of step {result.step} is {result.total_loss}: training cannot go on from there",
-                "lower --lr, or train without --amp; --resume continues from the last saved state",
+                f"the loss of step {result.step} is {result.total_loss}: training cannot go on",
+                "Give a lower lr=, or leave amp= out; resume= continues from the last saved state.",
             )
         self._epoch_losses.append(result.total_loss)
         if self.learner.processes.is_first:
@@ -164,7 +164,7 @@ class Training:
         self.hooks.on_step(result)
 
     def _end_epoch(self, events: EventWriter | None, seconds: float) -> None:
-        """Log, evaluate, write the weights, and last the state that counts all this as done."""
+        """Log, evaluate and write the weights; the state to resume from comes last, when all this is on disk."""
         epoch, losses = self.learner.step // self.loader.steps_per_epoch, self._epoch_losses
         record: Record = {
             "kind": "epoch",
@@ -174,18 +174,18 @@ class Training:
             "seconds": round(seconds, 3),
         }
         self._epoch_losses = []
-        self._tell(record, events)
-        is_due = epoch % self.rhythm.eval_every == 0 or epoch == self.rhythm.epochs
-        found = self._evaluated(epoch, events) if self.hooks.evaluate is not None and is_due else None
+        self._report(record, events)
+        is_due = epoch % self.timetable.eval_every == 0 or epoch == self.timetable.epochs
+        found = self._evaluate(epoch, events) if self.hooks.evaluate is not None and is_due else None
         if self.learner.processes.is_first:
-            facts = {**self._facts(epoch, record["mean_loss"]), **({"scores": found} if found else {})}
+            facts = {**self._describe(epoch, record["mean_loss"]), **({"scores": found} if found else {})}
             self.hooks.write_weights(self.folder.last, self.learner.average.state, facts)
-            is_last = epoch == self.rhythm.epochs
+            is_last = epoch == self.timetable.epochs
             if self.best.epoch == epoch or (self.hooks.evaluate is None and is_last):
                 self.hooks.write_weights(self.folder.best, self.learner.average.state, facts)
         self._save()
 
-    def _evaluated(self, epoch: int, events: EventWriter | None) -> Record:
+    def _evaluate(self, epoch: int, events: EventWriter | None) -> Record:
         assert self.hooks.evaluate is not None
         network = copy.deepcopy(self.learner.model).eval().requires_grad_(False)
         network.load_state_dict(self.learner.average.state)
@@ -200,16 +200,16 @@ class Training:
         score = float(found.get("score", math.nan))
         if math.isfinite(score) and (self.best.score is None or score > self.best.score):
             self.best = Best(score, epoch, self.hooks.split)
-        self._tell({**record, "is_best": self.best.epoch == epoch}, events)
+        self._report({**record, "is_best": self.best.epoch == epoch}, events)
         return found
 
-    def _facts(self, epoch: int, mean_loss: float) -> dict[str, object]:
-        """What a checkpoint says of its making."""
+    def _describe(self, epoch: int, mean_loss: float) -> dict[str, object]:
+        """How a checkpoint was made, for its metadata."""
         return {
             "trained": True,
             "source": "cltdr train",
             "epoch": epoch,
-            "epochs": self.rhythm.epochs,
+            "epochs": self.timetable.epochs,
             "step": self.learner.step,
             "mean_loss": mean_loss,
             "chosen_by_split": self.hooks.split,
@@ -219,7 +219,7 @@ class Training:
             **{name: value for name, value in self.identity.items() if name != "preset"},
         }
 
-    def _tell(self, record: Record, events: EventWriter | None) -> None:
+    def _report(self, record: Record, events: EventWriter | None) -> None:
         if self.learner.processes.is_first:
             self._log(record, events)
             self.hooks.on_epoch(record)

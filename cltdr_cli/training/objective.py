@@ -66,7 +66,7 @@ class Objective(nn.Module):
 
 
 class Assign(Protocol):
-    """How a method decides what every point is to say."""
+    """How a method decides what every point should predict."""
 
     def __call__(self, points: Points, batch: Batch, mask: Tensor, outputs: HeadOutputs | None) -> Targets:
         """Targets of some points.

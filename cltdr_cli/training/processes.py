@@ -31,7 +31,7 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes the files and speaks."""
+        """Whether this process writes the files and reports progress."""
         return self.rank == 0
 
     def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
@@ -43,14 +43,14 @@ class Processes:
             model, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
         )
 
-    def summed(self, values: Tensor) -> Tensor:
+    def sum_over_all(self, values: Tensor) -> Tensor:
         """Sum of a tensor over all processes, in place."""
         if self.count > 1:
             torch.distributed.all_reduce(values)
         return values
 
-    def gathered(self, value: T) -> list[T]:
-        """What every process holds, by rank."""
+    def gather(self, value: T) -> list[T]:
+        """The values of all processes, by rank."""
         if self.count == 1:
             return [value]
         found: list[T | None] = [None] * self.count
@@ -58,13 +58,13 @@ class Processes:
         return [item for item in found if item is not None]
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have come this far."""
         if self.count > 1:
             torch.distributed.barrier()
 
 
 @contextmanager
-def joined(device: torch.device) -> Generator[tuple[Processes, torch.device]]:
+def join_processes(device: torch.device) -> Generator[tuple[Processes, torch.device]]:
     """Join the processes that torchrun started, if it did.
 
     Args:

@@ -1,6 +1,6 @@
-"""All chance in training, as a function of (seed, epoch, video): no generator has a state to lose.
+"""Random numbers of training, each a function of (seed, epoch, video); no generator state has to be saved.
 
-So a resumed run, a run in parts and a run on several processes draw what an uninterrupted single one draws.
+So a resumed run, a run in parts and a run on several processes draw the same numbers as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cltdr_cli.models.layers import SampleDropout, ScaledDropPath
 
 ORDER, CROP, SAMPLE, NOISE, DROP, DROPOUT = range(6)
-"""What chance is needed for; each gets a stream of its own."""
+"""Uses of random numbers; each has a stream of its own."""
 
 
 def stream_seed(*words: int) -> int:

@@ -1,4 +1,4 @@
-"""The folder of one run: weights, the state to resume from, the log. A kill at any moment leaves it usable."""
+"""The folder of one run: weights, resume state, log. It stays usable when the program is killed at any moment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATE_KEYS = ("identity", "learner", "best", "epoch_losses")
 
 
 class RunFolder:
-    """Names in a run's folder, and how they are written.
+    """Files in a run's folder, and how they are written.
 
     Attributes:
         path: The folder.
@@ -48,7 +48,7 @@ class RunFolder:
         """
         if self.holds_run and not resume:
             raise UsageError(
-                f"{self.path} holds a run already", "continue it with --resume, or give another folder to --out"
+                f"{self.path} holds a run already", "Continue it with resume=, or give another folder as out=."
             )
         check_writable_folder(self.path)
         for left_over in self.path.glob(f".*{PARTIAL_SUFFIX}"):
@@ -73,12 +73,12 @@ class RunFolder:
         return found
 
     def forget_after(self, step: int) -> None:
-        """Drop what was logged after ``step`` steps: it will be done, and logged, again."""
+        """Drop records after ``step`` steps: these steps will be done again, and logged again."""
         kept = [json.dumps(record) for record in self.records() if record.get("step", 0) <= step]
         write_text(self.log, "".join(line + "\n" for line in kept))
 
     def save_state(self, state: Record) -> None:
-        """Replace the state to resume from; whoever is killed meanwhile finds the old one.
+        """Replace the state to resume from; if the program is killed meanwhile, the old one stays.
 
         Raises:
             OutputError: The disk does not take it.
@@ -114,5 +114,6 @@ class RunFolder:
             pickle.UnpicklingError,
         ) as error:
             raise CltdrError(
-                f"{self.resume} cannot be read: {error}", "start again in another folder; the weights here stay"
+                f"{self.resume} cannot be read: {error}",
+                "Start again in another folder; the weights here stay.",
             ) from error

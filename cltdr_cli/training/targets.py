@@ -1,4 +1,4 @@
-"""What every point of the pyramid is to say: points and labelled segments to classes and distances."""
+"""Training targets: the classes and distances that every point of the pyramid should predict."""
 
 from __future__ import annotations
 

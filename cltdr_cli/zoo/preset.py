@@ -10,7 +10,7 @@ import yaml
 
 from cltdr_cli.errors import PresetError
 from cltdr_cli.inference.config import InferenceConfig
-from cltdr_cli.methods import find_method
+from cltdr_cli.methods import METHODS, find_method
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.zoo import catalog
 from cltdr_cli.zoo.strict_yaml import LATER, construct, dump
@@ -254,8 +254,9 @@ def _model_kind(node: yaml.Node | None) -> type[Any]:
     Raises:
         Mismatch: There is no such method.
     """
-    name = str(getattr(node, "value", ""))
+    if node is None:  # the missing key is named with all others
+        return find_method(next(iter(METHODS))).config
     try:
-        return find_method(name).config
+        return find_method(str(node.value)).config
     except PresetError as error:
-        raise Mismatch([(line_of(node) if node is not None else 1, f"{error.message} {error.hint}")]) from error
+        raise Mismatch([(line_of(node), f"{error.message}. {error.hint}")]) from error

@@ -1,4 +1,4 @@
-"""The baseline: an extractor's own classifier along the video, its scores smoothed and grouped into segments."""
+"""The baseline: the extractor's own classifier on every step, its scores smoothed and grouped into segments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast a device trains: optimiser steps a second, and what share of its matrix-product rate that uses."""
+"""Speed of training: optimiser steps per second, and their share of the device's matrix-product rate."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cltdr_cli.errors import UsageError
+from cltdr_cli.methods import find_method
+from cltdr_cli.methods.record import build_network
 from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.learner import Learner, Precision
 from cltdr_cli.training.objective import Objective
+from cltdr_cli.zoo.preset import load_preset
 
 WARM_UP_STEPS = 3
 _INSTANCES = 15
@@ -86,7 +90,26 @@ class TrainedMethod:
     objective: Callable[[], Objective]
 
 
-def bench_train(
+def find_trained(preset: str) -> TrainedMethod:
+    """Network, objective and training numbers of a preset.
+
+    Raises:
+        UsageError: The preset is not trained.
+    """
+    chosen = load_preset(preset)
+    method, training = find_method(chosen.method), chosen.training
+    if method.objective is None or training is None:
+        raise UsageError(f"preset {preset}: nothing of it is trained", "Choose another: `cltdr presets list`.")
+    objective = method.objective
+    return TrainedMethod(
+        chosen.model,
+        training,
+        lambda seed: build_network(method, chosen.model, seed),
+        lambda: objective(chosen.model, training),
+    )
+
+
+def time_training(
     trained: TrainedMethod,
     device: torch.device,
     cases: Sequence[TrainCase] = DEFAULT_CASES,
@@ -162,7 +185,7 @@ def _step_seconds(learner: Learner, batch: Batch) -> float:
     return time.perf_counter() - begin
 
 
-def matrix_product_gflops(device: torch.device, precision: Precision, runs: int = 5) -> float:
+def matrix_product_gflops(device: torch.device, precision: str, runs: int = 5) -> float:
     """10⁹ multiplications and additions a second of one large square matrix product: what the device can do."""
     size = _PEAK_SIZE.get(device.type, 2048)
     left, right = (torch.randn(size, size, device=device, dtype=_DTYPES[precision]) for _ in range(2))

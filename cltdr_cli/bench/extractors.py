@@ -1,4 +1,4 @@
-"""How fast extractors are here: clips a second of every way to run them, in turns with the plain network."""
+"""Speed of extractors on this machine: clips per second of each backend and precision, and of the plain network."""
 
 from __future__ import annotations
 
@@ -48,6 +48,10 @@ class Way:
         return f"{self.backend} {self.precision}" + ", compiled" * self.compiled
 
 
+CPU_WAYS = (Way(), Way("openvino"))
+GPU_WAYS = (Way(), Way(precision="bf16"), Way(precision="fp16"), Way(precision="bf16", compiled=True))
+
+
 @dataclass(frozen=True)
 class ExtractorTiming:
     """Speed of one way to run one extractor.
@@ -71,7 +75,7 @@ class ExtractorTiming:
     share_of_peak: float | None
 
 
-def bench_extractors(
+def time_extractors(
     names: Sequence[str],
     device: torch.device,
     *,
@@ -101,21 +105,21 @@ def bench_extractors(
     rows: list[ExtractorTiming] = []
     for name in names:
         spec = EXTRACTORS[name].spec
-        clips = torch.randn(batch_clips, spec.window_frames, spec.channels, *_size(spec), device=device)
+        clips = torch.randn(batch_clips, spec.window_frames, spec.channels, *_clip_size(spec), device=device)
         try:
-            encoders = {PLAIN: plain_encoder(name, device)}
-            encoders |= {way.name: _encoder(name, device, way, clips) for way in ways}
+            encoders = {PLAIN: make_plain_encoder(name, device)}
+            encoders |= {way.name: _make_encoder(name, device, way, clips) for way in ways}
         except ValueError as error:
-            raise UsageError(f"{name} cannot be measured: {error}.", "Choose another with --extractor.") from error
-        seconds = _in_turns(encoders, clips, runs, on_run)
+            raise UsageError(f"{name} cannot be measured: {error}.", "Choose another extractor=.") from error
+        seconds = _take_turns(encoders, clips, runs, on_run)
         speeds = {way: batch_clips / statistics.median(values) for way, values in seconds.items()}
-        peaks = {way.name: _peak(way, device, peak_gflops) for way in (*ways, Way())}
-        rows += _rows(name, seconds, speeds, {PLAIN: peaks[Way().name], **peaks})
+        peaks = {way.name: _find_peak(way, device, peak_gflops) for way in (*ways, Way())}
+        rows += _make_rows(name, seconds, speeds, {PLAIN: peaks[Way().name], **peaks})
     return rows
 
 
-def plain_encoder(name: str, device: torch.device) -> Encode:
-    """The network as published, in fp32 and without any of our means: I3D's own form, the library's VideoMAE.
+def make_plain_encoder(name: str, device: torch.device) -> Encode:
+    """The network as published, in fp32: I3D in PyTorch's convolutions, VideoMAE by the library transformers.
 
     Raises:
         ValueError: No random weights are made for this extractor.
@@ -134,7 +138,7 @@ def plain_encoder(name: str, device: torch.device) -> Encode:
     return encode
 
 
-def _encoder(name: str, device: torch.device, way: Way, clips: Tensor) -> Encode:
+def _make_encoder(name: str, device: torch.device, way: Way, clips: Tensor) -> Encode:
     built: Extractor = extractors.build(
         name, random_weights(name), device, way.precision, backend=way.backend, compiled=way.compiled
     )
@@ -143,11 +147,11 @@ def _encoder(name: str, device: torch.device, way: Way, clips: Tensor) -> Encode
     return built.encode
 
 
-def _size(spec: ExtractorSpec) -> tuple[int, int]:
+def _clip_size(spec: ExtractorSpec) -> tuple[int, int]:
     return spec.prepared_size or (spec.crop or 224, spec.crop or 224)
 
 
-def _in_turns(
+def _take_turns(
     encoders: dict[str, Encode], clips: Tensor, runs: int, on_run: Callable[[], None] | None
 ) -> dict[str, list[float]]:
     """Seconds of every round of every way; the round to warm up is left out."""
@@ -162,12 +166,12 @@ def _in_turns(
     return {way: values[1:] for way, values in seconds.items()}
 
 
-def _peak(way: Way, device: torch.device, peak_gflops: PeakGflops | None) -> float | None:
+def _find_peak(way: Way, device: torch.device, peak_gflops: PeakGflops | None) -> float | None:
     """The device's rate in this precision; nothing here multiplies large matrices of bytes."""
     return peak_gflops(device, way.precision) if peak_gflops is not None and way.precision != "int8" else None
 
 
-def _rows(
+def _make_rows(
     name: str, seconds: dict[str, list[float]], speeds: dict[str, float], peaks: dict[str, float | None]
 ) -> Iterator[ExtractorTiming]:
     gflop = flops_per_clip(name) / 1e9

@@ -29,7 +29,7 @@ class EvalTiming:
         rows: Predictions.
         median_seconds: Of the runs.
         best_seconds: Of the runs.
-        runs: How often it ran.
+        runs: Repetitions.
         average_map: What came out.
     """
 
@@ -41,7 +41,7 @@ class EvalTiming:
     average_map: float
 
 
-def bench_eval(
+def time_evaluation(
     per_video: Sequence[int] = PER_VIDEO,
     runs: int = 5,
     given: tuple[str, GroundTruth, Predictions] | None = None,
@@ -56,16 +56,16 @@ def bench_eval(
         on_case: Called with each case when it is done.
     """
     cases = [given] if given is not None else []
-    truth = drawn_truth()
+    truth = draw_truth()
     rows: list[EvalTiming] = []
-    for name, instances, predictions in [*cases, *(_drawn_case(truth, count) for count in per_video)]:
-        rows.append(_timed(name, instances, predictions, runs))
+    for name, instances, predictions in [*cases, *(_draw_case(truth, count) for count in per_video)]:
+        rows.append(_time_case(name, instances, predictions, runs))
         if on_case is not None:
             on_case(rows[-1])
     return rows
 
 
-def drawn_truth(seed: int = 0) -> GroundTruth:
+def draw_truth(seed: int = 0) -> GroundTruth:
     """Made-up instances as many as in the THUMOS14 test split: one or two classes a video, skewed lengths."""
     rng = np.random.default_rng(seed)
     videos = np.sort(np.concatenate([np.arange(_VIDEOS), rng.integers(0, _VIDEOS, _INSTANCES - _VIDEOS)]))
@@ -77,7 +77,7 @@ def drawn_truth(seed: int = 0) -> GroundTruth:
     return GroundTruth(videos, labels, segments, tuple(f"video {i}" for i in range(_VIDEOS)), names)
 
 
-def drawn_predictions(truth: GroundTruth, per_video: int, seed: int = 0) -> Predictions:
+def draw_predictions(truth: GroundTruth, per_video: int, seed: int = 0) -> Predictions:
     """As many detections in each video, scattered around its instances; seven in ten have the right label."""
     rng = np.random.default_rng(seed)
     count = per_video * len(truth.video_ids)
@@ -89,12 +89,12 @@ def drawn_predictions(truth: GroundTruth, per_video: int, seed: int = 0) -> Pred
     return Predictions(videos, labels, segments, rng.random(count))
 
 
-def _drawn_case(truth: GroundTruth, per_video: int) -> tuple[str, GroundTruth, Predictions]:
-    predictions = drawn_predictions(truth, per_video)
+def _draw_case(truth: GroundTruth, per_video: int) -> tuple[str, GroundTruth, Predictions]:
+    predictions = draw_predictions(truth, per_video)
     return f"drawn, {per_video} a video", truth, predictions
 
 
-def _timed(name: str, truth: GroundTruth, predictions: Predictions, runs: int) -> EvalTiming:
+def _time_case(name: str, truth: GroundTruth, predictions: Predictions, runs: int) -> EvalTiming:
     seconds: list[float] = []
     average = 0.0
     for _ in range(runs):

@@ -1,4 +1,4 @@
-"""How long localizing takes on this machine, and how long it takes without what makes ours fast."""
+"""Speed of a localizer on this machine, beside the same network computed the plain way."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from cltdr_cli.errors import UsageError
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.decode import decode, select_pairs, to_candidates
 from cltdr_cli.inference.localize import NetworkLocalizer
 from cltdr_cli.inference.nms import Candidates, suppress
+from cltdr_cli.methods import find_method
+from cltdr_cli.methods.record import build_network
 from cltdr_cli.models.convolution import plain_convolution
 from cltdr_cli.models.outputs import HeadOutputs
+from cltdr_cli.zoo.load import make_localizer
+from cltdr_cli.zoo.preset import load_preset
 
 Decoder = Callable[[HeadOutputs, InferenceConfig], Candidates]
 
@@ -58,12 +63,28 @@ class Comparison:
             "total": (self.fast.total, self.plain.total),
         }
         return [
-            (name, *_middle(fast), *_middle(plain), statistics.median(plain) / statistics.median(fast))
+            (name, *_summarize(fast), *_summarize(plain), statistics.median(plain) / statistics.median(fast))
             for name, (fast, plain) in parts.items()
         ]
 
 
-def compare(
+def build_random(preset: str, device: torch.device) -> tuple[NetworkLocalizer, int]:
+    """A preset's localizer with random weights, and the width of its features; speed does not depend on weights.
+
+    Raises:
+        UsageError: Its method has no network of its own.
+    """
+    chosen = load_preset(preset)
+    method = find_method(chosen.method)
+    if method.build is None:
+        raise UsageError(
+            f"preset {preset}: the method {chosen.method!r} has no network of its own to measure",
+            "Choose a preset of a trained localizer: `cltdr presets list`.",
+        )
+    return make_localizer(chosen, build_network(method, chosen.model, 0), device), chosen.model.input_dim
+
+
+def compare_ways(
     localizer: NetworkLocalizer, width: int, steps: int, runs: int, on_run: Callable[[], object] = lambda: None
 ) -> Comparison:
     """Time both ways ``runs`` times in turns, after one run of each that does not count.
@@ -83,7 +104,7 @@ def compare(
             (fast, _fast_network, decode),
             (plain, _plain_network, decode_everything),
         ):
-            found, *seconds = _timed(localizer, features, network, decoder)
+            found, *seconds = _time_run(localizer, features, network, decoder)
             if number:
                 timing.network.append(seconds[0])
                 timing.selection.append(seconds[1])
@@ -113,7 +134,7 @@ def _plain_network(localizer: NetworkLocalizer, features: Tensor, mask: Tensor) 
         return localizer.network(features, mask, real_steps=features.shape[1])
 
 
-def _timed(
+def _time_run(
     localizer: NetworkLocalizer,
     features: Tensor,
     network: Callable[[NetworkLocalizer, Tensor, Tensor], HeadOutputs],
@@ -134,5 +155,5 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _middle(seconds: list[float]) -> tuple[float, float]:
+def _summarize(seconds: list[float]) -> tuple[float, float]:
     return statistics.median(seconds), min(seconds)
