@@ -7,16 +7,11 @@ from pathlib import Path
 
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.workflows.detector import (
-    make_input,
-    make_input_detector,
-    prepare_for_videos,
-    warn_of_other_kinds,
-)
-from cltdr_cli.workflows.models import WeightsFiles, find_models
+from cltdr_cli.workflows.detector import make_input, make_input_detector, prepare_detector
+from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
 from cltdr_cli.workflows.results import Result
 from cltdr_cli.zoo.extractors import ModelSources
-from cltdr_cli.zoo.load import LoadedDetector, load_detector
+from cltdr_cli.zoo.load import LoadedDetector
 
 _CHECKPOINT_SUFFIX = ".safetensors"
 
@@ -66,10 +61,7 @@ class Detector:
             device, extractor_weights, precision,
             extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
         )  # fmt: skip
-        loaded = load_detector(str(preset), None if checkpoint is None else Path(checkpoint), models)
-        for text in loaded.notices:
-            report.notice(text)
-        return cls(loaded, models)
+        return cls(load_reported_detector(preset, checkpoint, models, report), models)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -103,11 +95,11 @@ class Detector:
         Raises:
             CltdrError: The input cannot be read, or does not fit the model.
         """
-        item, force = make_input(Path(source)), self._models.any_kind
+        item = make_input(Path(source))
         detector = make_input_detector(
             self._loaded,
             VideoOptions(reader, fps, start, end, strict, batch_clips=batch_size),
-            force=force,
+            force=self._models.any_kind,
             duration_seconds=duration,
             video_scores=None if video_scores is None else Path(video_scores),
             min_score=min_score,
@@ -115,8 +107,11 @@ class Detector:
             labels=labels,
             report=report,
         )
-        if not item.is_features:
-            prepare_for_videos(self._loaded, self._models, report)
-        elif force:
-            warn_of_other_kinds([item.path], self._loaded, report)
+        prepare_detector(
+            self._loaded,
+            self._models,
+            has_videos=not item.is_features,
+            feature_files=[item.path] if item.is_features else [],
+            report=report,
+        )
         return detector.detect_input(item, report=report)

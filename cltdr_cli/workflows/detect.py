@@ -9,15 +9,9 @@ from cltdr_cli.errors import CltdrError
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput, Inputs, find_inputs
-from cltdr_cli.workflows.detector import (
-    InputDetector,
-    make_input_detector,
-    prepare_for_videos,
-    warn_of_other_kinds,
-)
-from cltdr_cli.workflows.models import WeightsFiles, find_models
+from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
+from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
 from cltdr_cli.workflows.results import Result, ResultFiles, Results, plan_result_files
-from cltdr_cli.zoo.load import load_detector
 
 
 def detect(
@@ -93,13 +87,14 @@ def detect(
         device, extractor_weights, precision,
         extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
     )  # fmt: skip
-    loaded = load_detector(str(preset), None if checkpoint is None else Path(checkpoint), models)
-    for text in loaded.notices:
-        report.notice(text)
-    if any(not item.is_features for item in found.files):
-        prepare_for_videos(loaded, models, report)
-    if force:
-        warn_of_other_kinds((item.path for item in found.files if item.is_features), loaded, report)
+    loaded = load_reported_detector(preset, checkpoint, models, report)
+    prepare_detector(
+        loaded,
+        models,
+        has_videos=any(not item.is_features for item in found.files),
+        feature_files=[item.path for item in found.files if item.is_features],
+        report=report,
+    )
     detector = make_input_detector(
         loaded,
         VideoOptions(reader, fps, start, end, strict, batch_clips=batch_size),

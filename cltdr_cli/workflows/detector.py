@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
-from cltdr_cli.errors import UsageError
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.features.store import load_features
-from cltdr_cli.inference.fusion import VideoScores, read_video_scores
+from cltdr_cli.inference.fusion import VideoScores
 from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limit_result
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
 from cltdr_cli.video.inputs import FEATURE_SUFFIXES, Input
+from cltdr_cli.workflows.classes import find_label_ids, read_class_scores
 from cltdr_cli.workflows.results import Result
-from cltdr_cli.zoo.catalog import labels as read_label_list
 from cltdr_cli.zoo.extractors import ModelSources
 from cltdr_cli.zoo.flow import other_flow
 from cltdr_cli.zoo.load import LoadedDetector
@@ -165,70 +163,29 @@ def make_input(path: Path, video_id: str | None = None) -> Input:
     return Input(path, path.stem if video_id is None else video_id, path.suffix.lower() in FEATURE_SUFFIXES)
 
 
-def prepare_for_videos(loaded: LoadedDetector, models: ModelSources, report: Reporter = SILENT) -> None:
-    """Load what only videos need, so that an error in it is reported once and not for every video.
+def prepare_detector(
+    loaded: LoadedDetector,
+    models: ModelSources,
+    *,
+    has_videos: bool,
+    feature_files: Iterable[Path] = (),
+    report: Reporter = SILENT,
+) -> None:
+    """Find out what is wrong or odd before the first input, so that it is reported once and not for each.
+
+    Args:
+        loaded: The detector.
+        models: Where its models come from.
+        has_videos: Whether its extractor will be needed; it is loaded now.
+        feature_files: Feature files that will be detected in.
+        report: Hears of another optical flow or other kinds of features than the detector was trained on.
 
     Raises:
-        CltdrError: The extractor or the optical flow cannot be loaded.
+        CltdrError: The extractor or the optical flow cannot be loaded, or a sidecar cannot be read.
     """
-    _ = loaded.extractor, loaded.flow
-    if text := other_flow(loaded.preset, models):
+    if has_videos:
+        _ = loaded.extractor, loaded.flow
+        if text := other_flow(loaded.preset, models):
+            report.warning(text)
+    if models.any_kind and (text := describe_other_kinds(feature_files, loaded.preset.features)):
         report.warning(text)
-
-
-def warn_of_other_kinds(paths: Iterable[Path], loaded: LoadedDetector, report: Reporter = SILENT) -> None:
-    """Report feature files whose sidecars name another kind of features than the detector was trained on.
-
-    Raises:
-        FeatureError: A sidecar cannot be read.
-    """
-    if text := describe_other_kinds(paths, loaded.preset.features):
-        report.warning(text)
-
-
-def read_class_scores(loaded: LoadedDetector, file: Path | None, report: Reporter = SILENT) -> VideoScores | None:
-    """Class scores of whole videos for a detector that names no classes; None without a file.
-
-    Raises:
-        UsageError: The detector names classes itself, or nothing says which classes the scores are of.
-        AnnotationError: The file cannot be read.
-    """
-    preset = loaded.preset
-    if not preset.benchmark.class_agnostic:
-        if file is not None:
-            raise UsageError(
-                f"Preset {preset.name} names classes itself and takes no video_scores=.", "Leave them out."
-            )
-        return None
-    if file is None:
-        report.notice(
-            f"Preset {preset.name} finds actions without naming them: segments are labelled {loaded.labels[0]!r}. "
-            "Class scores of the whole videos, given as video_scores=, add classes."
-        )
-        return None
-    if preset.benchmark.labels is None:
-        raise UsageError(
-            "The checkpoint does not say which classes video_scores= are of.",
-            "Convert it with a preset that names its list of classes.",
-        )
-    return read_video_scores(file, read_label_list(preset.benchmark.labels))
-
-
-def find_label_ids(labels: str | Sequence[str] | None, names: Sequence[str]) -> list[int] | None:
-    """Indices of the classes with these labels; upper and lower case count as the same. None for all classes.
-
-    Raises:
-        UsageError: There is no such class; the nearest names are given.
-    """
-    if labels is None:
-        return None
-    words = labels.split(",") if isinstance(labels, str) else labels
-    index = {name.casefold(): number for number, name in enumerate(names)}
-    ids: list[int] = []
-    for word in filter(None, (word.strip() for word in words)):
-        if word.casefold() not in index:
-            near = get_close_matches(word, names, 3)
-            hint = f"Did you mean {' or '.join(near)}?" if near else f"Its classes are {', '.join(names[:8])} …"
-            raise UsageError(f"The model knows no class {word!r}, named in labels=.", hint)
-        ids.append(index[word.casefold()])
-    return ids

@@ -17,18 +17,13 @@ from cltdr_cli.evaluation.thresholds import parse_tious
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput
-from cltdr_cli.workflows.detector import (
-    InputDetector,
-    make_input_detector,
-    prepare_for_videos,
-    warn_of_other_kinds,
-)
-from cltdr_cli.workflows.models import find_models
+from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
+from cltdr_cli.workflows.models import find_models, load_reported_detector
 from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
 from cltdr_cli.workflows.scores import SplitScores, score_split
 from cltdr_cli.workflows.split import detect_in_features, detect_in_videos, detect_split
 from cltdr_cli.zoo.extractors import ModelSources
-from cltdr_cli.zoo.load import LoadedDetector, load_detector
+from cltdr_cli.zoo.load import LoadedDetector
 
 _DATA_ROOT_VARIABLE = "CLTDR_DATA"
 
@@ -101,7 +96,7 @@ def evaluate(
         rows = read_predictions(Path(predictions))
     else:
         models = find_models(device, flow=flow, force=force, report=report)
-        loaded = load_detector(str(preset), _to_path(checkpoint), models)
+        loaded = load_reported_detector(preset, checkpoint, models, report)
         place = _Place(_to_path(features), _to_path(videos))
         detector = _prepare(loaded, models, reference, place, _to_path(video_scores), report)
         rows, failures = _detect(reference, detector, place, report)
@@ -147,20 +142,20 @@ def _prepare(
     report: Reporter,
 ) -> InputDetector:
     """The detector for all videos; everything that is wrong with it is found out before the first one."""
-    for text in loaded.notices:
-        report.notice(text)
     if video_scores is None and loaded.preset.benchmark.class_agnostic:
         raise UsageError(
             f"preset {loaded.preset.name} finds actions without naming them: there is nothing to score by class",
             "Give a file with class scores of whole videos as video_scores=.",
         )
-    force = models.any_kind
-    detector = make_input_detector(loaded, VideoOptions(), force=force, video_scores=video_scores, report=report)
-    if place.features is None:
-        prepare_for_videos(loaded, models, report)
-    elif force:
-        paths = (feature_file(place.features, video_id, detector.features) for video_id in reference.video_ids)
-        warn_of_other_kinds(filter(None, paths), loaded, report)
+    detector = make_input_detector(
+        loaded, VideoOptions(), force=models.any_kind, video_scores=video_scores, report=report
+    )
+    files: list[Path | None] = []
+    if place.features is not None:
+        files = [feature_file(place.features, video_id, detector.features) for video_id in reference.video_ids]
+    prepare_detector(
+        loaded, models, has_videos=place.features is None, feature_files=filter(None, files), report=report
+    )
     return detector
 
 

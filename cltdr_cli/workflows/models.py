@@ -11,6 +11,7 @@ from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.workflows.downloads import fetch_weights
 from cltdr_cli.zoo.devices import resolve_device
 from cltdr_cli.zoo.extractors import ModelSources, extractor_record
+from cltdr_cli.zoo.load import LoadedDetector, load_detector
 from cltdr_cli.zoo.manifest import manifest
 
 WeightsFiles: TypeAlias = "Mapping[str, str | Path] | Sequence[str]"
@@ -61,6 +62,20 @@ def find_models(
         backend=backend,
         compiled=compiled,
     )
+
+
+def load_reported_detector(
+    preset: str | Path, checkpoint: str | Path | None, models: ModelSources, report: Reporter = SILENT
+) -> LoadedDetector:
+    """Load a detector and report what one should know of it; arguments as ``zoo.load.load_detector``.
+
+    Raises:
+        CltdrError: There is no such preset, or weights are missing, damaged, or do not fit.
+    """
+    loaded = load_detector(str(preset), None if checkpoint is None else Path(checkpoint), models)
+    for text in loaded.notices:
+        report.notice(text)
+    return loaded
 
 
 def read_weights_files(given: WeightsFiles) -> dict[str, Path]:

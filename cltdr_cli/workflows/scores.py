@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class SplitScores:
         predictions: The predictions as they were compared.
         evaluation: Average precision of every class at every threshold, and the matches behind it.
         findings: What is odd in the annotation or the predictions.
-        ties: What predictions of equal score do to the result.
+        tie_rule: In which order predictions of equal score were taken.
         failures: Videos that could not be detected in; their instances count as missed.
     """
 
@@ -78,7 +79,7 @@ class SplitScores:
     predictions: Predictions
     evaluation: Evaluation
     findings: tuple[Finding, ...]
-    ties: Ties
+    tie_rule: TieRule
     failures: tuple[FailedInput, ...] = ()
 
     @property
@@ -100,6 +101,19 @@ class SplitScores:
     def per_class(self) -> dict[str, list[float]]:
         """Average precision at each threshold, by class."""
         return self.to_json()["per_class"]
+
+    @cached_property
+    def ties(self) -> Ties:
+        """What predictions of equal score do to the result: where there are any, the other rule is tried as well."""
+        count = tied_rows(self.predictions)
+        averages = {rule: self._average_by(rule) for rule in TIE_RULES} if count else {}
+        return Ties(self.tie_rule, count, averages)
+
+    def _average_by(self, rule: TieRule) -> float:
+        if rule == self.tie_rule:
+            return self.average
+        truth, tious = self.reference.split.truth, self.evaluation.tious
+        return evaluate_predictions(truth, self.predictions, tious, rule).average
 
     @property
     def warnings(self) -> list[str]:
@@ -177,26 +191,4 @@ def score_split(
     row_classes = reference.record.row_classes or None
     predictions, findings = aligned(rows, reference.split, numbers, row_classes, outside_counts)
     evaluation = evaluate_predictions(reference.split.truth, predictions, thresholds, ties)
-    return SplitScores(
-        reference,
-        predictions,
-        evaluation,
-        (*reference.split.findings, *findings),
-        _compare_tie_rules(reference, predictions, evaluation, ties),
-    )
-
-
-def _compare_tie_rules(
-    reference: Reference, predictions: Predictions, evaluation: Evaluation, ties: TieRule
-) -> Ties:
-    """Score again by the other rule where some scores are equal."""
-    count = tied_rows(predictions)
-    if not count:
-        return Ties(ties, 0)
-    averages = {
-        rule: evaluation.average
-        if rule == ties
-        else evaluate_predictions(reference.split.truth, predictions, evaluation.tious, rule).average
-        for rule in TIE_RULES
-    }
-    return Ties(ties, count, averages)
+    return SplitScores(reference, predictions, evaluation, (*reference.split.findings, *findings), ties)
