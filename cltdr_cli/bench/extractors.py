@@ -1,4 +1,4 @@
-"""Speed of extractors on this machine: clips per second of each backend and precision, and of the plain network."""
+"""Speed of extractors on this machine: clips per second of each backend and precision beside the plain network."""
 
 from __future__ import annotations
 
