@@ -62,7 +62,7 @@ class SubcommandTable(TyperGroup):
         return load_subcommand(cmd_name)
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
-        """Write the commands of the help from the table above: importing every module for one line would be slow."""
+        """Write the list of commands from the table above: importing every module for one line would be slow."""
         rows = [(name, SUBCOMMANDS[name].help) for name in self.list_commands(ctx)]
         if rows:
             with formatter.section("Commands"):

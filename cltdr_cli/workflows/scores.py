@@ -104,7 +104,7 @@ class SplitScores:
 
     @cached_property
     def ties(self) -> Ties:
-        """What predictions of equal score do to the result: where there are any, the other rule is tried as well."""
+        """What predictions of equal score do to the result; where there are any, the other rule is tried too."""
         count = tied_rows(self.predictions)
         averages = {rule: self._average_by(rule) for rule in TIE_RULES} if count else {}
         return Ties(self.tie_rule, count, averages)
