@@ -98,16 +98,16 @@ def extract_features(
     What is finished and matches is skipped, so a stopped run goes on where it was. A video that fails is listed in
     failed.csv and does not stop the others. Several programs may work into the same folder.
     """
-    from dataclasses import replace
-
     from cltdr_cli.commands.extraction import Engine, ExtractionRun
-    from cltdr_cli.commands.models import model_sources
     from cltdr_cli.extraction.setup import Setup
     from cltdr_cli.pipeline import VideoOptions
+    from cltdr_cli.workflows.models import find_models
 
     named = [value if "=" in value else f"{extractor}={value}" for value in weights]
-    sources = model_sources(device, named, precision, option=option, flow=flow, accept=accept_license)
-    sources = replace(sources, backend=backend, compiled=compiled)
+    sources = find_models(
+        device, named, precision, option=option, flow=flow, backend=backend, compiled=compiled,
+        accept_license=accept_license, report=console.REPORTER,
+    )  # fmt: skip
     options = VideoOptions(
         reader=reader, fps=fps, strict=strict, stride_frames=stride, window_frames=window,
         batch_clips=batch_size, dense=dense,
