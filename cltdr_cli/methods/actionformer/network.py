@@ -38,7 +38,9 @@ def build_actionformer(config: ActionFormerConfig) -> PointDetector:
     is_transformer = config.backbone == "transformer"
     encoder = build_encoder(
         config,
-        lambda level: _build_block(config, level) if is_transformer else ConvBlock(config.embd_dim, _stride(level)),
+        lambda level: (
+            _build_block(config, level) if is_transformer else ConvBlock(config.embd_dim, _stride(level))
+        ),
         config.stem_blocks,
         config.use_abs_pe and is_transformer,
         TransformerEncoder if is_transformer and config.stem_blocks else Encoder,
@@ -50,9 +52,7 @@ def build_actionformer(config: ActionFormerConfig) -> PointDetector:
 def _build_block(config: ActionFormerConfig, level: int | None) -> nn.Module:
     """A stem block (level None), or the branch block that makes ``level``."""
     window, stride = config.window_sizes[level or 0], _stride(level)
-    attention = WindowAttention(
-        config.embd_dim, config.heads, window, stride, config.use_rel_pe, config.dropout
-    )
+    attention = WindowAttention(config.embd_dim, config.heads, window, stride, config.use_rel_pe, config.dropout)
     return TransformerBlock(config.embd_dim, attention, stride, config.droppath, config.dropout)
 
 

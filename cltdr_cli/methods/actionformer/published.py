@@ -23,7 +23,10 @@ PUBLISHED = PublishedForm(
     levels={"model.n_mha_win_size": "model.window_sizes"},
     settings={"model.window_sizes": (-1,), "training.eta_min": 1e-8, "inference.voting_weight": "score_times_iou"},
     config_signs=(
-        "model.n_mha_win_size", "model.n_head", "model.use_rel_pe", "model.backbone_type=convTransformer",
+        "model.n_mha_win_size",
+        "model.n_head",
+        "model.use_rel_pe",
+        "model.backbone_type=convTransformer",
     ),
     parameters=(
         (r"backbone\.proj\.(\d+)\.conv\.(\w+)", r"encoder.projection.parts.\1.conv.\2"),
