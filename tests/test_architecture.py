@@ -57,7 +57,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     # measures it, so it stands beside the doors and nothing but they may import it.
     "demo": {"data", "evaluation", "extractors", "features", "inference", "methods", "video", "zoo"},
     # each command as a function: everything but what draws and parses
-    "workflows": {"data", "evaluation", "features", "inference", "pipeline", "video", "writers", "zoo"},
+    "workflows": {
+        "data", "evaluation", "features", "inference", "methods", "pipeline", "training", "video", "writers", "zoo",
+    },
     # doors
     "api": {"pipeline", "workflows", "zoo"},
     "console": set(),
