@@ -58,7 +58,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"data", "evaluation", "extractors", "features", "inference", "methods", "video", "zoo"},
     # each command as a function: everything but what draws and parses
     "workflows": {
-        "data", "evaluation", "features", "inference", "methods", "pipeline", "training", "video", "writers", "zoo",
+        "data", "evaluation", "features", "inference", "methods", "models", "pipeline", "training", "video", "writers",
+        "zoo",
     },
     # doors
     "api": {"pipeline", "workflows", "zoo"},

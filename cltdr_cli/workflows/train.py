@@ -15,6 +15,7 @@ from cltdr_cli.data.dataset import TrainingSet
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.files import write_text
 from cltdr_cli.methods.record import build_network
+from cltdr_cli.models.heads import expect_nothing_of
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.learner import Learner, Precision
@@ -152,14 +153,25 @@ def _make_training(
 ) -> Training:
     """Everything built; nothing is written yet."""
     config, steps, method = data.config, data.model.max_seq_len, data.method
-    videos = TrainingSet(data.split.videos, data.files, steps, data.class_names, way.cache_bytes)
-    loader = Loader(videos, config, steps, Share(processes, way.parts), way.threads, device.type == "cuda")
+    overrun = method.overruns.get(data.data_set.name)
+    videos = TrainingSet(
+        data.split.videos,
+        data.files,
+        steps,
+        data.class_names,
+        way.cache_bytes,
+        None if overrun is None else (overrun.windows, overrun.least_share),
+    )
+    margin = method.crop_margin_windows * data.files.window_frames / data.files.stride_frames
+    loader = Loader(videos, config, steps, Share(processes, way.parts), way.threads, device.type == "cuda", margin)
     if device.type == "cuda":
         # Convolution gradients are otherwise summed in an order that differs from run to run.
         torch.backends.cudnn.deterministic = True
     assert method.objective is not None, "read_training_data refuses methods that are not trained"
+    network = build_network(method, data.model, config.seed)
+    expect_nothing_of(network, data.empty_classes)
     learner = Learner(
-        build_network(method, data.model, config.seed).to(device),
+        network.to(device),
         method.objective(data.model, config),
         config,
         loader.steps_per_epoch,

@@ -56,6 +56,14 @@ class TrainingData:
         return self.preset.model
 
     @property
+    def empty_classes(self) -> list[int]:
+        """Indices of the classes without any instance in the annotation."""
+        if self.preset.benchmark.class_agnostic:
+            return []
+        seen = {item.label for video in self.annotations.videos.values() for item in video.instances}
+        return [index for index, name in enumerate(self.class_names) if name not in seen]
+
+    @property
     def identity(self) -> dict[str, str]:
         """What a resumed run must agree in."""
         videos = [(item.video.video_id, item.video.instances) for item in self.split.videos]
