@@ -58,8 +58,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"data", "evaluation", "extractors", "features", "inference", "methods", "video", "zoo"},
     # each command as a function: everything but what draws and parses
     "workflows": {
-        "data", "evaluation", "features", "inference", "methods", "models", "pipeline", "training", "video", "writers",
-        "zoo",
+        "data", "evaluation", "extraction", "extractors", "features", "inference", "methods", "models", "pipeline",
+        "training", "video", "writers", "zoo",
     },
     # doors
     "api": {"pipeline", "workflows", "zoo"},
@@ -82,7 +82,7 @@ ONLY_IN = {
     "av": {"cltdr_cli/video/", "cltdr_cli/demo/", "cltdr_cli/commands/doctor.py"},  # the demo world writes videos
     "typer": {"cltdr_cli/commands/", "cltdr_cli/main.py"},
     "safetensors": {"cltdr_cli/", "extractors/"},
-    "ray": {"cltdr_cli/extraction/on_ray.py", "cltdr_cli/commands/doctor.py"},
+    "ray": {"cltdr_cli/extraction/ray_workers.py", "cltdr_cli/commands/doctor.py"},
 }
 FORBIDDEN = {"shelve", "marshal", "dill", "joblib", "cloudpickle"}
 PICKLE_READERS = {"cltdr_cli/features/pickled.py"}  # an unpickler that can only make arrays
