@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import torch
@@ -40,11 +40,42 @@ class Projection(nn.Module):
         steps = x.shape[1]
         seen = min(steps, real_steps + len(self.convs) * (self.kernel // 2) + 1)
         x, mask = x[:, :seen], mask[:, :seen]
+        x = self.join_parts(x, mask)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = rectified(norm(conv(x, mask)))
         if seen == steps:
             return x
         return torch.cat([x, x[:, real_steps : real_steps + 1].expand(-1, steps - seen, -1)], dim=1)
+
+    def join_parts(self, x: Tensor, mask: Tensor) -> Tensor:
+        """What happens before the first convolution: nothing, where a file holds one kind of features."""
+        return x
+
+
+class PartsProjection(Projection):
+    """A projection of several kinds of features that lie side by side in the channels.
+
+    Each kind has a masked 1×1 convolution of its own; their outputs, side by side, go on as one.
+
+    Args:
+        parts_in: Channels of each kind, in order.
+        parts: What each kind is projected to; their sum is D.
+        layers: Convolutions after that, from D to D.
+        kernel: Their taps.
+        with_norm: Layer norm after each of them; without it they have biases.
+    """
+
+    def __init__(
+        self, parts_in: Sequence[int], parts: Sequence[int], layers: int, kernel: int, with_norm: bool
+    ) -> None:
+        super().__init__(sum(parts), sum(parts), layers, kernel, with_norm)
+        self.widths = tuple(parts_in)
+        self.parts = nn.ModuleList(MaskedConv(a, b, 1) for a, b in zip(parts_in, parts, strict=True))
+
+    def join_parts(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``[B, T, sum(parts_in)]`` -> ``[B, T, D]``."""
+        kinds = x.split(self.widths, dim=2)
+        return torch.cat([part(kind, mask) for part, kind in zip(self.parts, kinds, strict=True)], dim=2)
 
 
 class Encoder(nn.Module):
