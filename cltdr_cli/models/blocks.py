@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -48,3 +50,17 @@ class AverageDownsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[B, T, C]`` -> ``[B, T / 2, C]``."""
         return self.conv((x[:, ::2] + x[:, 1::2]) / 2)
+
+
+def build_downsample(kind: Literal["max", "avg"], channels: int) -> nn.Module:
+    """The maximum of three steps, or the mean of two."""
+    return MaxDownsample() if kind == "max" else AverageDownsample(channels)
+
+
+def build_depthwise(channels: int, kernel: int, deviation: float) -> TimeConv:
+    """A depth-wise convolution with normal weights of that deviation and a bias of zero."""
+    conv = TimeConv(channels, channels, kernel, groups=channels)
+    nn.init.normal_(conv.weight, 0, deviation)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv

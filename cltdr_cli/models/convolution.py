@@ -90,6 +90,18 @@ class TimeConv(nn.Module):
         return products.tapped(x, arranged(self.weight, products.arrange_taps), self.bias, self.stride)
 
 
+def sum_depthwise(x: Tensor, wide: TimeConv, narrow: TimeConv) -> Tensor:
+    """Sum of two depth-wise convolutions of the same input, computed as one with the sum of their kernels."""
+    if _plain.get() or wide.bias is None or narrow.bias is None:
+        return wide(x) + narrow(x)
+    margin = (wide.kernel - narrow.kernel) // 2
+    weight, bias = wide.weight + F.pad(narrow.weight, (margin, margin)), wide.bias + narrow.bias
+    if _use_products(x):
+        return products.depthwise(x, products.arrange_depthwise(weight), bias)
+    out = F.conv1d(x.transpose(1, 2), weight, bias, padding=wide.kernel // 2, groups=wide.groups)
+    return out.transpose(1, 2)
+
+
 class TimeConvTranspose(nn.Module):
     """ConvTranspose1d(kernel 3, stride 2, padding 1, output padding 1): ``[B, T, C]`` -> ``[B, 2T, C_out]``."""
 

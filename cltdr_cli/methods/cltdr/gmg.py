@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cltdr_cli.models.blocks import build_depthwise
 from cltdr_cli.models.convolution import TimeConv
 from cltdr_cli.models.layers import GroupNorm, drop_path, rectified
 
@@ -94,8 +95,8 @@ class GmgBlock(nn.Module):
         self.downsample = downsample
         self.norm = nn.LayerNorm(channels)
         self.mixer = MIXERS[extractor](channels) if "global" in self.branches else None
-        self.local = _depthwise(channels, kernel, init_conv_vars) if "local" in self.branches else None
-        self.instant = _depthwise(channels, 1, init_conv_vars) if "instant" in self.branches else None
+        self.local = build_depthwise(channels, kernel, init_conv_vars) if "local" in self.branches else None
+        self.instant = build_depthwise(channels, 1, init_conv_vars) if "instant" in self.branches else None
         self.mlp_norm = GroupNorm(channels)
         self.mlp_in = TimeConv(channels, mlp_dim, 1)
         self.mlp_out = TimeConv(mlp_dim, channels, 1)
@@ -130,11 +131,3 @@ class GmgBlock(nn.Module):
         if coarser is None or self.gate == "none":
             return value
         return value * (F.relu(coarser) if self.gate == "relu" else coarser)
-
-
-def _depthwise(channels: int, kernel: int, deviation: float) -> TimeConv:
-    conv = TimeConv(channels, channels, kernel, groups=channels)
-    nn.init.normal_(conv.weight, 0, deviation)
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
-    return conv
