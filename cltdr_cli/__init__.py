@@ -7,19 +7,32 @@ for segment in Detector.load("demo").detect("video.mp4"):
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cltdr_cli.api import Detector, Result, Segment
+    from cltdr_cli.api import Detector
+    from cltdr_cli.segments import Segment
+    from cltdr_cli.workflows.detect import detect
+    from cltdr_cli.workflows.evaluate import evaluate
+    from cltdr_cli.workflows.results import Result
+    from cltdr_cli.workflows.train import train
 
 __version__ = "0.2.0"
-__all__ = ["Detector", "Result", "Segment", "__version__"]
+__all__ = ["Detector", "Result", "Segment", "__version__", "detect", "evaluate", "train"]
+
+_MODULES = {
+    "Detector": "api",
+    "Result": "workflows.results",
+    "Segment": "segments",
+    "detect": "workflows.detect",
+    "evaluate": "workflows.evaluate",
+    "train": "workflows.train",
+}
+"""Where each name is defined; imported when it is first asked for, so that the command line starts at once."""
 
 
 def __getattr__(name: str) -> Any:
-    """The API is imported when it is first asked for, so that the command line starts at once."""
-    if name in ("Detector", "Result", "Segment"):
-        from cltdr_cli import api
-
-        return getattr(api, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

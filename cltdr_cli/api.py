@@ -1,71 +1,67 @@
-"""The Python API: ``Detector.load("demo").detect("video.mp4")``."""
+"""A detector as an object: loaded once, used for many videos. ``Detector.load("demo").detect("video.mp4")``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limited
-from cltdr_cli.segments import Segment, VideoResult
+from cltdr_cli.pipeline import VideoOptions
+from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.workflows.detector import make_input, make_input_detector, prepare_detector
+from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
+from cltdr_cli.workflows.results import Result
 from cltdr_cli.zoo.extractors import ModelSources
-from cltdr_cli.zoo.load import LoadedDetector, load_detector
+from cltdr_cli.zoo.load import LoadedDetector
 
-__all__ = ["Detector", "Result", "Segment"]
-
-
-class Result(VideoResult):
-    """Segments of one video: iterable, with ``to_pandas()`` and ``save(path)``."""
-
-    def save(self, path: str | Path) -> Path:
-        """Write the result; the suffix (.json, .csv, .srt, .vtt) picks the format.
-
-        Raises:
-            UsageError: The suffix names no format.
-            OutputError: The file cannot be written.
-        """
-        from cltdr_cli.errors import UsageError
-        from cltdr_cli.writers import WRITERS, format_for, write
-
-        format_name = format_for(Path(path))
-        if format_name is None:
-            raise UsageError(f"{path}: its suffix picks no format", f"end it in .{', .'.join(WRITERS)}")
-        write(format_name, [self], Path(path), {})
-        return Path(path)
+_CHECKPOINT_SUFFIX = ".safetensors"
 
 
 class Detector:
     """A loaded detector. Make one with ``Detector.load``."""
 
-    def __init__(self, loaded: LoadedDetector) -> None:
-        self._loaded = loaded
+    def __init__(self, loaded: LoadedDetector, models: ModelSources) -> None:
+        self._loaded, self._models = loaded, models
 
     @classmethod
     def load(
         cls,
-        preset: str = "auto",
+        preset: str | Path = "auto",
         *,
         checkpoint: str | Path | None = None,
+        extractor_weights: WeightsFiles = (),
+        extractor: str | None = None,
+        flow: str | None = None,
+        force: bool = False,
+        precision: str = "fp32",
+        accept_license: bool = False,
         device: str = "auto",
-        extractor_weights: Mapping[str, str | Path] | None = None,
+        report: Reporter = SILENT,
     ) -> Detector:
-        """Load by preset name, preset file, or checkpoint.
+        """Load a detector by the name of its preset, by a preset file, or by a checkpoint.
 
         Args:
-            preset: Name or YAML file; ``auto`` is an installed real detector, else the demo.
-            checkpoint: One of our checkpoints, in place of a preset.
+            preset: Name, YAML file or checkpoint (``.safetensors``); ``auto`` is an installed real detector, else
+                the bundled demo model.
+            checkpoint: Checkpoint in place of a preset.
+            extractor_weights: Files in place of the cache, by name of the extractor or of the weights.
+            extractor: Name of the extractor, where a converted checkpoint does not say it.
+            flow: Optical flow in place of the preset's.
+            force: Whether features of another extractor or flow are taken, if width and grid fit.
+            precision: Arithmetic of the extractor: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+            accept_license: Whether licences of weights that exclude some uses are agreed to.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-            extractor_weights: Files by extractor name, in place of the cache.
+            report: Hears of downloads and notices.
 
         Raises:
-            CltdrError: No such preset; weights are missing, damaged, or do not fit.
+            CltdrError: There is no such preset, or weights are missing, damaged, or do not fit.
         """
-        import torch
-
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        files = {name: Path(file) for name, file in (extractor_weights or {}).items()}
-        path = Path(checkpoint) if checkpoint is not None else None
-        return cls(load_detector(preset, path, ModelSources(torch.device(device), files)))
+        if checkpoint is None and Path(preset).suffix == _CHECKPOINT_SUFFIX:
+            preset, checkpoint = "auto", preset
+        models = find_models(
+            device, extractor_weights, precision,
+            extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
+        )  # fmt: skip
+        return cls(load_reported_detector(preset, checkpoint, models, report), models)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -81,40 +77,41 @@ class Detector:
         self,
         source: str | Path,
         *,
-        fps: float | None = None,
-        duration_seconds: float | None = None,
         min_score: float = 0.0,
         max_segments: int | None = None,
+        labels: str | Sequence[str] | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        fps: float | None = None,
+        duration: float | None = None,
+        video_scores: str | Path | None = None,
+        reader: str = "auto",
+        strict: bool = False,
+        batch_size: int = 8,
+        report: Reporter = SILENT,
     ) -> Result:
-        """Find actions in a video or feature file.
-
-        Args:
-            source: Video, or features (.npy, .npz, .pt).
-            fps: Rate to resample a video to, or the rate of a feature file's video.
-            duration_seconds: Length of a feature file's video.
-            min_score: Segments below it are left out.
-            max_segments: The best so many; None for all.
+        """Find actions in one video or feature file; ``cltdr_cli.detect`` describes the arguments.
 
         Raises:
             CltdrError: The input cannot be read, or does not fit the model.
         """
-        from cltdr_cli.features.store import load_features
-        from cltdr_cli.video.inputs import FEATURE_SUFFIXES
-
-        path, features = Path(source), self._loaded.preset.features
-        if path.suffix.lower() in FEATURE_SUFFIXES:
-            sequence = load_features(path, features, fps=fps, duration_seconds=duration_seconds)
-            result = detect_features(self._loaded, sequence)
-        else:
-            options = VideoOptions(
-                fps=fps or features.rate,
-                stride_frames=features.stride_frames,
-                dense=features.dense,
-                window_frames=features.window_frames,
-            )
-            result = detect_video(
-                path, self._loaded, self._loaded.extractor.extractor, options, flow=self._loaded.flow
-            )
-        kept = limited(result, min_score, max_segments)
-        facts = {"preset": self._loaded.preset.name, **kept.provenance}
-        return Result(kept.video_id, kept.detections, kept.label_names, kept.duration_seconds, facts)
+        item = make_input(Path(source))
+        detector = make_input_detector(
+            self._loaded,
+            VideoOptions(reader, fps, start, end, strict, batch_clips=batch_size),
+            force=self._models.any_kind,
+            duration_seconds=duration,
+            video_scores=None if video_scores is None else Path(video_scores),
+            min_score=min_score,
+            max_segments=max_segments,
+            labels=labels,
+            report=report,
+        )
+        prepare_detector(
+            self._loaded,
+            self._models,
+            has_videos=not item.is_features,
+            feature_files=[item.path] if item.is_features else [],
+            report=report,
+        )
+        return detector.detect_input(item, report=report)

@@ -1,6 +1,6 @@
-"""The Typer app: a table of subcommands, and the one place where errors become a panel and an exit status.
+"""The command line: the table of subcommands, and the one place where errors become messages and exit statuses.
 
-A subcommand's module is imported when it is called, so ``cltdr --help`` reads this table and nothing else.
+A subcommand's module is imported when it is called, so ``cltdr --help`` needs this table and nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cltdr_cli.errors import CltdrError, UsageError
 
 @dataclass(frozen=True)
 class Subcommand:
-    """A subcommand is the function or the Typer app ``attribute`` of ``cltdr_cli.commands.<module>``."""
+    """Where a subcommand is: the function or Typer app ``attribute`` of ``cltdr_cli.commands.<module>``."""
 
     module: str
     attribute: str
@@ -34,13 +34,13 @@ SUBCOMMANDS = {
     "detect": Subcommand("detect", "detect", "Find actions in videos (or feature files): when, what, how sure."),
     "extract-features": Subcommand("extract_features", "extract_features", "Turn videos into feature files."),
     "train": Subcommand("train", "train", "Train a localizer on features and annotations."),
-    "eval": Subcommand("eval", "evaluate", "Score detections by the protocols of the benchmarks."),
+    "eval": Subcommand("eval", "evaluate", "Score detections by the protocols of the data sets."),
     "convert": Subcommand("convert", "convert", "Turn a published checkpoint into ours."),
     "presets": Subcommand("presets", "app", "List and show presets: complete settings of a published result."),
     "extractors": Subcommand("extractors", "extractors", "List feature extractors and their conventions."),
     "weights": Subcommand("weights", "app", "List, download, verify and add weights."),
     "features": Subcommand("features", "app", "Look into and check folders of features."),
-    "datasets": Subcommand("datasets", "app", "List benchmarks; check annotations before training."),
+    "datasets": Subcommand("datasets", "app", "List data sets; check annotations before training."),
     "demo": Subcommand("demo", "app", "Draw the demo world: videos with known actions."),
     "bench": Subcommand("bench", "app", "Measure how fast this machine is."),
     "doctor": Subcommand("doctor", "doctor", "Say what this machine can do."),
@@ -52,7 +52,7 @@ class SubcommandTable(TyperGroup):
     """Imports a subcommand when it is called, and turns errors into messages and exit statuses."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride] # typer.Context is typer's public name of the same class
-        """Names of the subcommands whose modules are there."""
+        """Names of the subcommands that this installation has."""
         return [name for name, subcommand in SUBCOMMANDS.items() if is_installed(subcommand)]
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
@@ -62,14 +62,14 @@ class SubcommandTable(TyperGroup):
         return load_subcommand(cmd_name)
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
-        """The table as it stands above; importing thirteen modules to ask each for one line would be slow."""
+        """Write the list of commands from the table above: importing every module for one line would be slow."""
         rows = [(name, SUBCOMMANDS[name].help) for name in self.list_commands(ctx)]
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
-        """Name and command of the first word; a mistyped one is answered with the nearest right one."""
+        """Find the command that the first word names; a mistyped one is answered with the nearest name."""
         names = self.list_commands(ctx)
         if args[0] in names or args[0].startswith("-"):
             return super().resolve_command(ctx, args)
@@ -78,7 +78,7 @@ class SubcommandTable(TyperGroup):
         raise UsageError(f"no such command: {args[0]}", hint)
 
     def invoke(self, ctx: typer.Context) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
-        """Run the subcommand; expected failures end here. Unexpected ones are caught in ``main``."""
+        """Run the subcommand. Expected errors end here, unexpected ones in ``main``."""
         try:
             return super().invoke(ctx)
         except (CltdrError, KeyboardInterrupt, BrokenPipeError) as error:
@@ -99,7 +99,7 @@ def load_subcommand(name: str) -> Any:
     subcommand = SUBCOMMANDS[name]
     found = getattr(importlib.import_module(f"cltdr_cli.commands.{subcommand.module}"), subcommand.attribute)
     if not isinstance(found, typer.Typer):
-        function, found = found, _new_app()
+        function, found = found, _make_app()
         found.command(name)(function)
     command = typer.main.get_command(found)
     command.name = name
@@ -107,7 +107,7 @@ def load_subcommand(name: str) -> Any:
 
 
 def report(error: BaseException) -> int:
-    """Tell the user what went wrong; returns the exit status."""
+    """Show the user what went wrong; returns the exit status."""
     if console.is_debug():
         traceback.print_exception(error)
     if isinstance(error, BrokenPipeError):
@@ -120,13 +120,13 @@ def report(error: BaseException) -> int:
         return error.exit_code
     facts = f"unexpected error: {type(error).__name__}: {error}"
     console.error_panel(
-        CltdrError(facts, "This is a fault of cltdr: run again with --debug and report what it prints.")
+        CltdrError(facts, "This is an error in cltdr: run again with --debug and report what it prints.")
     )
     return 1
 
 
 def main() -> NoReturn:
-    """Entry of the console script."""
+    """Run the command line and exit: the entry point of the ``cltdr`` script."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue] # a text file, unless replaced by a test
     try:
@@ -157,16 +157,16 @@ def every_command(
     """Temporal action localization on raw video: what happens when in long, untrimmed footage."""
 
 
-def _new_app() -> typer.Typer:
+def _make_app() -> typer.Typer:
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def is_installed(subcommand: Subcommand) -> bool:
-    """Whether its module is there."""
+    """Whether this installation has the module of a subcommand."""
     return importlib.util.find_spec(f"cltdr_cli.commands.{subcommand.module}") is not None
 
 
 def _leave_broken_pipe() -> int:
-    """The reader went away (``cltdr presets list | head``); Python must not complain of it at exit."""
+    """Exit quietly where the reader of stdout is gone (``cltdr presets list | head``)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 141

@@ -1,4 +1,4 @@
-"""The corridor: video -> feature sequence -> detections. Loaded parts are passed in; nothing is loaded here."""
+"""From a video to its features, and from features to segments. Models are passed in; nothing is loaded here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from extractors.spec import Extractor
 
 Progress = Callable[[int, "int | None"], object]
-"""Called with frames done, and frames in all where the header tells."""
+"""Called with the frames that are done, and the frames in all where the video's header tells."""
 
 
 @dataclass(frozen=True)
@@ -54,31 +54,44 @@ class VideoOptions:
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps < math.inf:
-            raise UsageError(f"--fps {self.fps:g}: not a rate above 0.", "Leave it out for the video's own.")
+            raise UsageError(
+                f"The rate {self.fps:g}, given as fps=, is not above 0.", "Leave it out for the video's own."
+            )
 
 
 @dataclass(frozen=True, eq=False)
 class ExtractedVideo:
-    """Features of a video and the facts measured on the way."""
+    """Features of a video, and the facts that were measured on the way.
+
+    Attributes:
+        sequence: The features with their times.
+        timing: Rate, frames, and where a broken stream stopped.
+        info: What the video's header says.
+    """
 
     sequence: FeatureSequence
     timing: FrameTiming
     info: VideoInfo
 
     def named(self, video_id: str) -> ExtractedVideo:
-        """The same under another id."""
+        """The same video under another id."""
         return replace(self, sequence=replace(self.sequence, video_id=video_id))
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the user should know: where a broken stream stopped."""
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the video, although it could be used: where a broken stream stopped."""
         if self.timing.broken_seconds is None:
             return ()
-        return (f"{self.timing.broken_reason} Everything before is used; --strict makes this an error.",)
+        return (f"{self.timing.broken_reason} Everything before is used.",)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The problems, and how to make them errors."""
+        return tuple(f"{problem} strict= makes this an error." for problem in self.problems)
 
 
 class Detector(Protocol):
-    """What ``detect_features`` needs of a loaded detector."""
+    """What ``detect_features`` needs of a detector."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -87,7 +100,7 @@ class Detector(Protocol):
 
     @property
     def localizer(self) -> Callable[[FeatureSequence], Detections]:
-        """Features to detections."""
+        """Turns features into detections."""
         ...
 
 
@@ -98,14 +111,17 @@ def extract_video(
     on_progress: Progress | None = None,
     flow: FlowEngine | None = None,
 ) -> ExtractedVideo:
-    """Read, window and encode one video.
+    """Compute the features of one video: decode it, cut it into windows, encode each.
 
     Args:
         path: The video.
         extractor: Loaded and frozen.
         options: How to read it.
-        on_progress: Called with frames done and expected.
+        on_progress: Called with the frames done and expected.
         flow: Computes optical flow, for extractors that look at it.
+
+    Returns:
+        Features float32 ``[T, C]`` with their times, and the facts measured.
 
     Raises:
         VideoError: Unreadable, without frames, or shorter than one window.
@@ -120,7 +136,7 @@ def extract_video(
     stride, window = options.stride_frames or spec.stride_frames, options.window_frames or spec.window_frames
     check_extraction(spec, stride_frames=stride, window_frames=window, batch_clips=options.batch_clips)
     check_flow(spec, flow)
-    encoder = _dense(extractor, stride, window) if options.dense else None
+    encoder = _make_dense_encoder(extractor, stride, window) if options.dense else None
     stream_fps = options.fps or spec.rate
     reader = open_video(path, options.reader)
     try:
@@ -131,7 +147,8 @@ def extract_video(
             end_seconds=options.end_seconds,
             strict=options.strict,
         )
-        seen, note = with_flow(stream, spec, flow), _counted(on_progress, reader.info, stream_fps, options)
+        seen = with_flow(stream, spec, flow)
+        note = _add_expected_frames(on_progress, reader.info, stream_fps, options)
         if encoder is not None:
             from cltdr_cli.features.dense import extract_dense
 
@@ -153,7 +170,7 @@ def extract_video(
     return ExtractedVideo(sequence, timing, reader.info)
 
 
-def _dense(extractor: Extractor, stride_frames: int, window_frames: int) -> DenseEncoder:
+def _make_dense_encoder(extractor: Extractor, stride_frames: int, window_frames: int) -> DenseEncoder:
     from cltdr_cli.features.dense import check_dense_extraction
     from extractors.dense import DenseEncoder
     from extractors.frozen import FrozenExtractor
@@ -161,14 +178,14 @@ def _dense(extractor: Extractor, stride_frames: int, window_frames: int) -> Dens
 
     check_dense_extraction(extractor.spec, stride_frames=stride_frames, window_frames=window_frames)
     if not isinstance(extractor, FrozenExtractor | OpenVinoExtractor):
-        raise UsageError("--dense: videos cannot share a network in dense form.", "Leave --at-once out.")
+        raise UsageError("With dense= videos cannot share a network.", "Leave at_once= out.")
     return DenseEncoder(extractor, stride_frames)
 
 
-def _counted(
+def _add_expected_frames(
     on_progress: Progress | None, info: VideoInfo, fps: float | None, options: VideoOptions
 ) -> Callable[[int], None] | None:
-    """Frames done -> frames done and expected."""
+    """Turn the number of frames done into a call with the frames done and expected."""
     if on_progress is None:
         return None
     total = info.frame_count if fps is None else None
@@ -183,26 +200,26 @@ def _counted(
 def detect_features(
     detector: Detector, sequence: FeatureSequence, video_scores: VideoScores | None = None
 ) -> VideoResult:
-    """Localize actions in a feature sequence.
+    """Find actions in features.
 
     Args:
-        detector: Loaded.
-        sequence: Of the kind that the detector was trained on.
-        video_scores: External classes, fused into class-agnostic detections.
+        detector: Loaded detector.
+        sequence: Features of the kind that the detector was trained on.
+        video_scores: Class scores of whole videos, for a detector that names no classes itself.
 
     Raises:
         FeatureError: The sequence is empty.
-        AnnotationError: The external scores do not know this video.
+        AnnotationError: There are no video scores of this video.
     """
     if not len(sequence):
-        raise FeatureError(f"{sequence.video_id} has no feature steps.", "Is the range within the video?")
+        raise FeatureError(f"{sequence.video_id} has no feature steps.", "Does the range lie within the video?")
     detections, labels = detector.localizer(sequence), detector.labels
     if video_scores is not None:
-        detections, labels = video_scores.fused(detections, sequence.video_id), video_scores.labels
-    return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, grid_facts(sequence))
+        detections, labels = video_scores.add_classes(detections, sequence.video_id), video_scores.labels
+    return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, describe_grid(sequence))
 
 
-def grid_facts(sequence: FeatureSequence) -> dict[str, object]:
+def describe_grid(sequence: FeatureSequence) -> dict[str, object]:
     """The time grid of a sequence as plain JSON, for ``external_data``."""
     grid = sequence.grid
     return {
@@ -228,7 +245,7 @@ def detect_video(
     on_progress: Progress | None = None,
     flow: FlowEngine | None = None,
 ) -> VideoResult:
-    """The whole corridor for one video.
+    """Find actions in one video: ``extract_video``, then ``detect_features``.
 
     Raises:
         VideoError: As ``extract_video``.
@@ -236,17 +253,17 @@ def detect_video(
     """
     video = extract_video(path, extractor, options, on_progress, flow)
     result = detect_features(detector, video.sequence, video_scores)
-    facts = {**result.provenance, "reader": video.info.reader, "warnings": list(video.warnings)}
+    facts = {**result.provenance, "reader": video.info.reader, "warnings": list(video.problems)}
     if extractor.spec.modality != "rgb" and flow is not None:
         facts["flow"] = flow.describe()
     return replace(result, provenance=facts)
 
 
-def limited(
+def limit_result(
     result: VideoResult,
     min_score: float | None = None,
     max_segments: int | None = None,
     labels: Sequence[int] | None = None,
 ) -> VideoResult:
-    """The same result with fewer segments: of some labels, at least some score, at most some number."""
+    """The result without the segments below a score, of other labels, or beyond the best so many."""
     return replace(result, detections=result.detections.limited(min_score or 0.0, max_segments, labels))

@@ -5,7 +5,7 @@ The command line passes its console (``console.REPORTER``). A program passes an 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,6 +36,10 @@ class Reporter(Protocol):
         """One input (a path, or what the user wrote) failed; the others go on."""
         ...
 
+    def confirm(self, question: str) -> bool:
+        """Ask a yes-or-no question; False where nobody is there to answer."""
+        ...
+
     def progress(self, description: str, total: float | None, unit: str) -> AbstractContextManager[Bar]:
         """A bar for one piece of work: ``total`` units, None where that is unknown; ``unit`` is plural."""
         ...
@@ -56,8 +60,12 @@ class _Silent:
     def failure(self, source: str, error: CltdrError) -> None:
         """Nothing."""
 
+    def confirm(self, question: str) -> bool:
+        """No: nobody hears the question."""
+        return False
+
     @contextmanager
-    def progress(self, description: str, total: float | None, unit: str) -> Iterator[Bar]:
+    def progress(self, description: str, total: float | None, unit: str) -> Generator[Bar]:
         """A bar that nobody sees."""
         yield _SilentBar()
 

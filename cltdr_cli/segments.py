@@ -94,6 +94,12 @@ class VideoResult:
     def __len__(self) -> int:
         return len(self.detections)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong with the input, although it could be used: where a broken video stops."""
+        found = self.provenance.get("warnings")
+        return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+
     def to_pandas(self) -> pd.DataFrame:
         """Columns ``video_id, start, end, label, label_id, score``; seconds, by falling score."""
         import pandas as pd

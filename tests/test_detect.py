@@ -184,13 +184,13 @@ def test_extracted_features_and_the_video_give_the_same_segments(cltdr, sample_v
 
 
 def test_a_merged_file_survives_an_interruption(cltdr, sample_video, tmp_path, monkeypatch):
-    from cltdr_cli.commands import detection
+    from cltdr_cli.workflows import detector
 
     folder = tmp_path / "films"
     folder.mkdir()
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         shutil.copy(sample_video, folder / name)
-    real, seen = detection.detect_video, []
+    real, seen = detector.detect_video, []
 
     def interrupted(path, *rest):
         seen.append(path)
@@ -198,7 +198,7 @@ def test_a_merged_file_survives_an_interruption(cltdr, sample_video, tmp_path, m
             raise KeyboardInterrupt
         return real(path, *rest)
 
-    monkeypatch.setattr(detection, "detect_video", interrupted)
+    monkeypatch.setattr(detector, "detect_video", interrupted)
     done = cltdr("detect", folder, "--preset", "demo", "--out", tmp_path / "all.json")
     assert done.code == 130
     assert sorted(segments(tmp_path / "all.json")) == ["a", "b"]

@@ -13,8 +13,8 @@ from localizer_cases import build_cltdr
 from typer.testing import CliRunner, Result
 
 from cltdr_cli import console
-from cltdr_cli.commands.detect_split import video_file
 from cltdr_cli.main import app
+from cltdr_cli.workflows.split import find_video
 from cltdr_cli.zoo.catalog import labels
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.preset import load_preset
@@ -410,7 +410,7 @@ def test_a_detector_that_names_no_classes_is_scored_with_those_of_the_videos(tmp
              "--checkpoint", tmp_path / "m.safetensors", "--device", "cpu")  # fmt: skip
     refused = run(*words)
     assert refused.exit_code == 2
-    assert "Add --video-scores FILE" in flat(refused.stderr)
+    assert "class scores of whole videos as --video-scores" in flat(refused.stderr)
     scores = write(tmp_path, "scores.json", {"v": [{"label": name, "score": 0.9} for name in names]})
     found = run(*words, "--video-scores", scores, "--json-out", tmp_path / "out.json")
     assert found.exit_code == 0, found.output
@@ -423,6 +423,6 @@ def test_a_detector_that_names_no_classes_is_scored_with_those_of_the_videos(tmp
 def test_videos_of_a_split_are_found_by_suffixes_of_any_case(tmp_path: Path) -> None:
     for name in ("v.MP4", "v.json", "v.2.mp4", "w[1].webm"):
         (tmp_path / name).touch()
-    assert video_file(tmp_path, "v") == tmp_path / "v.MP4"
-    assert video_file(tmp_path, "w[1]") == tmp_path / "w[1].webm"
-    assert video_file(tmp_path, "w") is None
+    assert find_video(tmp_path, "v") == tmp_path / "v.MP4"
+    assert find_video(tmp_path, "w[1]") == tmp_path / "w[1].webm"
+    assert find_video(tmp_path, "w") is None

@@ -168,7 +168,7 @@ def test_strict_does_not_take_features_of_a_broken_video_for_finished(cltdr, sha
 def test_a_rate_of_zero_is_wrong_usage(cltdr, films, tmp_path):
     done = cltdr("extract-features", films, "--extractor", "demo", "--out", tmp_path / "f", "--fps", 0)
     assert done.code == 2
-    assert "--fps 0: not a rate above 0" in done.err
+    assert "The rate 0, given as --fps, is not above 0" in done.err
 
 
 def test_a_dry_run_of_int8_writes_nothing(cltdr, films, tmp_path):

@@ -156,7 +156,9 @@ def test_train_detect_and_eval_refuse_another_flow_and_take_it_when_forced(cltdr
     assert "--force" in refused.err
     done = cltdr(*words, "--force")
     assert done.code == 0, done.err
-    assert f"and 8 more: {said}, the model needs flow tvl1; used because of --force" in " ".join(done.err.split())
+    assert f"and 8 more: {said}, the model needs flow tvl1; --force uses them all the same" in " ".join(
+        done.err.split()
+    )
     checkpoint = ("--checkpoint", out / "last.safetensors", "--device", "cpu")
 
     detect = ("detect", raft_world.features / "video0.npy", *checkpoint)
@@ -240,12 +242,12 @@ def test_detect_computes_the_flow_of_the_preset(cltdr, two_stream, tmp_path, mon
 
 
 def test_eval_on_videos_computes_it_too(cltdr, two_stream, monkeypatch):
-    from cltdr_cli.commands import detect_split
+    from cltdr_cli.workflows import evaluate
 
     folder, detector, weights = two_stream
     files = {word.partition("=")[0]: folder / word.rpartition("/")[2] for word in weights[1::2]}
-    real = detect_split.model_sources
-    monkeypatch.setattr(detect_split, "model_sources", lambda *a, **k: replace(real(*a, **k), files=files))
+    real = evaluate.find_models
+    monkeypatch.setattr(evaluate, "find_models", lambda *a, **k: replace(real(*a, **k), files=files))
     monkeypatch.setattr(flow_zoo, "_tvl1", Still)
     words = ("eval", "--dataset", "custom", "--annotations", folder / "truth.json", "--split", "test", *detector)
     done = cltdr(*words, "--videos", folder / "videos")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cltdr_cli.errors import AnnotationError
-from cltdr_cli.inference.fusion import VideoScores, bare_id, fuse, read_video_scores
+from cltdr_cli.inference.fusion import VideoScores, fuse, read_video_scores, strip_prefix
 from cltdr_cli.segments import Detections
 
 LABELS = ("Archery", "Ballet", "Cheerleading")
@@ -48,9 +48,9 @@ def test_nothing_and_few_classes():
 
 def test_a_video_without_scores_is_named():
     scores = VideoScores(LABELS, {"abc": np.ones(3, np.float32)}, keep_segments=1, top_classes=1)
-    assert len(scores.fused(_detections(0.5, 0.4), "v_abc")) == 1
+    assert len(scores.add_classes(_detections(0.5, 0.4), "v_abc")) == 1
     with pytest.raises(AnnotationError, match="no row for v_other"):
-        scores.fused(_detections(0.5), "v_other")
+        scores.add_classes(_detections(0.5), "v_other")
 
 
 def _written(tmp_path, name: str, content: object):
@@ -103,7 +103,7 @@ def test_a_list_of_no_scores_means_zero_for_every_class_only_in_the_layout_with_
         ("a.json", {"results": {"one": [{"label": "Archer", "score": 1}]}}, "1 unknown labels: Archer"),
         ("a.json", {"class": ["A", "B", "C"], "results": {"one": [1, 1, 1]}}, "3 unknown labels: A, B, C"),
         ("a.json", {"results": {"one": [{"label": "Archery"}]}}, "cannot be read"),
-        ("a.json", {"v_one": [0.5, 0.25, 0], "one": [0.5, 0.25, 0]}, "stands there twice"),
+        ("a.json", {"v_one": [0.5, 0.25, 0], "one": [0.5, 0.25, 0]}, "listed twice"),
         ("a.csv", "video,label,score\none,Archery,1\n", "video_id"),
         ("a.csv", "video_id,label,score\none,Archery,high\n", "cannot be read"),
         ("a.csv", "video_id,label,score\none,Archery\n", "cannot be read"),
@@ -128,6 +128,6 @@ def test_files_that_cannot_be_opened(tmp_path):
         read_video_scores(binary, LABELS)
 
 
-def test_bare_ids():
-    assert bare_id("v_abc") == bare_id("abc") == "abc"
-    assert bare_id("v_v_abc") == "v_abc"
+def test_strip_prefixs():
+    assert strip_prefix("v_abc") == strip_prefix("abc") == "abc"
+    assert strip_prefix("v_v_abc") == "v_abc"

@@ -13,10 +13,11 @@ import pytest
 from typer.testing import CliRunner
 from weights_server import CONTENT, GIT_BLOB, SHA256, QuietServer, Server, stopped
 
-from cltdr_cli.commands.consent import obtain
+from cltdr_cli import console
 from cltdr_cli.commands.weights import app
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.main import app as cltdr
+from cltdr_cli.workflows.downloads import fetch_weights
 from cltdr_cli.zoo import digests, download, weights
 from cltdr_cli.zoo import manifest as manifest_room
 
@@ -331,8 +332,8 @@ def test_known_digest_is_not_computed_again(home, monkeypatch):
     assert digests.known_sha256(path) == hashlib.sha256(b"changed").hexdigest()
 
 
-def test_obtain_shows_what_it_fetches(home, capsys):
-    assert obtain("good") == home / "weights" / "good" / "w.pt"
+def test_fetching_says_what_is_downloaded(home, capsys):
+    assert fetch_weights("good", report=console.REPORTER) == home / "weights" / "good" / "w.pt"
     assert "fetching the weights good (MIT) from nobody/nothing" in capsys.readouterr().err
-    obtain("good")
+    fetch_weights("good", report=console.REPORTER)
     assert capsys.readouterr().err == ""

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.eval import AnnotationFile, ClassList, DataRoot, Dataset, VideoInfo
-from cltdr_cli.commands.options import Debug, Device, Quiet
+from cltdr_cli.commands.options import (
+    AnnotationFile,
+    ClassList,
+    DataRoot,
+    Dataset,
+    Debug,
+    Device,
+    Quiet,
+    VideoInfo,
+)
 
 if TYPE_CHECKING:
     from cltdr_cli.data.benchmarks import Benchmark
@@ -32,9 +40,7 @@ def datasets(
     from cltdr_cli.data.benchmarks import BENCHMARKS
 
     records = list(BENCHMARKS.values())
-    rows = [
-        (b.name, f"{b.train_split} -> {b.test_splits[0]}", _thresholds(b), _classes(b), b.note) for b in records
-    ]
+    rows = [(b.name, f"{b.train_split} -> {b.test_splits[0]}", _thresholds(b), _classes(b), b.note) for b in records]
     console.table("benchmarks", ("dataset", "trained -> scored", "tIoU", "classes", "note"), rows)
     typer.echo()
     protocols = [(b.name, p.name, p.videos, p.reason) for b in records for p in b.protocols]
@@ -65,22 +71,19 @@ def check(
     Segments past the end, reversed or empty ones, unknown labels, overlapping duplicates, frame rates and
     durations that contradict the features or videos. Exit status 1 if something is to be mended.
     """
-    from cltdr_cli.commands.scoring import read_benchmark_annotations
     from cltdr_cli.data.benchmarks import benchmark
     from cltdr_cli.data.checks import check_annotations
     from cltdr_cli.data.class_lists import read_class_list
+    from cltdr_cli.workflows.reference import read_dataset_annotations
 
     record = benchmark(dataset)
-    read = read_benchmark_annotations(record, annotations, data_root, labels, video_info)
+    read = read_dataset_annotations(record, annotations, data_root, labels, video_info)
     names = read_class_list(labels) if labels is not None else record.class_names
     console.table(
         f"{read.source}: {read.layout}, {len(read.videos)} videos, {read.instance_count} instances, "
         f"{len({item.label for video in read.videos.values() for item in video.instances})} classes",
         ("split", "videos", "instances"),
-        [
-            (split or "(none)", count, read.of_split(split).instance_count)
-            for split, count in read.splits().items()
-        ],
+        [(split or "(none)", count, read.of_split(split).instance_count) for split, count in read.splits().items()],
     )
     findings = check_annotations(read, names, _measured(features, videos, list(read.videos)))
     for finding in findings:

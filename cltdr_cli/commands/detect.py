@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,15 +21,19 @@ from cltdr_cli.commands.options import (
     Quiet,
     Reader,
     Strict,
+    VideoScores,
 )
+
+if TYPE_CHECKING:
+    from cltdr_cli.segments import VideoResult
+
+_TABLE_ROWS = 30
 
 
 def detect(
     inputs: Annotated[
         list[str],
-        typer.Argument(
-            help="Videos, folders, patterns, a .txt list, or features (.npy .npz .pt).", metavar="INPUT..."
-        ),
+        typer.Argument(help="Videos, folders, patterns, a .txt list, or features (.npy .npz .pt).", metavar="INPUT..."),
     ],
     out: Annotated[
         str | None,
@@ -49,9 +52,7 @@ def detect(
     flow: Flow = None,
     force: Force = False,
     min_score: Annotated[float, typer.Option(help="Leave out segments below it.", min=0, max=1)] = 0.0,
-    max_segments: Annotated[
-        int | None, typer.Option(help="Keep the best N per video.", metavar="N", min=1)
-    ] = None,
+    max_segments: Annotated[int | None, typer.Option(help="Keep the best N per video.", metavar="N", min=1)] = None,
     labels: Annotated[str | None, typer.Option(help="Only these, separated by commas.", metavar="A,B")] = None,
     start: Annotated[float | None, typer.Option(help="Look from here on.", metavar="SECONDS", min=0)] = None,
     end: Annotated[float | None, typer.Option(help="Look up to here.", metavar="SECONDS", min=0)] = None,
@@ -61,9 +62,7 @@ def detect(
     duration: Annotated[
         float | None, typer.Option(help="Length of a feature file's video.", metavar="SECONDS", min=0)
     ] = None,
-    video_scores: Annotated[
-        Path | None, typer.Option(help="Class scores of whole videos, for class-agnostic presets.", metavar="FILE")
-    ] = None,
+    video_scores: VideoScores = None,
     reader: Reader = "auto",
     strict: Strict = False,
     batch_size: BatchSize = 8,
@@ -77,36 +76,40 @@ def detect(
 
     Without --preset or --checkpoint an installed real detector is used, or else the bundled demo model, which
     knows drawn figures only. kinetics400-i3d-rgb and kinetics400-videomae-base name 400 everyday actions on any
-    footage: a classifier slid over the video, the baseline that CLTDR must beat.
+    footage: a classifier slid over the video, the baseline that a trained detector must beat.
     """
-    from cltdr_cli.commands.detection import DetectionRun, Wishes
-    from cltdr_cli.commands.models import model_sources
-    from cltdr_cli.pipeline import VideoOptions
+    from cltdr_cli.workflows.detect import detect
 
-    sources = model_sources(
-        device,
-        extractor_weights,
-        precision,
-        accept=accept_license,
+    def draw(result: VideoResult) -> None:
+        console.segments_table(result, max_segments or _TABLE_ROWS)
+
+    results = detect(
+        inputs,
+        out=out,
+        format=[word.value for word in format],
+        preset=preset,
+        checkpoint=checkpoint,
+        extractor_weights=extractor_weights,
         extractor=extractor,
         flow=flow,
         force=force,
-    )
-    options = VideoOptions(
-        reader=reader, fps=fps, start_seconds=start, end_seconds=end, strict=strict, batch_clips=batch_size
-    )
-    wishes = Wishes(
         min_score=min_score,
         max_segments=max_segments,
         labels=labels,
-        duration_seconds=duration,
+        start=start,
+        end=end,
+        fps=fps,
+        duration=duration,
         video_scores=video_scores,
-        out=out,
-        formats=tuple(word.value for word in format),
-        table=table,
+        reader=reader,
+        strict=strict,
+        batch_size=batch_size,
+        precision=precision,
+        accept_license=accept_license,
+        device=device,
+        on_result=draw if out is None or table else None,
+        report=console.REPORTER,
     )
-    run = DetectionRun.prepare(inputs, preset, checkpoint, sources, options, wishes)
-    failed = run.detect_all()
-    if failed:
-        console.warning(f"{failed} of {run.count} inputs failed")
+    if results.failures:
+        console.warning(f"{len(results.failures)} of {len(results) + len(results.failures)} inputs failed")
         raise typer.Exit(1)

@@ -1,33 +1,31 @@
-"""cltdr eval: score detections by the protocols of the benchmarks."""
+"""cltdr eval: score detections by the protocols of the data sets."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Checkpoint, Debug, Device, Flow, Force, Preset, Quiet
-from cltdr_cli.errors import UsageError
+from cltdr_cli.commands.options import (
+    AnnotationFile,
+    Checkpoint,
+    ClassList,
+    DataRoot,
+    Dataset,
+    Debug,
+    Device,
+    Flow,
+    Force,
+    Preset,
+    Quiet,
+    VideoInfo,
+    VideoScores,
+)
 
-Dataset = Annotated[str, typer.Option(help="Benchmark (cltdr datasets lists them), or custom.", metavar="NAME")]
-AnnotationFile = Annotated[
-    Path | None,
-    typer.Option(help="JSON, CSV or THUMOS folder, in any published layout.", metavar="FILE"),
-]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(help="Folder of benchmark files (cltdr datasets).", metavar="DIR", envvar="CLTDR_DATA"),
-]
-ClassList = Annotated[
-    Path | None, typer.Option(help="Class names, one a line, in place of the benchmark's.", metavar="FILE")
-]
-VideoInfo = Annotated[
-    list[Path],
-    typer.Option(help="CSV of durations, rates or subsets; repeatable. Published ones beside it are found.",
-                 metavar="FILE"),
-]  # fmt: skip
+if TYPE_CHECKING:
+    from cltdr_cli.workflows.scores import SplitScores
 
 
 def evaluate(
@@ -46,14 +44,12 @@ def evaluate(
     checkpoint: Checkpoint = None,
     flow: Flow = None,
     force: Force = False,
-    video_scores: Annotated[
-        Path | None, typer.Option(help="Class scores of whole videos, for class-agnostic presets.", metavar="FILE")
-    ] = None,
+    video_scores: VideoScores = None,
     annotations: AnnotationFile = None,
     data_root: DataRoot = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Split to score. [default: the benchmark's]", metavar="NAME", show_default=False),
+        typer.Option(help="Split to score. [default: the data set's]", metavar="NAME", show_default=False),
     ] = None,
     protocol: Annotated[
         str | None,
@@ -87,51 +83,44 @@ def evaluate(
     --predictions FILE is scored as it is; --features DIR or --videos DIR is detected in first. Equal scores are
     ordered as the published evaluators do, or by a stable sort (--ties stable).
     """  # fmt: skip
-    _check_sources(predictions, features, videos)
-    from cltdr_cli.commands import scoring
-    from cltdr_cli.data.benchmarks import benchmark
-    from cltdr_cli.evaluation.thresholds import parse_tious
+    from cltdr_cli.workflows.evaluate import evaluate
 
-    record = benchmark(dataset)
-    tious = parse_tious(tiou) if tiou is not None else record.thresholds
     _check_outputs(json_out, report)
-    read = scoring.read_benchmark_annotations(record, annotations, data_root, labels, video_info)
-    reference = scoring.make_reference(record, read, split, protocol)
-    failed = 0
-    if predictions is not None:
-        from cltdr_cli.data.prediction_files import read_predictions
-
-        rows = read_predictions(predictions)
-    else:
-        from cltdr_cli.commands.detect_split import Detecting, detect_split
-
-        place = Detecting(features, videos, preset, checkpoint, device, flow, force, video_scores)
-        rows, failed = detect_split(reference, place)
-    scored = scoring.score(reference, rows, tious, ties, outside == "count")
-    scoring.tell(reference, scored, per_class)
+    scores = evaluate(
+        dataset,
+        predictions=predictions,
+        features=features,
+        videos=videos,
+        preset=preset,
+        checkpoint=checkpoint,
+        flow=flow,
+        force=force,
+        video_scores=video_scores,
+        annotations=annotations,
+        data_root=data_root,
+        split=split,
+        protocol=protocol,
+        tiou=tiou,
+        ties=ties,
+        outside=outside,
+        labels=labels,
+        video_info=video_info,
+        device=device,
+        report=console.REPORTER,
+    )
+    _draw_scores(scores, per_class)
     if json_out is not None:
-        scoring.write_scores(json_out, reference, scored)
+        scores.write_json(json_out)
     if report is not None:
-        written = scoring.write_report(report, reference, scored)
+        written = scores.write_analysis(report)
         console.notice(f"wrote {written[0]} and {len(written) - 1} plots")
-    if failed:
-        console.warning(f"{failed} videos failed; their instances count as missed")
+    if scores.failures:
+        console.warning(f"{len(scores.failures)} videos failed; their instances count as missed")
         raise typer.Exit(1)
 
 
-def _check_sources(predictions: Path | None, features: Path | None, videos: Path | None) -> None:
-    """One of the three ways, and only one."""
-    ways = {"--predictions": predictions, "--features": features, "--videos": videos}
-    given = [name for name, path in ways.items() if path is not None]
-    if len(given) != 1:
-        raise UsageError(
-            f"{' and '.join(given)} exclude each other" if given else "nothing to score",
-            "Give --predictions FILE, or --features DIR or --videos DIR with --preset or --checkpoint.",
-        )
-
-
 def _check_outputs(json_out: Path | None, report: Path | None) -> None:
-    """Find out before the work whether its results could be written."""
+    """Find out before the work whether its results can be written."""
     from cltdr_cli.evaluation.plots import require_matplotlib
     from cltdr_cli.files import check_writable, check_writable_folder
 
@@ -140,3 +129,17 @@ def _check_outputs(json_out: Path | None, report: Path | None) -> None:
     if report is not None:
         require_matplotlib()
         check_writable_folder(report)
+
+
+def _draw_scores(scores: SplitScores, per_class: bool) -> None:
+    """The table of mAP, in percent."""
+    columns = ["", *(f"{tiou:.2f}" for tiou in scores.tiou), "average"]
+    rows = [_make_row("mAP (%)", [*scores.mean_ap, scores.average])]
+    if per_class:
+        classes = scores.per_class.items()
+        rows = [*(_make_row(name, [*ap, sum(ap) / len(ap)]) for name, ap in classes), *rows]
+    console.table(f"{scores.reference.title}, {len(scores.predictions)} predictions", columns, rows)
+
+
+def _make_row(name: str, fractions: list[float]) -> list[str]:
+    return [name, *(f"{100 * value:.2f}" for value in fractions)]

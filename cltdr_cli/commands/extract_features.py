@@ -28,17 +28,13 @@ if TYPE_CHECKING:
 
 
 def extract_features(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Videos, folders, patterns, or a .txt list.", metavar="INPUT...")
-    ],
+    inputs: Annotated[list[str], typer.Argument(help="Videos, folders, patterns, or a .txt list.", metavar="INPUT...")],
     extractor: Annotated[str, typer.Option(help="Which features: cltdr extractors lists them.", metavar="NAME")],
     out: Annotated[Path, typer.Option(help="Folder of the feature files.", metavar="DIR")],
     suffix: Annotated[
         list[str], typer.Option(help="Only files that end so; repeatable.", metavar=".MP4", show_default=False)
     ] = [],  # noqa: B006 - typer copies it
-    stride: Annotated[
-        int | None, typer.Option(help="Frames between two windows.", metavar="FRAMES", min=1)
-    ] = None,
+    stride: Annotated[int | None, typer.Option(help="Frames between two windows.", metavar="FRAMES", min=1)] = None,
     window: Annotated[int | None, typer.Option(help="Frames of one window.", metavar="FRAMES", min=1)] = None,
     fps: Annotated[float | None, typer.Option(help="Resample videos to this rate.", metavar="RATE", min=0)] = None,
     option: Annotated[
@@ -98,16 +94,16 @@ def extract_features(
     What is finished and matches is skipped, so a stopped run goes on where it was. A video that fails is listed in
     failed.csv and does not stop the others. Several programs may work into the same folder.
     """
-    from dataclasses import replace
-
     from cltdr_cli.commands.extraction import Engine, ExtractionRun
-    from cltdr_cli.commands.models import model_sources
     from cltdr_cli.extraction.setup import Setup
     from cltdr_cli.pipeline import VideoOptions
+    from cltdr_cli.workflows.models import find_models
 
     named = [value if "=" in value else f"{extractor}={value}" for value in weights]
-    sources = model_sources(device, named, precision, option=option, flow=flow, accept=accept_license)
-    sources = replace(sources, backend=backend, compiled=compiled)
+    sources = find_models(
+        device, named, precision, option=option, flow=flow, backend=backend, compiled=compiled,
+        accept_license=accept_license, report=console.REPORTER,
+    )  # fmt: skip
     options = VideoOptions(
         reader=reader, fps=fps, strict=strict, stride_frames=stride, window_frames=window,
         batch_clips=batch_size, dense=dense,

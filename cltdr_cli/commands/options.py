@@ -6,46 +6,39 @@ command has nothing more to do with them. Both are also taken before the command
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.errors import UsageError
+from cltdr_cli.zoo.devices import check_device_name
+from cltdr_cli.zoo.devices import (
+    resolve_device as resolve_device,  # for the commands that load networks themselves
+)
 
-if TYPE_CHECKING:
-    import torch
 
-
-def _act_quiet(ctx: typer.Context, value: bool) -> bool:
+def _set_quiet(ctx: typer.Context, value: bool) -> bool:
     if value or ctx.parent is None:  # the outermost command starts afresh, those inside only add
         console.set_quiet(value)
     return value
 
 
-def _act_debug(ctx: typer.Context, value: bool) -> bool:
+def _set_debug(ctx: typer.Context, value: bool) -> bool:
     if value or ctx.parent is None:
         console.set_debug(value)
     return value
 
 
-def _check_device(value: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
-        raise UsageError(f"--device {value}: no such device", "use auto, cpu, cuda or cuda:N")
-    return value
-
-
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress and no notices; warnings stay.", callback=_act_quiet)
+    bool, typer.Option("--quiet", "-q", help="No progress and no notices; warnings stay.", callback=_set_quiet)
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_act_debug)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", callback=_set_debug)]
 Device = Annotated[
     str,
     typer.Option(
-        help="auto takes the GPU where there is one.", metavar="auto|cpu|cuda[:N]", callback=_check_device
+        help="auto takes the GPU where there is one.", metavar="auto|cpu|cuda[:N]", callback=check_device_name
     ),
 ]
 Preset = Annotated[str, typer.Option(help="Name (cltdr presets list) or its YAML file.", metavar="NAME|FILE")]
@@ -67,7 +60,7 @@ Force = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo what is already there.")]
 
 
-class Format(str, Enum):
+class Format(str, Enum):  # typer takes no list of Literal
     """Formats of results; the words are the keys of ``writers.WRITERS``."""
 
     JSON = "json"
@@ -80,23 +73,23 @@ Strict = Annotated[bool, typer.Option("--strict", help="A stream that breaks mid
 AcceptLicense = Annotated[
     bool, typer.Option("--accept-license", help="Accept the licence of weights that are not free for every use.")
 ]
-
-
-def resolve_device(name: str) -> torch.device:
-    """The device of ``--device``: ``auto`` is the GPU where PyTorch can use one, else the CPU.
-
-    Raises:
-        UsageError: The GPU asked for is not there.
-    """
-    import torch
-
-    count = torch.cuda.device_count()
-    if name == "auto":
-        name = "cuda" if count else "cpu"
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise UsageError(
-            f"--device {name}: PyTorch sees {count or 'no'} GPU{'s' if count > 1 else ''}",
-            "use --device cpu, or see cltdr doctor",
-        )
-    return device
+VideoScores = Annotated[
+    Path | None, typer.Option(help="Class scores of whole videos, for class-agnostic presets.", metavar="FILE")
+]
+Dataset = Annotated[str, typer.Option(help="Data set (cltdr datasets lists them), or custom.", metavar="NAME")]
+AnnotationFile = Annotated[
+    Path | None,
+    typer.Option(help="JSON, CSV or THUMOS folder, in any published layout.", metavar="FILE"),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder of data sets (see cltdr datasets).", metavar="DIR", envvar="CLTDR_DATA"),
+]
+ClassList = Annotated[
+    Path | None, typer.Option(help="Class names, one a line, in place of the data set's.", metavar="FILE")
+]
+VideoInfo = Annotated[
+    list[Path],
+    typer.Option(help="CSV of durations, rates or subsets; repeatable. Published ones beside it are found.",
+                 metavar="FILE"),
+]  # fmt: skip

@@ -12,9 +12,7 @@ from cltdr_cli import console
 from cltdr_cli.commands.options import AcceptLicense, Debug, Device, Quiet
 from cltdr_cli.errors import CltdrError
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(help="Name in cltdr weights list.", metavar="NAME")]
 Names = Annotated[list[str], typer.Argument(help="Names in cltdr weights list.", metavar="NAME")]
@@ -49,14 +47,14 @@ def download(
     debug: Debug = False,
 ) -> None:
     """Download weights and verify them before they get their name."""
-    from cltdr_cli.commands import consent
+    from cltdr_cli.workflows.downloads import download_weights
     from cltdr_cli.zoo.weights import entry, verify_one
 
     def get(name: str) -> None:
         if verify_one(name, trust_record=True).error is None:
             console.notice(f"{name}: already here and verified")
             return
-        path = consent.download(name, accept_license=accept_license)
+        path = download_weights(name, accept_license=accept_license, report=console.REPORTER)
         console.notice(f"{name}: {path}")
         if not entry(name).is_pinned:
             sha256 = verify_one(name, trust_record=True).digests["sha256"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -68,3 +69,17 @@ def other_kind(path: Path, expected: ExpectedKind) -> str:
         return ""
     aspect, found, wanted = difference
     return f"made with {aspect} {found}, the model needs {aspect} {wanted}"
+
+
+def describe_other_kinds(paths: Iterable[Path], expected: ExpectedKind) -> str:
+    """A warning about the files among ``paths`` whose sidecars name another kind; empty where there are none.
+
+    Raises:
+        FeatureError: A sidecar cannot be read.
+    """
+    found = [(path, text) for path in paths if (text := other_kind(path, expected))]
+    if not found:
+        return ""
+    (first, text), others = found[0], len(found) - 1
+    more = f", and {others} more" if others else ""
+    return f"{first}{more}: {text}; force= uses them all the same, and the scores may mean little"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -20,6 +20,7 @@ class InferenceConfig:
         min_score: Soft NMS stops below it; hard NMS drops candidates at or below it beforehand.
         multiclass_nms: NMS per class; otherwise over all classes together, and only then with voting.
         voting_thresh: Segments become the score-weighted mean of all candidates with at least this IoU; 0 is off.
+        voting_weight: What weighs a candidate in that mean: its ``score``, or ``score_times_iou`` with the segment.
         max_seg_num: Detections kept per class and per video.
         fusion_keep_segments: Segments that meet the external video scores, best first; None without fusion.
         fusion_top_classes: External classes given to each of them, ``sqrt(score · class score)``; None without.
@@ -37,6 +38,7 @@ class InferenceConfig:
     max_seg_num: int = 1000
     fusion_keep_segments: int | None = None
     fusion_top_classes: int | None = None
+    voting_weight: Literal["score", "score_times_iou"] = field(default="score", metadata={"later": True})
 
     def __post_init__(self) -> None:
         for name in ("pre_nms_thresh", "min_score", "iou_threshold", "voting_thresh"):

@@ -1,4 +1,4 @@
-"""Class-agnostic detections and video-level class scores from elsewhere, fused (published for ActivityNet)."""
+"""Classes for detectors that name none: scores of a video classifier, as published methods do on ActivityNet."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cltdr_cli.segments import Detections
 
 @dataclass(frozen=True, eq=False)
 class VideoScores:
-    """Class scores of whole videos, from a classifier outside.
+    """Class scores of whole videos, from a classifier that is not part of this program.
 
     Attributes:
         labels: Class names in index order.
         by_video: Video id (without a leading ``v_``) -> float32 ``[K]``, not negative.
-        keep_segments: Segments of a video that are fused.
-        top_classes: Classes given to each.
+        keep_segments: The best so many segments of a video are kept.
+        top_classes: Each segment gets so many classes of its video.
     """
 
     labels: tuple[str, ...]
@@ -32,13 +32,13 @@ class VideoScores:
     keep_segments: int = 200
     top_classes: int = 2
 
-    def fused(self, detections: Detections, video_id: str) -> Detections:
-        """Detections with the video's classes.
+    def add_classes(self, detections: Detections, video_id: str) -> Detections:
+        """Give the best classes of a video to its detections; see ``fuse``.
 
         Raises:
             AnnotationError: The file has no scores of this video.
         """
-        scores = self.by_video.get(bare_id(video_id))
+        scores = self.by_video.get(strip_prefix(video_id))
         if scores is None:
             raise AnnotationError(
                 f"The video scores have no row for {video_id}.",
@@ -50,13 +50,13 @@ class VideoScores:
 def fuse(
     detections: Detections, class_scores: NDArray[np.float32], keep_segments: int = 200, top_classes: int = 2
 ) -> Detections:
-    """The best segments once for each of the video's best classes, ``score' = sqrt(score · class score)``.
+    """Repeat the best segments for each of the video's best classes; ``new score = sqrt(score · class score)``.
 
     Args:
-        detections: Class-agnostic, by falling score.
+        detections: Segments without classes, by falling score.
         class_scores: ``[K]`` scores of the whole video, not negative.
-        keep_segments: Segments that take part.
-        top_classes: Classes given to each.
+        keep_segments: The best so many segments are kept.
+        top_classes: Each of them gets so many classes.
     """
     best = detections.selected(np.arange(min(keep_segments, len(detections))))
     classes = np.argsort(-class_scores, kind="stable")[:top_classes].astype(np.int64)
@@ -67,7 +67,7 @@ def fuse(
 
 
 def read_video_scores(path: Path, label_names: Sequence[str]) -> VideoScores:
-    """Scores per video from JSON or CSV.
+    """Read the class scores of videos from JSON or CSV.
 
     JSON: ``{"results": {video: [score of each class …]}, "class": [names]}`` (the layout in which ActivityNet
     classifiers are published; without ``class`` the order is that of our labels), or ``{"results": {video:
@@ -80,8 +80,8 @@ def read_video_scores(path: Path, label_names: Sequence[str]) -> VideoScores:
         AnnotationError: Unreadable file, unknown labels, wrong lengths, scores that are negative or not finite.
     """
     try:
-        rows = _from_csv(path) if path.suffix.lower() == ".csv" else _from_json(path, label_names)
-        by_video = {video: _vector(scores, label_names, path) for video, scores in rows.items()}
+        rows = _read_csv(path) if path.suffix.lower() == ".csv" else _read_json(path, label_names)
+        by_video = {video: _order_scores(scores, label_names, path) for video, scores in rows.items()}
         return VideoScores(tuple(label_names), by_video)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise AnnotationError(
@@ -90,32 +90,32 @@ def read_video_scores(path: Path, label_names: Sequence[str]) -> VideoScores:
         ) from error
 
 
-def bare_id(video: str) -> str:
-    """ActivityNet files carry a leading ``v_`` in some places and not in others."""
+def strip_prefix(video: str) -> str:
+    """A video id without the leading ``v_``, which ActivityNet files have in some places and not in others."""
     return video.removeprefix("v_")
 
 
-def _from_csv(path: Path) -> dict[str, dict[str, float]]:
+def _read_csv(path: Path) -> dict[str, dict[str, float]]:
     rows: dict[str, dict[str, float]] = {}
     with path.open(newline="", encoding="utf-8-sig") as stream:
         for row in csv.DictReader(stream):
-            rows.setdefault(bare_id(row["video_id"]), {})[row["label"]] = float(row["score"])
+            rows.setdefault(strip_prefix(row["video_id"]), {})[row["label"]] = float(row["score"])
     return rows
 
 
-def _from_json(path: Path, label_names: Sequence[str]) -> dict[str, dict[str, float]]:
+def _read_json(path: Path, label_names: Sequence[str]) -> dict[str, dict[str, float]]:
     content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
     results = content.get("results", content) if isinstance(content, Mapping) else None
     if not isinstance(results, Mapping):
         raise ValueError("no mapping of video ids to scores")
     names = content.get("class", label_names)
-    rows = {bare_id(video): _by_name(video, scores, names) for video, scores in results.items()}
+    rows = {strip_prefix(video): _name_scores(video, scores, names) for video, scores in results.items()}
     if len(rows) < len(results):
-        raise ValueError("a video stands there twice, with and without a leading v_")
+        raise ValueError("a video is listed twice, with and without a leading v_")
     return rows
 
 
-def _by_name(video: str, scores: Any, names: Sequence[str]) -> dict[str, float]:
+def _name_scores(video: str, scores: Any, names: Sequence[str]) -> dict[str, float]:
     if not isinstance(scores, list):
         raise ValueError(f"video {video} has no list of scores")
     if scores and isinstance(scores[0], Mapping):
@@ -125,12 +125,12 @@ def _by_name(video: str, scores: Any, names: Sequence[str]) -> dict[str, float]:
     return {name: float(score) for name, score in zip(names, scores, strict=True)}
 
 
-def _vector(scores: Mapping[str, float], label_names: Sequence[str], path: Path) -> NDArray[np.float32]:
+def _order_scores(scores: Mapping[str, float], label_names: Sequence[str], path: Path) -> NDArray[np.float32]:
     unknown = sorted(set(scores) - set(label_names))
     if unknown:
         raise AnnotationError(
             f"video scores {path} name {len(unknown)} unknown labels: {', '.join(unknown[:5])}",
-            "`cltdr presets show NAME` tells the preset's label file; spell the labels as it does.",
+            "`cltdr presets show NAME` names the preset's list of labels; spell them as it does.",
         )
     vector = np.array([scores.get(name, 0.0) for name in label_names], np.float32)
     if not (np.isfinite(vector).all() and (vector >= 0).all()):

@@ -59,7 +59,7 @@ def suppress(candidates: Candidates, config: InferenceConfig) -> Candidates:
     groups = candidates.labels if config.multiclass_nms else np.zeros_like(candidates.labels)
     kept = _suppressed(candidates, groups, config)
     if not config.multiclass_nms and config.voting_thresh > 0:
-        kept = vote(kept, candidates, config.voting_thresh)
+        kept = vote(kept, candidates, config.voting_thresh, config.voting_weight == "score_times_iou")
     return kept.by_score(config.max_seg_num)
 
 
@@ -177,22 +177,27 @@ def _decay(scores: Floats, overlap: Floats, config: InferenceConfig) -> None:
         scores *= np.exp(-(overlap * overlap) / np.float32(config.nms_sigma))
 
 
-def vote(kept: Candidates, candidates: Candidates, threshold: float) -> Candidates:
-    """Each kept segment becomes the score-weighted mean of all candidates with IoU at or above ``threshold``."""
+def vote(kept: Candidates, candidates: Candidates, threshold: float, weigh_by_iou: bool = False) -> Candidates:
+    """Each kept segment becomes the score-weighted mean of all candidates with IoU at or above ``threshold``.
+
+    With ``weigh_by_iou`` a candidate's weight is its score times that IoU.
+    """
     voted = [
-        _voted(kept.segments[i : i + _VOTES_AT_ONCE], candidates, threshold)
+        _average_voters(kept.segments[i : i + _VOTES_AT_ONCE], candidates, threshold, weigh_by_iou)
         for i in range(0, len(kept), _VOTES_AT_ONCE)
     ]
     return Candidates(np.concatenate([np.zeros((0, 2), np.float32), *voted]), kept.scores, kept.labels)
 
 
-def _voted(segments: Floats, candidates: Candidates, threshold: float) -> Floats:
+def _average_voters(segments: Floats, candidates: Candidates, threshold: float, weigh_by_iou: bool) -> Floats:
     start, end = candidates.segments.T
     inner = np.minimum(segments[:, 1:], end) - np.maximum(segments[:, :1], start)
     np.maximum(inner, 0, out=inner)
     union = (segments[:, 1:] - segments[:, :1]) + (end - start) - inner
     # Two empty segments have no union: no vote, and no division by zero.
     weights: Floats = np.where(inner >= threshold * union, candidates.scores, 0) * (union > 0)
+    if weigh_by_iou:
+        weights *= inner / np.where(union > 0, union, 1)
     total: Floats = weights.sum(1, keepdims=True)
     mean = (weights @ candidates.segments) / np.where(total > 0, total, 1)
     return np.where(total > 0, mean, segments).astype(np.float32)

@@ -13,6 +13,7 @@ from cltdr_cli.methods.record import Method
 
 METHODS = {
     "cltdr": "cltdr_cli.methods.cltdr",
+    "actionformer": "cltdr_cli.methods.actionformer",
     "tridet": "cltdr_cli.methods.tridet",
     "sliding": "cltdr_cli.methods.sliding",
 }

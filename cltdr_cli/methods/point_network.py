@@ -15,15 +15,32 @@ MakeBlock = Callable[["int | None"], nn.Module]
 """Makes a stem block (None), or the branch block whose output is that level."""
 
 
-def build_encoder(config: PointConfig, make_block: MakeBlock, stem_blocks: int, positions: bool) -> Encoder:
+def build_encoder(
+    config: PointConfig,
+    make_block: MakeBlock,
+    stem_blocks: int,
+    positions: bool,
+    kind: type[Encoder] = Encoder,
+) -> Encoder:
     """Projection, stem and branch."""
-    projection = Projection(
-        config.input_dim, config.embd_dim, config.embd_layers, config.embd_kernel_size, config.embd_with_ln
-    )
+    projection = build_projection(config)
     stem = [make_block(None) for _ in range(stem_blocks)]
     branch = [make_block(level) for level in range(1, config.levels)]
     table = make_sinusoid_table(config.max_seq_len, config.embd_dim) if positions else None
-    return Encoder(projection, stem, branch, table)
+    return kind(projection, stem, branch, table)
+
+
+def build_projection(config: PointConfig) -> Projection:
+    """From features to the encoder's width; kinds of features that lie side by side are projected one by one first."""
+    parts = zip(getattr(config, "input_parts", ()), getattr(config, "embd_parts", ()), strict=True)
+    return Projection(
+        config.input_dim,
+        config.embd_dim,
+        config.embd_layers,
+        config.embd_kernel_size,
+        config.embd_with_ln,
+        list(parts),
+    )
 
 
 def build_neck(config: PointConfig) -> nn.Module:

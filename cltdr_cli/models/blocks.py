@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cltdr_cli.models.convolution import TimeConv
-from cltdr_cli.models.layers import MaskedConv
+from cltdr_cli.models.layers import GroupNorm, MaskedConv, drop_path
 
 
 class ConvBlock(nn.Module):
@@ -28,14 +28,76 @@ class ConvBlock(nn.Module):
         return F.relu(kept + self.conv2(F.relu(self.conv1(u, mask)), halved)), halved
 
 
+class MixingBlock(nn.Module):
+    """A residual block of two parts: steps are mixed, then each goes through an MLP.
+
+    ``y = x·mask + drop(mix(norm(x)))`` and ``y + drop(MLP(group norm(y)))``, where x is the input at half the length
+    in branch blocks. Subclasses say how steps are mixed.
+
+    Args:
+        channels: D.
+        mlp_dim: Hidden channels of the MLP.
+        downsample: Module that halves the length, or None in the stem.
+        droppath: Probability; 0 also removes the learned scales.
+    """
+
+    def __init__(self, channels: int, mlp_dim: int, downsample: nn.Module | None, droppath: float) -> None:
+        super().__init__()
+        self.downsample = downsample
+        self.norm = nn.LayerNorm(channels)
+        self.mlp_norm = GroupNorm(channels)
+        self.mlp_in = TimeConv(channels, mlp_dim, 1)
+        self.mlp_out = TimeConv(mlp_dim, channels, 1)
+        for conv in (self.mlp_in, self.mlp_out):
+            nn.init.zeros_(conv.bias) if conv.bias is not None else None
+        self.drop_mixed = drop_path(channels, droppath)
+        self.drop_mlp = drop_path(channels, droppath)
+
+    def forward(self, u: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, at half the length when down-sampling."""
+        x = u if self.downsample is None else self.downsample(u)
+        if self.downsample is not None:
+            mask = mask[:, ::2]
+        y = torch.addcmul(self.drop_mixed(self.mix(self.norm(x), mask)), x, mask)
+        hidden = F.gelu(self.mlp_in(self.mlp_norm(y)))
+        return y + self.drop_mlp(self.mlp_out(hidden)), mask
+
+    def mix(self, z: Tensor, mask: Tensor) -> Tensor:
+        """Normed ``[B, T, C]`` and mask ``[B, T, 1]`` -> mixed, z itself included."""
+        raise NotImplementedError
+
+
+def make_depthwise(channels: int, kernel: int, deviation: float) -> TimeConv:
+    """A depth-wise convolution with weights of this standard deviation, and biases of 0."""
+    conv = TimeConv(channels, channels, kernel, groups=channels)
+    nn.init.normal_(conv.weight, 0, deviation)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv
+
+
+class PoolBlock(nn.Module):
+    """Maximum of three steps around every second one, and no parameters."""
+
+    def forward(self, u: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, at half the length."""
+        halved = mask[:, ::2]
+        return max_pool(u) * halved, halved
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """Maximum of three steps around every second one: ``[B, T, C]`` -> ``[B, T / 2, C]``."""
+    here, after = x[:, ::2], x[:, 1::2]
+    before = F.pad(after, (0, 0, 1, 0), value=-torch.inf)[:, : here.shape[1]]
+    return torch.maximum(torch.maximum(here, after), before)
+
+
 class MaxDownsample(nn.Module):
     """Maximum of three steps around every second one."""
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, T, C]`` -> ``[B, T / 2, C]``."""
-        here, after = x[:, ::2], x[:, 1::2]
-        before = F.pad(after, (0, 0, 1, 0), value=-torch.inf)[:, : here.shape[1]]
-        return torch.maximum(torch.maximum(here, after), before)
+        return max_pool(x)
 
 
 class AverageDownsample(nn.Module):
@@ -55,12 +117,3 @@ class AverageDownsample(nn.Module):
 def build_downsample(kind: Literal["max", "avg"], channels: int) -> nn.Module:
     """The maximum of three steps, or the mean of two."""
     return MaxDownsample() if kind == "max" else AverageDownsample(channels)
-
-
-def build_depthwise(channels: int, kernel: int, deviation: float) -> TimeConv:
-    """A depth-wise convolution with normal weights of that deviation and a bias of zero."""
-    conv = TimeConv(channels, channels, kernel, groups=channels)
-    nn.init.normal_(conv.weight, 0, deviation)
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
-    return conv

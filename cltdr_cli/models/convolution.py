@@ -32,6 +32,11 @@ def plain_convolution() -> Generator[None]:
         _plain.reset(token)
 
 
+def is_plain() -> bool:
+    """Whether everything is to be computed the plain way, inside ``plain_convolution``."""
+    return _plain.get()
+
+
 class TimeConv(nn.Module):
     """Conv1d over ``[B, T, C_in]`` -> ``[B, ceil(T / stride), C_out]`` with padding ``kernel // 2``.
 
@@ -73,9 +78,7 @@ class TimeConv(nn.Module):
             return products.depthwise(x, self.weight[:, 0].T, self.bias)
         if _use_products(x) and (self.groups == 1 or self._depthwise):
             return self._products(x)
-        out = F.conv1d(
-            x.transpose(1, 2), self.weight, self.bias, self.stride, self.kernel // 2, groups=self.groups
-        )
+        out = F.conv1d(x.transpose(1, 2), self.weight, self.bias, self.stride, self.kernel // 2, groups=self.groups)
         return out.transpose(1, 2)
 
     def _products(self, x: Tensor) -> Tensor:

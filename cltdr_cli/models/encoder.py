@@ -22,11 +22,23 @@ class Projection(nn.Module):
         layers: Convolutions.
         kernel: Their taps.
         with_norm: Layer norm after each; without it they have biases.
+        parts: Pairs ``(channels in, channels out)`` of kinds of features that lie side by side in a vector: each is
+            projected by a 1×1 convolution of its own first. Empty for a single kind.
     """
 
-    def __init__(self, channels_in: int, channels: int, layers: int, kernel: int, with_norm: bool) -> None:
+    def __init__(
+        self,
+        channels_in: int,
+        channels: int,
+        layers: int,
+        kernel: int,
+        with_norm: bool,
+        parts: Sequence[tuple[int, int]] = (),
+    ) -> None:
         super().__init__()
-        widths = [channels_in] + [channels] * layers
+        self.part_widths = [part_in for part_in, _ in parts]
+        self.parts = nn.ModuleList(MaskedConv(part_in, part_out, 1) for part_in, part_out in parts)
+        widths = [channels if parts else channels_in] + [channels] * layers
         self.kernel = kernel
         self.convs = nn.ModuleList(MaskedConv(a, b, kernel, bias=not with_norm) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(nn.LayerNorm(channels) if with_norm else nn.Identity() for _ in self.convs)
@@ -40,42 +52,14 @@ class Projection(nn.Module):
         steps = x.shape[1]
         seen = min(steps, real_steps + len(self.convs) * (self.kernel // 2) + 1)
         x, mask = x[:, :seen], mask[:, :seen]
-        x = self.join_parts(x, mask)
+        if self.part_widths:
+            kinds = zip(self.parts, x.split(self.part_widths, dim=2), strict=True)
+            x = torch.cat([part(kind, mask) for part, kind in kinds], dim=2)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = rectified(norm(conv(x, mask)))
         if seen == steps:
             return x
         return torch.cat([x, x[:, real_steps : real_steps + 1].expand(-1, steps - seen, -1)], dim=1)
-
-    def join_parts(self, x: Tensor, mask: Tensor) -> Tensor:
-        """What happens before the first convolution: nothing, where a file holds one kind of features."""
-        return x
-
-
-class PartsProjection(Projection):
-    """A projection of several kinds of features that lie side by side in the channels.
-
-    Each kind has a masked 1×1 convolution of its own; their outputs, side by side, go on as one.
-
-    Args:
-        parts_in: Channels of each kind, in order.
-        parts: What each kind is projected to; their sum is D.
-        layers: Convolutions after that, from D to D.
-        kernel: Their taps.
-        with_norm: Layer norm after each of them; without it they have biases.
-    """
-
-    def __init__(
-        self, parts_in: Sequence[int], parts: Sequence[int], layers: int, kernel: int, with_norm: bool
-    ) -> None:
-        super().__init__(sum(parts), sum(parts), layers, kernel, with_norm)
-        self.widths = tuple(parts_in)
-        self.parts = nn.ModuleList(MaskedConv(a, b, 1) for a, b in zip(parts_in, parts, strict=True))
-
-    def join_parts(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``[B, T, sum(parts_in)]`` -> ``[B, T, D]``."""
-        kinds = x.split(self.widths, dim=2)
-        return torch.cat([part(kind, mask) for part, kind in zip(self.parts, kinds, strict=True)], dim=2)
 
 
 class Encoder(nn.Module):
@@ -109,6 +93,10 @@ class Encoder(nn.Module):
         x = self.projection(x, mask, real_steps)
         if self.positions.numel():
             x = x + self._position_rows(x.shape[1]) * mask
+        return self.run_blocks(x, mask, real_steps)
+
+    def run_blocks(self, x: Tensor, mask: Tensor, real_steps: int) -> Pyramid:
+        """Projected ``[B, T, D]``, mask ``[B, T, 1]``, longest real length in steps -> the pyramid."""
         for block in self.stem:
             x, mask = block(x, mask)
         levels, masks = [x], [mask]

@@ -31,9 +31,7 @@ class FeaturePyramidNeck(nn.Module):
         self.convs = nn.ModuleList(
             MaskedConv(channels_out, channels_out, 3, groups=channels_out, bias=bias) for _ in range(levels)
         )
-        self.norms = nn.ModuleList(
-            nn.LayerNorm(channels_out) if with_norm else nn.Identity() for _ in range(levels)
-        )
+        self.norms = nn.ModuleList(nn.LayerNorm(channels_out) if with_norm else nn.Identity() for _ in range(levels))
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
         """Levels ``[B, T_l, C_in]`` -> levels ``[B, T_l, C_out]``."""

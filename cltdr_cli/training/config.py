@@ -27,7 +27,7 @@ class TrainConfig:
             ``_vflloss``).
         center_sample: ``radius`` takes points near an instance's centre, ``none`` all points inside it.
         center_sample_radius: In level strides.
-        loss_weight: Of regression against classification.
+        loss_weight: Of regression against classification; at 0 or less regression is scaled to the class loss.
         init_loss_norm: First value of the running number of positives (momentum 0.9).
         label_smoothing: Targets become ``target·(1-s) + s/(classes+1)``.
         iou_weight_power: Exponent of the IoU in the weights of refined class targets; 0 weighs all alike.
@@ -73,7 +73,7 @@ class TrainConfig:
         for name in ("learning_rate", "center_sample_radius", "init_loss_norm"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        not_negative = ("eta_min", "warmup_epochs", "weight_decay", "seed", "loss_weight", "iou_weight_power")
+        not_negative = ("eta_min", "warmup_epochs", "weight_decay", "seed", "iou_weight_power")
         for name in (*not_negative, "input_noise"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")

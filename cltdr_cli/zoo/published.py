@@ -194,6 +194,9 @@ def _level_defaults(method: Method, values: Values) -> dict[str, Any]:
     default = next((item.default for item in fields(method.config) if item.name == "branch_blocks"), 5)
     levels = values.get(("model", "branch_blocks"), default) + 1
     found: dict[str, Any] = {"regression_range": _RANGES}
+    for ours in _form(method).levels.values():
+        if split_key(ours) in values:  # the method's own default
+            found[split_key(ours)[1]] = values.pop(split_key(ours)) * levels
     for (section, key), counts in values.items():
         if section == "levels":
             found[split_key(key)[1]] = counts * levels if len(counts) == 1 else counts
@@ -218,7 +221,7 @@ def _choose(choices: Choices, node: yaml.Node, key: str) -> Values:
     if text not in words:
         names = " or ".join(words)
         raise mismatch(node, f"{key.lstrip('.')}: {text!r} is not supported, only {names}{nearest(text, words)}")
-    return {split_key(ours): words[text]}
+    return {split_key(ours): words[text]} if ours else {}
 
 
 def _read_arch(form: PublishedForm, node: yaml.Node, key: str) -> Values:

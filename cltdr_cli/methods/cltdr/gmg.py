@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cltdr_cli.models.blocks import build_depthwise
-from cltdr_cli.models.convolution import TimeConv
-from cltdr_cli.models.layers import GroupNorm, drop_path, rectified
+from cltdr_cli.models.blocks import MixingBlock, make_depthwise
+from cltdr_cli.models.layers import rectified
 
 _SPARSITY = 0.001
 _ATTENTION_HEADS = 8
@@ -67,8 +66,8 @@ class AttentionMixer(nn.Module):
 MIXERS = {"fft": FourierMixer, "attention": AttentionMixer}
 
 
-class GmgBlock(nn.Module):
-    """One block of the encoder. ``y = x·mask + drop(z + Σ branches)``, then a residual MLP.
+class GmgBlock(MixingBlock):
+    """One block of the encoder: ``z + Σ branches``, each branch gated by the next coarser one.
 
     Args:
         channels: D.
@@ -90,31 +89,13 @@ class GmgBlock(nn.Module):
         init_conv_vars: float,
         mixing: tuple[str, Sequence[str], str],
     ) -> None:
-        super().__init__()
+        super().__init__(channels, mlp_dim, downsample, droppath)
         self.gate, self.branches, extractor = mixing
-        self.downsample = downsample
-        self.norm = nn.LayerNorm(channels)
         self.mixer = MIXERS[extractor](channels) if "global" in self.branches else None
-        self.local = build_depthwise(channels, kernel, init_conv_vars) if "local" in self.branches else None
-        self.instant = build_depthwise(channels, 1, init_conv_vars) if "instant" in self.branches else None
-        self.mlp_norm = GroupNorm(channels)
-        self.mlp_in = TimeConv(channels, mlp_dim, 1)
-        self.mlp_out = TimeConv(mlp_dim, channels, 1)
-        for conv in (self.mlp_in, self.mlp_out):
-            nn.init.zeros_(conv.bias) if conv.bias is not None else None
-        self.drop_mixed = drop_path(channels, droppath)
-        self.drop_mlp = drop_path(channels, droppath)
+        self.local = make_depthwise(channels, kernel, init_conv_vars) if "local" in self.branches else None
+        self.instant = make_depthwise(channels, 1, init_conv_vars) if "instant" in self.branches else None
 
-    def forward(self, u: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, at half the length when down-sampling."""
-        x = u if self.downsample is None else self.downsample(u)
-        if self.downsample is not None:
-            mask = mask[:, ::2]
-        y = torch.addcmul(self.drop_mixed(self._mixed(self.norm(x), mask)), x, mask)
-        hidden = F.gelu(self.mlp_in(self.mlp_norm(y)))
-        return y + self.drop_mlp(self.mlp_out(hidden)), mask
-
-    def _mixed(self, z: Tensor, mask: Tensor) -> Tensor:
+    def mix(self, z: Tensor, mask: Tensor) -> Tensor:
         """``z + instant + local + global``, each branch gated by the next coarser one in use."""
         total, coarser = z, None
         if self.mixer is not None:
@@ -123,11 +104,11 @@ class GmgBlock(nn.Module):
         for branch in (self.local, self.instant):
             if branch is None:
                 continue
-            coarser = self._gated(branch(z), coarser)
+            coarser = self._gate(branch(z), coarser)
             total = total + coarser
         return total
 
-    def _gated(self, value: Tensor, coarser: Tensor | None) -> Tensor:
+    def _gate(self, value: Tensor, coarser: Tensor | None) -> Tensor:
         if coarser is None or self.gate == "none":
             return value
         return value * (F.relu(coarser) if self.gate == "relu" else coarser)

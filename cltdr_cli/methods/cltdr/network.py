@@ -53,9 +53,7 @@ class Cltdr(PointDetector):
             found = self.refine_head(packing.pack(self.fusion(levels, packing.lengths)), packing)
             outputs.class_refinement = found.class_factor
             if found.start_shifts is not None and found.end_shifts is not None:
-                outputs.refined_boundaries = ShiftedBoundaries(
-                    outputs.boundaries, found.start_shifts, found.end_shifts
-                )
+                outputs.refined_boundaries = ShiftedBoundaries(outputs.boundaries, found.start_shifts, found.end_shifts)
         return outputs
 
     def _freeze_unread(self) -> None:

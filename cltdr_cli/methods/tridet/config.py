@@ -30,9 +30,7 @@ class TridetConfig(BlockConfig):
         if self.backbone == "sgp":
             self.check_group_norm()
             if any(self.wide_kernel(size) < size for size in (1, *self.block_kernel_sizes[1:])):
-                raise ValueError(
-                    f"window_factor {self.window_factor} makes wide windows narrower than narrow ones"
-                )
+                raise ValueError(f"window_factor {self.window_factor} makes wide windows narrower than narrow ones")
 
     def wide_kernel(self, narrow: int) -> int:
         """Taps of the wide window beside ``narrow`` taps: ``(narrow + 1) · window_factor``, made odd upwards.

@@ -16,9 +16,8 @@ def build_tridet(config: TridetConfig) -> PointDetector:
 
     Its answer depends on the padded length: means and group norms run over it.
     """
-    encoder = build_encoder(
-        config, lambda level: _build_block(config, level), config.stem_blocks, config.use_abs_pe
-    )
+    has_positions = config.use_abs_pe and config.backbone == "sgp"
+    encoder = build_encoder(config, lambda level: _build_block(config, level), config.stem_blocks, has_positions)
     heads = build_plain_heads(config, config.bins, config.boundary_kernel_size)
     padding = Padding(config.max_seq_len, config.padding_span)
     reach = head_reach(config, config.boundary_kernel_size)

@@ -1,0 +1,1 @@
+"""Each command as a function: detect, extract, train, evaluate."""

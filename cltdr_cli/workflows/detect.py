@@ -1,0 +1,154 @@
+"""Detection in many inputs: the function behind ``cltdr detect``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from cltdr_cli.errors import CltdrError
+from cltdr_cli.pipeline import VideoOptions
+from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.video.inputs import FailedInput, Inputs, find_inputs
+from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
+from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
+from cltdr_cli.workflows.results import Result, ResultFiles, Results, plan_result_files
+
+
+def detect(
+    inputs: str | Path | Iterable[str | Path],
+    *,
+    out: str | Path | None = None,
+    format: Sequence[str] = (),
+    preset: str | Path = "auto",
+    checkpoint: str | Path | None = None,
+    extractor_weights: WeightsFiles = (),
+    extractor: str | None = None,
+    flow: str | None = None,
+    force: bool = False,
+    min_score: float = 0.0,
+    max_segments: int | None = None,
+    labels: str | Sequence[str] | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    fps: float | None = None,
+    duration: float | None = None,
+    video_scores: str | Path | None = None,
+    reader: str = "auto",
+    strict: bool = False,
+    batch_size: int = 8,
+    precision: str = "fp32",
+    accept_license: bool = False,
+    device: str = "auto",
+    on_result: Callable[[Result], object] | None = None,
+    report: Reporter = SILENT,
+) -> Results:
+    """Find actions in videos: when they start and end, what they are, and how sure that is.
+
+    Args:
+        inputs: Videos, folders, patterns, a ``.txt`` list, or feature files; one or several.
+        out: A file (its suffix picks the format) or a folder to write to; None writes nothing.
+        format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``.
+        preset: Name or YAML file; ``auto`` is an installed real detector, else the bundled demo model.
+        checkpoint: Checkpoint of ``cltdr train`` or ``cltdr convert`` in place of a preset.
+        extractor_weights: Files by name of the extractor or weights, or words ``NAME=FILE``.
+        extractor: Name of the extractor, where a converted checkpoint does not say it.
+        flow: Optical flow in place of the preset's: ``tvl1`` or ``raft``.
+        force: Whether features of another extractor or flow are taken, if width and grid fit.
+        min_score: Segments below it are left out.
+        max_segments: The best so many per video are kept; None for all.
+        labels: Only these classes are kept: names, or one string of names separated by commas.
+        start: Seconds; what comes before is left out. Times stay those of the whole video.
+        end: Seconds; what comes after is left out.
+        fps: Frames per second of a feature file's video; videos are resampled to it.
+        duration: Seconds that a feature file's video lasts.
+        video_scores: File with class scores of whole videos, for presets that name no classes.
+        reader: Video decoder: ``auto``, ``pyav`` or ``decord``.
+        strict: Whether a video that breaks off midway is an error instead of a warning.
+        batch_size: Clips computed together.
+        precision: Arithmetic of the extractor: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+        accept_license: Whether licences of weights that exclude some uses are agreed to.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        on_result: Called with each result as soon as it is there.
+        report: Hears of progress, notices, warnings and inputs that fail.
+
+    Returns:
+        One result per input that succeeded. ``failures`` of the list are the others, each with its error.
+
+    Raises:
+        UsageError: The arguments contradict each other, or name something unknown.
+        CltdrError: The detector cannot be loaded, or a file cannot be written.
+    """
+    found = find_inputs([str(inputs)] if isinstance(inputs, str | Path) else map(str, inputs))
+    for text in found.notices:
+        report.notice(text)
+    # Everything that can be wrong is checked before the first video is read.
+    files = ResultFiles(plan_result_files(out, format, found.files), len(found.entries), report)
+    models = find_models(
+        device, extractor_weights, precision,
+        extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
+    )  # fmt: skip
+    loaded = load_reported_detector(preset, checkpoint, models, report)
+    prepare_detector(
+        loaded,
+        models,
+        has_videos=any(not item.is_features for item in found.files),
+        feature_files=[item.path for item in found.files if item.is_features],
+        report=report,
+    )
+    detector = make_input_detector(
+        loaded,
+        VideoOptions(reader, fps, start, end, strict, batch_clips=batch_size),
+        force=force,
+        duration_seconds=duration,
+        video_scores=None if video_scores is None else Path(video_scores),
+        min_score=min_score,
+        max_segments=max_segments,
+        labels=labels,
+        report=report,
+    )
+    return detect_many(detector, found, files=files, on_result=on_result, report=report)
+
+
+def detect_many(
+    detector: InputDetector,
+    inputs: Inputs,
+    *,
+    files: ResultFiles | None = None,
+    on_result: Callable[[Result], object] | None = None,
+    report: Reporter = SILENT,
+) -> Results:
+    """Detect in one input after the other; one that fails is reported, and the others go on.
+
+    Args:
+        detector: With the settings of the run.
+        inputs: As ``find_inputs`` found them.
+        files: Where results are written; also when the run is stopped, with all that was found until then.
+        on_result: Called with each result, once it is written.
+        report: Hears of progress, warnings and failures.
+
+    Raises:
+        OutputError: A file of several inputs cannot be written.
+    """
+    results, files = Results(), files or ResultFiles()
+    for failure in inputs.failures:
+        _add_failure(results, failure, report)
+    try:
+        for position, item in enumerate(inputs.files):
+            title = f"{item.video_id} ({position + 1}/{len(inputs.files)})" if len(inputs.files) > 1 else ""
+            try:
+                result = detector.detect_input(item, title, report)
+                files.add(position, result)
+            except CltdrError as error:
+                _add_failure(results, FailedInput(str(item.path), error), report)
+                continue
+            results.append(result)
+            if on_result is not None:
+                on_result(result)
+    finally:
+        files.finish()
+    return results
+
+
+def _add_failure(results: Results, failure: FailedInput, report: Reporter) -> None:
+    results.failures.append(failure)
+    report.failure(failure.word, failure.error)

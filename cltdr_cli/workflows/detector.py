@@ -1,0 +1,191 @@
+"""A loaded detector with the settings of a run: the one way from a video or a feature file to its segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cltdr_cli.features.kinds import describe_other_kinds
+from cltdr_cli.features.store import load_features
+from cltdr_cli.inference.fusion import VideoScores
+from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limit_result
+from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.segments import VideoResult
+from cltdr_cli.timeline import FeatureSequence
+from cltdr_cli.video.inputs import FEATURE_SUFFIXES, Input
+from cltdr_cli.workflows.classes import find_label_ids, read_class_scores
+from cltdr_cli.workflows.results import Result
+from cltdr_cli.zoo.extractors import ModelSources
+from cltdr_cli.zoo.flow import other_flow
+from cltdr_cli.zoo.load import LoadedDetector
+from cltdr_cli.zoo.preset import FeatureConfig
+
+
+@dataclass(frozen=True)
+class InputDetector:
+    """Detects in one input after the other. Make one with ``make_input_detector``.
+
+    Attributes:
+        loaded: The detector.
+        features: What feature files must be.
+        options: How videos are read.
+        duration_seconds: Length of a feature file's video; None where a sidecar says it.
+        scores: Class scores of whole videos, for a detector that names no classes itself.
+        min_score: Segments below it are left out.
+        max_segments: The best so many per input are kept; None for all.
+        label_ids: Indices of the classes that are kept; None for all.
+    """
+
+    loaded: LoadedDetector
+    features: FeatureConfig
+    options: VideoOptions
+    duration_seconds: float | None = None
+    scores: VideoScores | None = None
+    min_score: float = 0.0
+    max_segments: int | None = None
+    label_ids: Sequence[int] | None = None
+
+    def detect_input(self, item: Input, title: str = "", report: Reporter = SILENT) -> Result:
+        """Find actions in a video or feature file.
+
+        Args:
+            item: The file.
+            title: Name of the progress bar; the input's id where it is empty.
+            report: Hears of the progress, and of a video that breaks off midway.
+
+        Raises:
+            CltdrError: The file cannot be read, or does not fit the detector.
+        """
+        if item.is_features:
+            return self.detect_sequence(self._load_sequence(item))
+        with report.progress(title or item.video_id, None, "frames") as bar:
+            result = detect_video(
+                item.path,
+                self.loaded,
+                self.loaded.extractor.extractor,
+                self.options,
+                self.scores,
+                bar.update,
+                self.loaded.flow,
+            )
+        for text in result.warnings:
+            report.warning(f"{text} strict= makes this an error.")
+        return self._finish(replace(result, video_id=item.video_id))
+
+    def detect_sequence(self, sequence: FeatureSequence) -> Result:
+        """Find actions in features that are already loaded.
+
+        Raises:
+            FeatureError: The sequence is empty.
+            AnnotationError: There are video scores, but none of this video.
+        """
+        return self._finish(detect_features(self.loaded, sequence, self.scores))
+
+    def describe_run(self) -> dict[str, object]:
+        """Preset, weights used so far with their digests, and notices, as plain JSON."""
+        weights = dict(self.loaded.digests)
+        if "extractor" in self.loaded.__dict__:  # a cached property: an extractor that was not needed is not named
+            weights |= self.loaded.extractor.digests
+        return {
+            "preset": self.loaded.preset.name,
+            "weights": weights,
+            "trained": self.loaded.trained,
+            "notices": list(self.loaded.notices),
+        }
+
+    def _load_sequence(self, item: Input) -> FeatureSequence:
+        sequence = load_features(
+            item.path,
+            self.features,
+            fps=self.options.fps,
+            duration_seconds=self.duration_seconds,
+            video_id=item.video_id,
+        )
+        return sequence.between(self.options.start_seconds, self.options.end_seconds)
+
+    def _finish(self, result: VideoResult) -> Result:
+        kept = limit_result(result, self.min_score, self.max_segments, self.label_ids)
+        return Result(**vars(kept), run=self.describe_run())
+
+
+def make_input_detector(
+    loaded: LoadedDetector,
+    options: VideoOptions,
+    *,
+    force: bool = False,
+    duration_seconds: float | None = None,
+    video_scores: Path | None = None,
+    min_score: float = 0.0,
+    max_segments: int | None = None,
+    labels: str | Sequence[str] | None = None,
+    report: Reporter = SILENT,
+) -> InputDetector:
+    """A detector for the inputs of a run, its settings checked.
+
+    Args:
+        loaded: The detector.
+        options: How videos are read; the grid is replaced by that of the detector's features.
+        force: Whether features of another kind are taken, if width and grid fit.
+        duration_seconds: Length of a feature file's video, where no sidecar says it.
+        video_scores: File with class scores of whole videos, for a detector that names no classes itself.
+        min_score: Segments below it are left out.
+        max_segments: The best so many per input are kept; None for all.
+        labels: Only these classes are kept: names, or one string of names separated by commas.
+        report: Hears that a detector names no classes.
+
+    Raises:
+        UsageError: A label is unknown, or the detector takes no video scores.
+        AnnotationError: The video scores cannot be read.
+    """
+    features = loaded.preset.features
+    scores = read_class_scores(loaded, video_scores, report)
+    return InputDetector(
+        loaded,
+        features.of_any_kind() if force else features,
+        replace(
+            options,
+            fps=options.fps if options.fps is not None else features.rate,
+            stride_frames=features.stride_frames,
+            window_frames=features.window_frames,
+            dense=features.dense,
+        ),
+        duration_seconds,
+        scores,
+        min_score,
+        max_segments,
+        find_label_ids(labels, scores.labels if scores else loaded.labels),
+    )
+
+
+def make_input(path: Path, video_id: str | None = None) -> Input:
+    """A file as an input; its stem is its id where none is given."""
+    return Input(path, path.stem if video_id is None else video_id, path.suffix.lower() in FEATURE_SUFFIXES)
+
+
+def prepare_detector(
+    loaded: LoadedDetector,
+    models: ModelSources,
+    *,
+    has_videos: bool,
+    feature_files: Iterable[Path] = (),
+    report: Reporter = SILENT,
+) -> None:
+    """Find out what is wrong or odd before the first input, so that it is reported once and not for each.
+
+    Args:
+        loaded: The detector.
+        models: Where its models come from.
+        has_videos: Whether its extractor will be needed; it is loaded now.
+        feature_files: Feature files that will be detected in.
+        report: Hears of another optical flow or other kinds of features than the detector was trained on.
+
+    Raises:
+        CltdrError: The extractor or the optical flow cannot be loaded, or a sidecar cannot be read.
+    """
+    if has_videos:
+        _ = loaded.extractor, loaded.flow
+        if text := other_flow(loaded.preset, models):
+            report.warning(text)
+    if models.any_kind and (text := describe_other_kinds(feature_files, loaded.preset.features)):
+        report.warning(text)

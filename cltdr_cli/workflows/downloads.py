@@ -1,0 +1,57 @@
+"""Weights that are missing on this machine: the licence is shown, the download reports its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.zoo import weights
+from cltdr_cli.zoo.manifest import WeightsEntry
+
+
+def fetch_weights(name: str, *, accept_license: bool = False, report: Reporter = SILENT) -> Path:
+    """The verified file of these weights, downloaded if it is missing and the network and the licence allow it.
+
+    Args:
+        name: Key in the weights manifest.
+        accept_license: Whether licences that exclude uses are agreed to; otherwise ``report`` asks.
+        report: Hears of the download.
+
+    Raises:
+        WeightsError: As ``zoo.weights.ensure``.
+    """
+    found = weights.entry(name)
+    if weights.state(name) == "absent" and found.url is not None and not weights.is_offline():
+        report.notice(f"fetching the weights {name} ({found.licence}) from {found.origin}")
+    with report.progress(f"downloading {name}", None, "MB") as bar:
+        return weights.ensure(
+            name,
+            allow_download=True,
+            agree=make_agreement(accept_license, report),
+            on_progress=lambda done, total: bar.update(done / 1e6, total / 1e6 if total else None),
+        )
+
+
+def download_weights(name: str, *, accept_license: bool = False, report: Reporter = SILENT) -> Path:
+    """Download these weights even if there is a file of them already; arguments as ``fetch_weights``.
+
+    Raises:
+        WeightsError: As ``zoo.weights.download``.
+    """
+    with report.progress(f"downloading {name}", None, "MB") as bar:
+        return weights.download(
+            name,
+            agree=make_agreement(accept_license, report),
+            on_progress=lambda done, total: bar.update(done / 1e6, total / 1e6 if total else None),
+        )
+
+
+def make_agreement(accept_license: bool, report: Reporter) -> Callable[[WeightsEntry], bool]:
+    """Shows a licence that excludes uses, and says whether the user agrees: beforehand, or when asked."""
+
+    def agree(entry: WeightsEntry) -> bool:
+        report.warning(f"the weights {entry.name} from {entry.origin} are under {entry.licence}\n{entry.note}")
+        return accept_license or report.confirm("Do you agree to this licence?")
+
+    return agree

@@ -1,0 +1,178 @@
+"""Evaluation: the function behind ``cltdr eval``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cltdr_cli.data.benchmarks import benchmark
+from cltdr_cli.data.feature_files import feature_file
+from cltdr_cli.data.prediction_files import ResultRows, read_predictions, rows_of_results
+from cltdr_cli.errors import AnnotationError, UsageError
+from cltdr_cli.evaluation.tables import TieRule
+from cltdr_cli.evaluation.thresholds import parse_tious
+from cltdr_cli.pipeline import VideoOptions
+from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.video.inputs import FailedInput
+from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
+from cltdr_cli.workflows.models import find_models, load_reported_detector
+from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
+from cltdr_cli.workflows.scores import SplitScores, score_split
+from cltdr_cli.workflows.split import detect_in_features, detect_in_videos, detect_split
+from cltdr_cli.zoo.extractors import ModelSources
+from cltdr_cli.zoo.load import LoadedDetector
+
+_DATA_ROOT_VARIABLE = "CLTDR_DATA"
+
+
+def evaluate(
+    dataset: str,
+    *,
+    predictions: str | Path | None = None,
+    features: str | Path | None = None,
+    videos: str | Path | None = None,
+    preset: str | Path = "auto",
+    checkpoint: str | Path | None = None,
+    flow: str | None = None,
+    force: bool = False,
+    video_scores: str | Path | None = None,
+    annotations: str | Path | None = None,
+    data_root: str | Path | None = None,
+    split: str | None = None,
+    protocol: str | None = None,
+    tiou: str | None = None,
+    ties: TieRule = "published",
+    outside: Literal["count", "ignore"] = "count",
+    labels: str | Path | None = None,
+    video_info: Sequence[str | Path] = (),
+    device: str = "auto",
+    report: Reporter = SILENT,
+) -> SplitScores:
+    """Score detections: mean average precision over temporal IoU thresholds, to the published evaluators' digits.
+
+    Args:
+        dataset: Name of a data set (``cltdr datasets`` lists them), or ``custom``.
+        predictions: File of detections to score: ActivityNet JSON, our CSV, or rows of THUMOS14.
+        features: Folder of feature files to detect in, in place of predictions.
+        videos: Folder of videos to detect in, in place of predictions.
+        preset: Detector for features or videos, as for ``detect``; so are the next four.
+        checkpoint: Checkpoint in place of a preset.
+        flow: Optical flow in place of the preset's.
+        force: Whether features of another extractor or flow are taken, if width and grid fit.
+        video_scores: File with class scores of whole videos, for presets that name no classes.
+        annotations: JSON, CSV or THUMOS folder; None looks for the usual one under ``data_root``.
+        data_root: Folder of data sets; by default ``$CLTDR_DATA``.
+        split: Split to score; None takes the one that the data set is scored on.
+        protocol: Choice of THUMOS14 videos: ``actionformer``, ``opentad``, ``gtad`` or ``full``.
+        tiou: Thresholds such as ``0.3:0.7:0.1`` or ``0.5,0.75``; None takes those of the data set.
+        ties: Order of equal scores: as the ``published`` evaluator takes them, or ``stable``, as in the file.
+        outside: Whether predictions in videos that are not scored ``count`` as false positives.
+        labels: File of class names, one a line, in place of the data set's.
+        video_info: CSV files of durations, rates or subsets.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        report: Hears of progress and warnings, and of videos that fail.
+
+    Returns:
+        The scores. Videos that failed are among its ``failures``; their instances count as missed.
+
+    Raises:
+        UsageError: The arguments contradict each other, or name something unknown.
+        AnnotationError: The annotation or the predictions cannot be read, or nothing could be scored.
+        CltdrError: The detector cannot be loaded.
+    """
+    _check_sources(predictions, features, videos)
+    record = benchmark(dataset)
+    tious = None if tiou is None else parse_tious(tiou)
+    root = data_root or os.environ.get(_DATA_ROOT_VARIABLE)
+    read = read_dataset_annotations(
+        record, _to_path(annotations), _to_path(root), _to_path(labels), [Path(file) for file in video_info]
+    )
+    reference = make_reference(record, read, split, protocol)
+    failures: list[FailedInput] = []
+    if predictions is not None:
+        rows = read_predictions(Path(predictions))
+    else:
+        models = find_models(device, flow=flow, force=force, report=report)
+        loaded = load_reported_detector(preset, checkpoint, models, report)
+        place = _Place(_to_path(features), _to_path(videos))
+        detector = _prepare(loaded, models, reference, place, _to_path(video_scores), report)
+        rows, failures = _detect(reference, detector, place, report)
+    scores = score_split(reference, rows, tious, ties, outside == "count").with_failures(failures)
+    for text in scores.warnings:
+        report.warning(text)
+    return scores
+
+
+def _check_sources(predictions: object, features: object, videos: object) -> None:
+    """Refuse anything but exactly one source of detections."""
+    sources = {"predictions=": predictions, "features=": features, "videos=": videos}
+    given = [name for name, source in sources.items() if source is not None]
+    if len(given) != 1:
+        raise UsageError(
+            f"{' and '.join(given)} exclude each other" if given else "nothing to score",
+            "Give a file as predictions=, or a folder as features= or videos= with preset= or checkpoint=.",
+        )
+
+
+def _to_path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where to detect: a folder of features, or else of videos."""
+
+    features: Path | None
+    videos: Path | None
+
+    @property
+    def folder(self) -> Path:
+        return self.features or self.videos or Path()
+
+
+def _prepare(
+    loaded: LoadedDetector,
+    models: ModelSources,
+    reference: Reference,
+    place: _Place,
+    video_scores: Path | None,
+    report: Reporter,
+) -> InputDetector:
+    """The detector for all videos; everything that is wrong with it is found out before the first one."""
+    if video_scores is None and loaded.preset.benchmark.class_agnostic:
+        raise UsageError(
+            f"preset {loaded.preset.name} finds actions without naming them: there is nothing to score by class",
+            "Give a file with class scores of whole videos as video_scores=.",
+        )
+    detector = make_input_detector(
+        loaded, VideoOptions(), force=models.any_kind, video_scores=video_scores, report=report
+    )
+    files: list[Path | None] = []
+    if place.features is not None:
+        files = [feature_file(place.features, video_id, detector.features) for video_id in reference.video_ids]
+    prepare_detector(
+        loaded, models, has_videos=place.features is None, feature_files=filter(None, files), report=report
+    )
+    return detector
+
+
+def _detect(
+    reference: Reference, detector: InputDetector, place: _Place, report: Reporter
+) -> tuple[ResultRows, list[FailedInput]]:
+    """Detect in every video that is scored.
+
+    Raises:
+        AnnotationError: Not one of them could be detected in.
+    """
+    if place.features is not None:
+        detect_in = detect_in_features(detector, place.features)
+    else:
+        detect_in = detect_in_videos(detector, place.folder, report)
+    annotated = [reference.annotations.videos[video_id] for video_id in reference.video_ids]
+    results, failures = detect_split(annotated, detect_in, report=report)
+    if not results:
+        raise AnnotationError(f"no video of the split could be detected in: {place.folder}", "See above.")
+    return rows_of_results(results, str(place.folder)), failures
