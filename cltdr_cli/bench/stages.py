@@ -75,7 +75,9 @@ class StageTimes:
         return 60 * seconds / self.video_seconds
 
 
-def time_stages(path: Path, extractor: Extractor, options: VideoOptions, flow: FlowEngine | None = None) -> StageTimes:
+def time_stages(
+    path: Path, extractor: Extractor, options: VideoOptions, flow: FlowEngine | None = None
+) -> StageTimes:
     """Measure one video; its frames are held in memory meanwhile, so it should be short.
 
     Args:
@@ -152,7 +154,9 @@ def time_videos(  # noqa: PLR0913 - the options of `cltdr bench extract`
 
 
 def _take_medians(times: Sequence[StageTimes]) -> StageTimes:
-    return StageTimes(*(statistics.median(getattr(one, part.name) for one in times) for part in fields(StageTimes)))
+    return StageTimes(
+        *(statistics.median(getattr(one, part.name) for one in times) for part in fields(StageTimes))
+    )
 
 
 def _build_random(name: str, device: torch.device, way: Way) -> Extractor:

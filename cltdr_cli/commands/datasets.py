@@ -40,7 +40,9 @@ def datasets(
     from cltdr_cli.data.benchmarks import BENCHMARKS
 
     records = list(BENCHMARKS.values())
-    rows = [(b.name, f"{b.train_split} -> {b.test_splits[0]}", _thresholds(b), _classes(b), b.note) for b in records]
+    rows = [
+        (b.name, f"{b.train_split} -> {b.test_splits[0]}", _thresholds(b), _classes(b), b.note) for b in records
+    ]
     console.table("benchmarks", ("dataset", "trained -> scored", "tIoU", "classes", "note"), rows)
     typer.echo()
     protocols = [(b.name, p.name, p.videos, p.reason) for b in records for p in b.protocols]
@@ -83,7 +85,10 @@ def check(
         f"{read.source}: {read.layout}, {len(read.videos)} videos, {read.instance_count} instances, "
         f"{len({item.label for video in read.videos.values() for item in video.instances})} classes",
         ("split", "videos", "instances"),
-        [(split or "(none)", count, read.of_split(split).instance_count) for split, count in read.splits().items()],
+        [
+            (split or "(none)", count, read.of_split(split).instance_count)
+            for split, count in read.splits().items()
+        ],
     )
     findings = check_annotations(read, names, _measured(features, videos, list(read.videos)))
     for finding in findings:

@@ -11,7 +11,9 @@ import typer
 from cltdr_cli import console
 from cltdr_cli.commands.options import Debug, Quiet
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 
 @app.callback()

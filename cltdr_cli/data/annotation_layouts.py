@@ -63,4 +63,6 @@ def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> A
         return read_csv(path, class_names, first_id, task)
     if suffix == ".txt":
         return read_kth(path)
-    raise AnnotationError(f"{path}: annotations are a .json, .csv or .txt file or a folder, not {suffix or 'this'}")
+    raise AnnotationError(
+        f"{path}: annotations are a .json, .csv or .txt file or a folder, not {suffix or 'this'}"
+    )

@@ -156,7 +156,9 @@ def _fps(context: CheckContext) -> list[Finding]:
         and v.fps is not None
         and abs(fps - v.fps) > _FPS_TOLERANCE * v.fps
     ]
-    return found("fps", "videos have another frame rate than annotated", places, "times shift if frames are counted")
+    return found(
+        "fps", "videos have another frame rate than annotated", places, "times shift if frames are counted"
+    )
 
 
 def _duration_differs(context: CheckContext) -> list[Finding]:
@@ -183,7 +185,9 @@ def _no_duration(context: CheckContext) -> list[Finding]:
 
 def _no_split(context: CheckContext) -> list[Finding]:
     names = [v.video_id for v in context.videos if not v.split]
-    return found("no-split", "videos belong to no split", names, 'each needs a "subset" (training, validation, test)')
+    return found(
+        "no-split", "videos belong to no split", names, 'each needs a "subset" (training, validation, test)'
+    )
 
 
 def _no_instance(context: CheckContext) -> list[Finding]:
@@ -196,7 +200,9 @@ def _absent_classes(context: CheckContext) -> list[Finding]:
     labels = {split: {i.label for v, i in _items(context) if v.split == split} for split in _splits(context)}
     train = labels.get("training", set[str]())
     others = [f"{name} ({split})" for split, names in labels.items() if train for name in sorted(names - train)]
-    return found("untrained-class", "classes of another split are not in the training split", others, "never found")
+    return found(
+        "untrained-class", "classes of another split are not in the training split", others, "never found"
+    )
 
 
 def _splits(context: CheckContext) -> list[str]:

@@ -50,7 +50,9 @@ def window(sample: Sample, start: int, length: int, trunc_thresh: float) -> Samp
     )
 
 
-def _window_steps(steps: int, max_steps: int, crop_ratio: tuple[float, float] | None, rng: np.random.Generator) -> int:
+def _window_steps(
+    steps: int, max_steps: int, crop_ratio: tuple[float, float] | None, rng: np.random.Generator
+) -> int:
     if steps > max_steps:
         return max_steps
     if crop_ratio is None:

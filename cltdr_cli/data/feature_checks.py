@@ -44,7 +44,9 @@ KINDS: dict[str, _Kind] = {
     "odd-kind": _Kind(
         "files are of another extractor, flow or weights than most", "the numbers mean something else", True
     ),
-    "preset-width": _Kind("files have another width than the preset takes", "take the preset of these features", True),
+    "preset-width": _Kind(
+        "files have another width than the preset takes", "take the preset of these features", True
+    ),
     "preset": _Kind("files are not what the preset takes", "extract them again, or take another preset", True),
     "no-match": _Kind(
         "annotated videos, and none has features here", "check the names (--set features.file_prefix=v_)", True

@@ -140,4 +140,6 @@ class BaselineSplit:
         """What ``cltdr eval`` would say of the detections."""
         rows = rows_of_results(baseline_results(localizer, self.sequences), "the sliding baseline")
         predictions, _ = aligned(rows, self.truth, self.numbers, None, True)
-        return scores(self.truth.truth, evaluate(self.truth.truth, predictions, self.record.thresholds, "published"))
+        return scores(
+            self.truth.truth, evaluate(self.truth.truth, predictions, self.record.thresholds, "published")
+        )

@@ -143,7 +143,9 @@ class Build:
             log.append(facts)
             self.tell(", ".join(f"{name} {value:.4g}" for name, value in facts.items()))
 
-        network = train_extractor(footage, self.footage("validation", 20), config, self.folder / "extractor", report)
+        network = train_extractor(
+            footage, self.footage("validation", 20), config, self.folder / "extractor", report
+        )
         facts = {"trained": True, "seed": config.seed, "videos": len(footage), "config": asdict(config)}
         save_extractor(bundled_file(self.folder, EXTRACTOR), network.state_dict(), facts | {"last": dict(log[-1])})
 

@@ -160,7 +160,9 @@ def _hits(
     return np.concatenate(told) == truth[kept], truth[kept]
 
 
-def _batches(footage: Sequence[Footage], config: ExtractorTraining, first: int) -> Iterator[tuple[int, SnippetBatch]]:
+def _batches(
+    footage: Sequence[Footage], config: ExtractorTraining, first: int
+) -> Iterator[tuple[int, SnippetBatch]]:
     """Batches of the steps from ``first`` on, one drawn ahead on a thread."""
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(drawn_batch, footage, config.snippets, config.seed, first)

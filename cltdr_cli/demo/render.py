@@ -86,7 +86,9 @@ class Stage:
         return np.clip(frame + self._noise[y : y + HEIGHT, x : x + WIDTH], 0, 255).astype(np.uint8)
 
 
-def camera_way(camera: Camera, seconds: Track) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def camera_way(
+    camera: Camera, seconds: Track
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Boxes of the background that are seen ``[F, 4]``; zoom ``[F]`` and offset ``[F, 2]`` for what moves."""
     rng = np.random.default_rng(camera.seed)
     turns = seconds / camera.drift_seconds

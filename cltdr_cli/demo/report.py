@@ -129,6 +129,8 @@ def _variant_rows(variants: Mapping[str, Mapping[str, Scores]]) -> list[list[str
             [scores["mAP"][-1] for scores in by_seed.values()],
             [s["average_mAP"] for s in by_seed.values()],
         )
-        cells = [f"{100 * mean(column):.1f} ({100 * min(column):.1f}-{100 * max(column):.1f})" for column in columns]
+        cells = [
+            f"{100 * mean(column):.1f} ({100 * min(column):.1f}-{100 * max(column):.1f})" for column in columns
+        ]
         rows.append([name, ", ".join(by_seed), *cells])
     return rows

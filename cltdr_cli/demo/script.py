@@ -246,7 +246,9 @@ class _Part:
 
     def _act(self, length: float) -> None:
         start, end = round(self.now, 3), round(self.now + length, 3)
-        taken = {act.label for act in self.others if act.start_seconds < end + 0.5 and act.end_seconds > start - 0.5}
+        taken = {
+            act.label for act in self.others if act.start_seconds < end + 0.5 and act.end_seconds > start - 0.5
+        }
         free = [label for label in LABELS if label not in taken]
         label = free[int(self.rng.integers(len(free)))]
         self.acts.append(Act(label, start, end, drawn_style(self.rng, label, length)))

@@ -41,7 +41,9 @@ def temporal_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.f
     return np.divide(shared, union, out=np.zeros(len(a)), where=union > 0)
 
 
-def overlapping_pairs(truth: GroundTruth, predictions: Predictions, floor: float, same_label: bool = True) -> Pairs:
+def overlapping_pairs(
+    truth: GroundTruth, predictions: Predictions, floor: float, same_label: bool = True
+) -> Pairs:
     """Every prediction with every instance of its video (and label) that it overlaps by at least ``floor``.
 
     Args:

@@ -128,7 +128,9 @@ def _draw_sensitivity(analysis: Mapping[str, Any]) -> Figure:
     for ax, (key, title) in zip(axes, titles.items(), strict=True):
         names = [f"{bucket['name']}\n{bucket['instances']}" for bucket in analysis[key]]
         _bars(ax, names, [bucket["average_normalized_mAP"] for bucket in analysis[key]])
-        ax.axhline(whole, color="black", linestyle="--", linewidth=1, zorder=2, label=f"all instances: {whole:.1f}")
+        ax.axhline(
+            whole, color="black", linestyle="--", linewidth=1, zorder=2, label=f"all instances: {whole:.1f}"
+        )
         ax.set(title=title, xlabel="kind, and how many instances")
         ax.legend(fontsize=8, frameon=False, loc="upper left")
     top = max(ax.get_ylim()[1] for ax in axes)

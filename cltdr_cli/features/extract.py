@@ -78,7 +78,9 @@ def extract_features(
         UsageError: The extractor cannot take such windows, or not from video.
         VideoError: The stream is shorter than one window; or what the stream itself raises.
     """
-    check_extraction(extractor.spec, stride_frames=stride_frames, window_frames=window_frames, batch_clips=batch_clips)
+    check_extraction(
+        extractor.spec, stride_frames=stride_frames, window_frames=window_frames, batch_clips=batch_clips
+    )
     buffer = _WindowBuffer(window_frames, stride_frames)
     collected = _Collected()
     frames_done = 0

@@ -109,7 +109,9 @@ class Sidecar:
     def grid(self) -> FeatureGrid:
         """Time of every step."""
         recipe = self.recipe
-        return FeatureGrid(self.fps, recipe.stride_frames, recipe.window_frames, self.start_seconds, self.time_knots)
+        return FeatureGrid(
+            self.fps, recipe.stride_frames, recipe.window_frames, self.start_seconds, self.time_knots
+        )
 
     def to_json(self) -> str:
         """The text of the file: one flat object."""
@@ -157,7 +159,9 @@ def _sidecar(content: dict[str, Any], path: Path) -> Sidecar:
                 values[key] = check(content[key])
             except (TypeError, ValueError) as error:
                 raise FeatureError(f"{path}: {key} is {content[key]!r}: {error}", _hint(path)) from error
-    named = {field: values[_KEYS.get(field, field)] for field in _field_names() if _KEYS.get(field, field) in values}
+    named = {
+        field: values[_KEYS.get(field, field)] for field in _field_names() if _KEYS.get(field, field) in values
+    }
     recipe = Recipe(**{field.name: named[field.name] for field in fields(Recipe) if field.name in named})
     own = {field.name for field in fields(Sidecar)} & named.keys()
     return Sidecar(recipe, **{name: named[name] for name in own})

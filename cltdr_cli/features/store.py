@@ -116,7 +116,9 @@ def save(folder: Path, sequence: FeatureSequence, sidecar: Sidecar, format: str 
     return path
 
 
-def why_unfinished(folder: Path, video_id: str, wanted: Recipe, format: str = "npy", *, strict: bool = False) -> str:
+def why_unfinished(
+    folder: Path, video_id: str, wanted: Recipe, format: str = "npy", *, strict: bool = False
+) -> str:
     """Why the features of a video must be made (again); empty when they are there, whole, and as wanted.
 
     Args:
@@ -239,7 +241,9 @@ def check_sidecar(sidecar: Sidecar, expected: ExpectedFeatures, path: Path) -> N
             raise _contradiction(path, name, found, wanted)
     other = kind_difference(recipe, expected)
     if other is not None:
-        raise _contradiction(path, *other, more="\n--force takes them as they are: the numbers mean something else")
+        raise _contradiction(
+            path, *other, more="\n--force takes them as they are: the numbers mean something else"
+        )
     if expected.rate is not None and abs(sidecar.fps / expected.rate - 1) > _RATE_TOLERANCE:
         raise _contradiction(path, "fps", f"{sidecar.fps:g}", f"{expected.rate:g}")
 

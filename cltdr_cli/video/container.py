@@ -64,7 +64,9 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise VideoError(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
+        raise VideoError(
+            f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets."
+        )
     if path.is_dir():
         raise VideoError(
             f"{path} is a directory, not a video file.",

@@ -140,7 +140,9 @@ def _meaning(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | 
         yield FailedInput(word, _missing(path))
 
 
-_SUFFIX_HINT = f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
+_SUFFIX_HINT = (
+    f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
+)
 
 
 def _no_video(word: str, folder: Path) -> FailedInput:
@@ -164,7 +166,9 @@ def _missing(path: Path) -> CltdrError:
 
 
 def _nested(word: str) -> FailedInput:
-    return FailedInput(word, VideoError(f"The list names another list, {word}.", "Name that one on the command line."))
+    return FailedInput(
+        word, VideoError(f"The list names another list, {word}.", "Name that one on the command line.")
+    )
 
 
 def _no_match(word: str) -> FailedInput:

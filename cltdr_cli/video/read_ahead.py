@@ -44,7 +44,9 @@ def read_ahead(items: Generator[Item, None, None], depth: int) -> Iterator[Item]
         thread.join()
 
 
-def _fill(items: Generator[Item, None, None], ready: queue.Queue[Item | _End[Item]], stopped: threading.Event) -> None:
+def _fill(
+    items: Generator[Item, None, None], ready: queue.Queue[Item | _End[Item]], stopped: threading.Event
+) -> None:
     error: BaseException | None = None
     try:
         with closing(items):

@@ -233,7 +233,9 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise PresetError(f"{path}: this is no text file (not UTF-8)", _HINT) from error
     except OSError as error:
-        raise PresetError(f"{path}: {error.strerror or error}", "cltdr presets list names those in the box") from error
+        raise PresetError(
+            f"{path}: {error.strerror or error}", "cltdr presets list names those in the box"
+        ) from error
 
 
 def _read(text: str, source: str) -> Preset:

@@ -88,7 +88,9 @@ def construct(
     """
     hints = {**get_type_hints(kind), **(kinds or {})}
     names = [field.name for field in fields(cast(Any, kind))]
-    problems = [(line_of(found[k]), f"unknown key {k!r} in {what}{nearest(k, names)}") for k in found if k not in names]
+    problems = [
+        (line_of(found[k]), f"unknown key {k!r} in {what}{nearest(k, names)}") for k in found if k not in names
+    ]
     wanted = [field.name for field in fields(cast(Any, kind)) if not field.metadata.get(LATER)]
     problems += [(line_of(owner), f"{what} lacks the key {name!r}") for name in wanted if name not in found]
     values: dict[str, Any] = {}
@@ -180,7 +182,9 @@ def _tuple(arguments: tuple[Any, ...], node: yaml.Node, what: str) -> tuple[Any,
     if arguments[-1] is not Ellipsis and len(items) != len(arguments):
         raise mismatch(node, f"{what} must have {len(arguments)} entries, not {len(items)}")
     kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else arguments
-    return tuple(value(kind, item, f"{what}[{i}]") for i, (kind, item) in enumerate(zip(kinds, items, strict=True)))
+    return tuple(
+        value(kind, item, f"{what}[{i}]") for i, (kind, item) in enumerate(zip(kinds, items, strict=True))
+    )
 
 
 def _dict(arguments: tuple[Any, ...], node: yaml.Node, what: str) -> dict[Any, Any]:
@@ -188,7 +192,9 @@ def _dict(arguments: tuple[Any, ...], node: yaml.Node, what: str) -> dict[Any, A
         raise mismatch(node, f"{what} must be a mapping (key: value), not {shown(node)}")
     entries(node, what)
     key_kind, value_kind = arguments
-    return {value(key_kind, k, f"a key of {what}"): value(value_kind, v, f"{what}[{k.value}]") for k, v in node.value}
+    return {
+        value(key_kind, k, f"a key of {what}"): value(value_kind, v, f"{what}[{k.value}]") for k, v in node.value
+    }
 
 
 class _Dumper(yaml.SafeDumper):
