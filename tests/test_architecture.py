@@ -207,12 +207,13 @@ def test_there_are_no_circles():
 
 
 def test_configs_are_plain_data():
-    for name in CONFIGS | {"methods.cltdr.config", "methods.sliding.config", "methods.point_config"}:
+    for name in CONFIGS | {"methods.cltdr.config", "methods.sliding.config", "methods.block_config", "methods.point_config"}:
         path = (REPOSITORY / "cltdr_cli" / Path(*name.split("."))).with_suffix(".py").relative_to(REPOSITORY)
         assert {i.module for i in _imports() if i.path == path.as_posix()} <= {
             "__future__",
             "dataclasses",
             "typing",
+            "cltdr_cli.methods.block_config",
             "cltdr_cli.methods.point_config",
         }
 
