@@ -95,9 +95,7 @@ def test_csv_keeps_awkward_labels(tmp_path, label):
 
 def test_csv_columns_and_formula_kept(tmp_path):
     write("csv", [result([(1, 2, 0.5, 0)], ("=1+1", ""))], tmp_path / "a.csv", {})
-    assert (
-        tmp_path / "a.csv"
-    ).read_bytes() == b"video_id,start,end,label,label_id,score\nclip,1.0,2.0,=1+1,0,0.5\n"
+    assert (tmp_path / "a.csv").read_bytes() == b"video_id,start,end,label,label_id,score\nclip,1.0,2.0,=1+1,0,0.5\n"
     assert ",".join(COLUMNS) == "video_id,start,end,label,label_id,score"
 
 
@@ -105,7 +103,9 @@ def test_csv_columns_and_formula_kept(tmp_path):
 def test_no_segments(tmp_path, format_name):
     write(format_name, [result([])], tmp_path / "a", {})
     text = (tmp_path / "a").read_text()
-    assert {"json": '"clip": []', "csv": "video_id,", "srt": "", "vtt": "WEBVTT\n"}[format_name] in text
+    assert {"json": '"clip": []', "csv": "video_id,", "srt": "", "vtt": "WEBVTT\n", "svg": "no segments"}[
+        format_name
+    ] in text
     assert "-->" not in text
 
 

@@ -10,10 +10,17 @@ from cltdr_cli.writers.activitynet_json import write_json
 from cltdr_cli.writers.csv_table import write_csv
 from cltdr_cli.writers.plan import OutputFile, format_for, plan_outputs
 from cltdr_cli.writers.subtitles import write_srt, write_vtt
+from cltdr_cli.writers.timeline_svg import write_svg
 
 Writer = Callable[[Sequence[VideoResult], Path, dict[str, object]], None]
 
-WRITERS: dict[str, Writer] = {"json": write_json, "csv": write_csv, "srt": write_srt, "vtt": write_vtt}
+WRITERS: dict[str, Writer] = {
+    "json": write_json,
+    "csv": write_csv,
+    "srt": write_srt,
+    "vtt": write_vtt,
+    "svg": write_svg,
+}
 """Keys are the words of ``--format`` and the suffixes of ``--out``."""
 
 

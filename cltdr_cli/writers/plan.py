@@ -9,8 +9,8 @@ from pathlib import Path
 from cltdr_cli.errors import UsageError
 from cltdr_cli.plain_text import safe_file_name
 
-FORMATS = ("json", "csv", "srt", "vtt")
-MERGING_FORMATS = ("json", "csv")
+FORMATS = ("json", "csv", "srt", "vtt", "svg")
+MERGING_FORMATS = ("json", "csv", "svg")
 """Formats that hold the results of several videos."""
 
 

@@ -38,8 +38,7 @@ def write_vtt(results: Sequence[VideoResult], path: Path, external: dict[str, ob
         OutputError: More than one video, a number that is not finite, or the file cannot be written.
     """
     cues = [
-        f"{_span(segment, '.')}\n{_text(segment).translate(_VTT_ESCAPES)}\n"
-        for segment in _by_start(results, path)
+        f"{_span(segment, '.')}\n{_text(segment).translate(_VTT_ESCAPES)}\n" for segment in _by_start(results, path)
     ]
     write_text(path, "\n".join(["WEBVTT\n", *cues]))
 
