@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from cltdr_cli.workflows.detect import detect
     from cltdr_cli.workflows.evaluate import evaluate
     from cltdr_cli.workflows.results import Result
+    from cltdr_cli.workflows.train import train
 
 __version__ = "0.2.0"
-__all__ = ["Detector", "Result", "Segment", "__version__", "detect", "evaluate"]
+__all__ = ["Detector", "Result", "Segment", "__version__", "detect", "evaluate", "train"]
 
 _MODULES = {
     "Detector": "api",
@@ -26,6 +27,7 @@ _MODULES = {
     "Segment": "segments",
     "detect": "workflows.detect",
     "evaluate": "workflows.evaluate",
+    "train": "workflows.train",
 }
 """Where each name is defined; imported when it is first asked for, so that the command line starts at once."""
 

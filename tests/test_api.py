@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from training_toys import toy_world
 
 import cltdr_cli
-from cltdr_cli import Detector, Segment, detect, evaluate
+from cltdr_cli import Detector, Segment, detect, evaluate, train
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.main import load_subcommand
 from cltdr_cli.reporting import SILENT
@@ -41,15 +42,33 @@ LIBRARY = {"report", "on_result"}
 """How a program hears of the work."""
 
 
-@pytest.mark.parametrize(("name", "function"), [("detect", detect), ("eval", evaluate)])
+@pytest.mark.parametrize(("name", "function"), [("detect", detect), ("eval", evaluate), ("train", train)])
 def test_functions_have_the_names_and_defaults_of_the_command_line(name, function):
     def plain(default):
         return None if default in ([], (), inspect.Parameter.empty) else default
 
-    options = {p.name: plain(p.default) for p in load_subcommand(name).params if p.name not in DRAWN | {"help"}}
+    options = {p.name: plain(p.default) for p in load_subcommand(name).params if p.name not in {*DRAWN, "help"}}
     arguments = inspect.signature(function).parameters.values()
     assert {p.name: plain(p.default) for p in arguments if p.name not in LIBRARY} == options
     assert all(p.kind is p.KEYWORD_ONLY for p in list(arguments)[1:])
+
+
+def test_train_is_a_function(tmp_path):
+    world = toy_world(tmp_path / "world", training=4, validation=2)
+    heard = Listener()
+    run = train(
+        preset=world.preset, annotations=world.annotations, features=world.features, out=tmp_path / "run", epochs=1,
+        eval_split="validation", device="cpu", report=heard,
+    )  # fmt: skip
+    assert run.last.exists()
+    assert run.best.exists()
+    assert run.best_epoch in (1, 2)
+    assert any(f"average mAP {100 * run.best_score:.2f}" in text for text in heard.notices)
+    scored = evaluate(
+        "custom", annotations=world.annotations, features=world.features, checkpoint=run.best, split="validation",
+        ties="stable", device="cpu",
+    )  # fmt: skip
+    assert scored.average == pytest.approx(run.best_score, abs=1e-6)
 
 
 def test_a_detector_has_the_names_and_defaults_of_detect():

@@ -55,7 +55,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     # many videos: one function for one video, and the engines (here, processes, Ray) that call it
     "extraction": {"extractors", "features", "pipeline", "video", "zoo"},
     # each command as a function: everything but what draws and parses
-    "workflows": {"data", "evaluation", "features", "inference", "pipeline", "video", "writers", "zoo"},
+    "workflows": {
+        "data", "evaluation", "features", "inference", "methods", "models", "pipeline", "training", "video", "writers",
+        "zoo",
+    },
     # doors
     "api": {"pipeline", "workflows", "zoo"},
     "console": set(),

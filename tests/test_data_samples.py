@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from training_toys import LABELS, RATE, toy_preset, toy_world
 
 from cltdr_cli.data.annotation_layouts import read_annotations
-from cltdr_cli.data.crop import cropped, window
+from cltdr_cli.data.crop import clip_overrun, crop, cut_window
 from cltdr_cli.data.dataset import CLASS_AGNOSTIC, TrainingSet, class_agnostic, training_split
 from cltdr_cli.data.feature_files import feature_file, load_sequence
 from cltdr_cli.data.samples import Sample
@@ -34,11 +34,11 @@ def sample_of(steps, *segments):
 
 def test_a_window_keeps_and_clips_what_is_mostly_inside():
     whole = sample_of(100, (0, 10), (15, 25), (18, 60), (40, 44))
-    cut = window(whole, 20, 30, 0.5)
+    cut = cut_window(whole, 20, 30, 0.5)
     assert cut.features[[0, -1], 0].tolist() == [20, 49]
     assert cut.segments_steps.tolist() == [[0, 5], [0, 30], [20, 24]]
     assert cut.labels.tolist() == [1, 2, 3]
-    assert window(whole, 20, 30, 0.9).labels.tolist() == [3]
+    assert cut_window(whole, 20, 30, 0.9).labels.tolist() == [3]
 
 
 @settings(max_examples=60, deadline=None)
@@ -46,34 +46,61 @@ def test_a_window_keeps_and_clips_what_is_mostly_inside():
 def test_crops_hold_an_instance_wherever_one_can(steps, start, length, seed):
     start = min(start, steps - 1)
     segment = (start, start + length)
-    crop = cropped(sample_of(steps, segment), 50, 0.5, (0.9, 1.0), np.random.default_rng(seed))
+    cut = crop(sample_of(steps, segment), 50, 0.5, (0.9, 1.0), np.random.default_rng(seed))
     if steps > 50:
-        assert len(crop.features) == 50
+        assert len(cut.features) == 50
     else:
-        assert max(round(0.9 * steps), 1) <= len(crop.features) <= steps
-    assert (np.diff(crop.features[:, 0]) == 1).all()
-    can_hold = min(segment[1], steps) - segment[0] >= 0.5 * length + 2 and 0.5 * length <= len(crop.features) - 2
+        assert max(round(0.9 * steps), 1) <= len(cut.features) <= steps
+    assert (np.diff(cut.features[:, 0]) == 1).all()
+    can_hold = min(segment[1], steps) - segment[0] >= 0.5 * length + 2 and 0.5 * length <= len(cut.features) - 2
     if can_hold:
-        assert len(crop.labels) == 1
-    if len(crop.features) < steps:
-        assert ((crop.segments_steps >= 0) & (crop.segments_steps <= len(crop.features))).all()
+        assert len(cut.labels) == 1
+    if len(cut.features) < steps:
+        assert ((cut.segments_steps >= 0) & (cut.segments_steps <= len(cut.features))).all()
 
 
 def test_all_lengths_and_places_come_up():
     rng = np.random.default_rng(0)
-    crops = [cropped(sample_of(40, (5, 35)), 50, 0.5, (0.5, 1.0), rng) for _ in range(400)]
+    crops = [crop(sample_of(40, (5, 35)), 50, 0.5, (0.5, 1.0), rng) for _ in range(400)]
     assert {len(crop.features) for crop in crops} == set(range(20, 41))
     assert {crop.features[0, 0] for crop in crops} >= set(range(15))
 
 
 def test_without_a_crop_ratio_what_fits_stays_whole():
     sample = sample_of(40, (30, 60))
-    assert cropped(sample, 50, 0.5, None, np.random.default_rng(0)) is sample
-    assert len(cropped(sample, 30, 0.5, None, np.random.default_rng(0)).features) == 30
+    assert crop(sample, 50, 0.5, None, np.random.default_rng(0)) is sample
+    assert len(crop(sample, 30, 0.5, None, np.random.default_rng(0)).features) == 30
+
+
+def test_a_margin_keeps_and_clips_instances_that_reach_into_it():
+    whole = sample_of(100, (10, 19.5), (48, 56), (50.5, 60))
+    bare, wide = cut_window(whole, 20, 30, 0.5), cut_window(whole, 20, 30, 0.5, margin_steps=6.0)
+    assert bare.segments_steps.tolist() == []
+    assert wide.segments_steps.tolist() == [[-6.0, -0.5], [28.0, 36.0], [30.5, 36.0]]
+    assert len(wide.features) == len(bare.features) == 30
+
+
+def test_a_crop_is_chosen_by_the_same_margin():
+    sample = sample_of(60, (0, 4))
+    starts = {
+        int(4 - crop(sample, 50, 1.0, None, np.random.default_rng(i), margin).segments_steps[0, 1])
+        for margin in (2.0,)
+        for i in range(200)
+    }
+    assert starts == {0, 1, 2}, "with a margin of two steps the window may begin two steps late"
+
+
+def test_instances_that_outlast_the_features_are_clipped_or_dropped():
+    sample = sample_of(20, (2, 8), (18, 30), (19, 21), (21, 25), (22, 30))
+    clipped = clip_overrun(sample, 22.0, None)
+    assert clipped.segments_steps.tolist() == [[2, 8], [18, 22], [19, 21], [21, 22]]
+    assert clipped.labels.tolist() == [0, 1, 2, 3]
+    halved = clip_overrun(sample, 22.0, 0.5)
+    assert halved.segments_steps.tolist() == [[2, 8], [19, 21]]
 
 
 def test_a_video_without_instances_is_cropped_anywhere():
-    crops = [cropped(sample_of(100), 50, 0.5, None, np.random.default_rng(i)) for i in range(50)]
+    crops = [crop(sample_of(100), 50, 0.5, None, np.random.default_rng(i)) for i in range(50)]
     assert len({crop.features[0, 0] for crop in crops}) > 20
 
 

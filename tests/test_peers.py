@@ -165,3 +165,68 @@ def test_every_published_config_is_recognised(folder, shared):
     other = sorted((shared / "golden" / "localizer").glob("*/checkpoint.pth.tar"))[0]
     cltdr = torch.load(other, weights_only=True)["state_dict_ema"]
     assert preset_from_published(other.parent / "config.yaml", None, cltdr).method == "cltdr"
+
+
+@pytest.mark.parametrize(("window", "stride"), [(1, 1), (7, 1), (8, 1), (9, 2), (19, 2)])
+def test_attention_in_blocks_is_that_of_the_whole_matrix(window, stride):
+    """Any length and window, padded ends included; blocks and parts of a long sequence change nothing."""
+    from cltdr_cli.methods.actionformer import block
+    from cltdr_cli.models.convolution import plain_convolution
+
+    torch.manual_seed(window)
+    attention = block.WindowAttention(16, 4, window, stride, use_rel_pe=window % 2 == 1, dropout=0.0)
+    module = block.TransformerBlock(16, attention, stride, 0.1, 0.0).eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape)
+    for steps, real in ((64, 64), (70, 33), (200, 190)):
+        x, mask = torch.randn(2, steps, 16), (torch.arange(steps) < real).float()[None, :, None].expand(2, -1, 1)
+        with torch.no_grad(), plain_convolution():
+            expected, _ = module(x, mask)
+        for at_once in (8192, 32):
+            with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+                patch.setattr(block, "_STEPS_AT_ONCE", at_once)
+                found, halved = module(x, mask)
+            assert found.shape[1] == halved.shape[1]
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_tensor_of_attention_grows_with_the_square_of_the_length():
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from cltdr_cli.models.attention import attend
+
+    class Largest(TorchDispatchMode):
+        size = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            out = function(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor):
+                self.size = max(self.size, out.numel())
+            return out
+
+    sizes = []
+    for steps in (1000, 4000):
+        query = torch.randn(1, 2, steps, 4)
+        with Largest() as largest:
+            attend(query, query, query, torch.ones(1, steps, 1), 19)
+        sizes.append(largest.size)
+    assert sizes[1] < 4.2 * sizes[0]
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_steps_fit_into_four_gigabytes():
+    import subprocess
+    import sys
+
+    code = """
+import resource, numpy as np, torch
+from cltdr_cli.bench.localizer import build_random
+from cltdr_cli.timeline import FeatureGrid, FeatureSequence
+localizer, width = build_random("thumos14-i3d-actionformer", torch.device("cpu"))
+features = np.random.default_rng(0).standard_normal((100_000, width), dtype=np.float32)
+localizer(FeatureSequence(features, FeatureGrid(30.0, 4, 16), 1e6, "video"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 4e9

@@ -116,4 +116,4 @@ def test_the_recipe_for_own_data(tmp_path, cltdr, monkeypatch):
     words[words.index("runs/mine")] = "runs/other"
     refused = cltdr(*words[1:], "--device", "cpu")
     assert refused.code == 2
-    assert "has a split 'training', and the preset's benchmark, thumos14, trains on 'validation'" in refused.err
+    assert "has a split 'training', and the preset's data set, thumos14, trains on 'validation'" in refused.err

@@ -12,9 +12,9 @@ from training_processes import assert_equal_weights, finished, kill_after, recor
 from training_toys import LABELS, toy_world
 from typer.testing import CliRunner
 
-from cltdr_cli.commands.training_evaluation import SplitEvaluation
 from cltdr_cli.main import app
 from cltdr_cli.training.processes import join_processes
+from cltdr_cli.workflows.training_evaluation import SplitEvaluation
 from cltdr_cli.zoo.checkpoint import load_checkpoint
 
 

@@ -36,7 +36,8 @@ EPIC = ((0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 1e4))
 
 
 def test_the_box_holds_what_it_should():
-    assert set(catalog.presets()) == {*ROWS, "demo", "kinetics400-i3d-rgb", "kinetics400-videomae-base"}
+    ours = {name for name in catalog.presets() if load_preset(name).method in ("cltdr", "sliding")}
+    assert ours == {*ROWS, "demo", "kinetics400-i3d-rgb", "kinetics400-videomae-base"}
 
 
 @pytest.mark.parametrize("name", catalog.presets())
@@ -52,6 +53,9 @@ def test_each_reads_and_round_trips(name: str):
 @pytest.mark.parametrize("name", catalog.presets())
 def test_labels_match_the_class_count(name: str):
     preset = load_preset(name)
+    if name.startswith("ego4d"):  # the list of classes comes with the annotation
+        assert preset.class_names is None
+        return
     assert preset.class_names
     assert len(preset.class_names) == preset.model.num_classes
 
@@ -178,11 +182,12 @@ def test_features_are_those_of_our_extractor(name: str):
 
     features = load_preset(name).features
     if features.extractor not in EXTRACTORS:  # features that are only files
-        assert name in ("hacs-i3d", "hacs-slowfast", "thumos14-internvideo2-6b")
+        assert name.startswith(("hacs-i3d", "hacs-slowfast", "thumos14-internvideo2-6b", "ego4d"))
         return
     spec = EXTRACTORS[features.extractor].spec
     assert (features.width, features.window_frames) == (spec.width, spec.window_frames)
-    if not name.startswith("kinetics400"):  # slides more coarsely, at the rate the class head was trained at
+    # kinetics400 slides more coarsely, at the rate the class head was trained at; ActivityNet's I3D is at 25 fps
+    if not name.startswith(("kinetics400", "activitynet13-i3d")):
         assert (features.stride_frames, features.rate) == (spec.stride_frames, spec.rate)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from cltdr_cli.errors import UsageError
 from cltdr_cli.inference.config import InferenceConfig
@@ -130,8 +131,9 @@ def _fast_network(localizer: NetworkLocalizer, features: Tensor, mask: Tensor) -
 
 
 def _plain_network(localizer: NetworkLocalizer, features: Tensor, mask: Tensor) -> HeadOutputs:
+    whole = F.pad(features, (0, 0, 0, mask.shape[1] - features.shape[1]))
     with plain_convolution():
-        return localizer.network(features, mask, real_steps=features.shape[1])
+        return localizer.network(whole, mask, real_steps=mask.shape[1])
 
 
 def _time_run(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cltdr_cli import console
 from cltdr_cli.commands.options import Debug, Device, Force, Quiet
 
 
@@ -88,34 +89,32 @@ def train(
     RUN gets last.safetensors, best.safetensors, resume.pt, log.jsonl, preset.yaml and TensorBoard events. A killed
     run continues with --resume, to the same weights. Several GPUs: torchrun --nproc-per-node N -m cltdr_cli train
     """
-    from cltdr_cli.commands.training_run import Wishes, run_training
+    from cltdr_cli.workflows.train import train as train_localizer
 
-    given = {
-        "training.epochs": epochs,
-        "training.warmup_epochs": warmup_epochs,
-        "training.batch_size": batch_size,
-        "training.learning_rate": lr,
-        "training.seed": seed,
-    }
-    overrides = [*settings, *(f"{key}={value}" for key, value in given.items() if value is not None)]
-    wishes = Wishes(
+    train_localizer(
         preset=preset,
         annotations=annotations,
         features=features,
         out=out,
-        overrides=tuple(overrides),
+        force=force,
+        epochs=epochs,
+        warmup_epochs=warmup_epochs,
+        batch_size=batch_size,
+        lr=lr,
+        seed=seed,
+        settings=settings,
         labels=labels,
         train_split=train_split,
         eval_split=eval_split,
         eval_every=eval_every,
         save_every=save_every,
         resume=resume,
-        precision=precision or ("auto" if amp else "fp32"),
-        parts=accumulate,
-        compiled=compile_network,
-        threads=workers,
-        cache_bytes=int(cache_gb * 1e9),
+        amp=amp,
+        precision=precision,
+        accumulate=accumulate,
+        compile_network=compile_network,
+        workers=workers,
+        cache_gb=cache_gb,
         device=device,
-        force=force,
+        report=console.REPORTER,
     )
-    run_training(wishes)

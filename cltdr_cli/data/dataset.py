@@ -10,6 +10,7 @@ from threading import Lock
 import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
+from cltdr_cli.data.crop import clip_overrun
 from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, feature_file, load_sequence
 from cltdr_cli.data.findings import Finding, found
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
@@ -130,6 +131,8 @@ class TrainingSet:
         max_steps: Longest length of the network, for presets that stretch to it.
         class_names: By index.
         cache_bytes: Features kept in memory; what does not fit is read again in each epoch.
+        overrun: What happens to instances that go on after the features end: the end that counts, in windows after the
+            last step, and the least share of an instance that must lie before it (None for any); None does nothing.
     """
 
     def __init__(
@@ -139,9 +142,10 @@ class TrainingSet:
         max_steps: int,
         class_names: Sequence[str],
         cache_bytes: int,
+        overrun: tuple[float, float | None] | None = None,
     ) -> None:
         self.videos = tuple(videos)
-        self._files, self._max_steps = files, max_steps
+        self._files, self._max_steps, self._overrun = files, max_steps, overrun
         self._places = label_places(class_names)
         self._cache = _Cache(cache_bytes)
 
@@ -163,7 +167,12 @@ class TrainingSet:
         instances = [instance for instance in item.video.instances if is_solid(instance)]
         seconds = np.array([(i.start, i.end) for i in instances], np.float64).reshape(-1, 2)
         labels = np.array([self._places.get(i.label, 0) for i in instances], np.int64)
-        return Sample(sequence.features, sequence.grid.to_steps(seconds).astype(np.float32), labels)
+        sample = Sample(sequence.features, sequence.grid.to_steps(seconds).astype(np.float32), labels)
+        if self._overrun is None:
+            return sample
+        windows, least_share = self._overrun
+        grid = sequence.grid
+        return clip_overrun(sample, len(sequence) + windows * grid.window_frames / grid.stride_frames, least_share)
 
 
 class _Cache:

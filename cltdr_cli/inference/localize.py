@@ -61,15 +61,14 @@ class NetworkLocalizer:
             return self.decode(self.network(*self.pad(features)), grid)
 
     def pad(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features ``[T, C]`` as a batch of one ``[1, padded, C]``, and its mask, true on real steps."""
+        """Features ``[T, C]`` as a batch of one ``[1, T, C]``, and the mask ``[1, padded]``, true on real steps.
+
+        The padding itself is left to the network: copying the features of a long video would double its memory.
+        """
         steps = features.shape[0]
         pad_length: Callable[[int], int] | None = getattr(self.network, "pad_length", None)
         length = steps if pad_length is None else pad_length(steps)
-        if length == steps:
-            return features[None], torch.ones(1, steps, dtype=torch.bool, device=features.device)
-        padded = features.new_zeros(1, length, features.shape[1])
-        padded[0, :steps] = features
-        return padded, torch.arange(length, device=features.device)[None] < steps
+        return features[None], torch.arange(length, device=features.device)[None] < steps
 
 
 def to_seconds(candidates: Candidates, grid: FeatureGrid, duration_seconds: float) -> Detections:

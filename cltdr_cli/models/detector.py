@@ -47,14 +47,17 @@ class PointDetector(nn.Module):
         self.start_head, self.end_head = heads.starts, heads.ends
 
     def forward(self, features: Tensor, mask: Tensor, real_steps: int | None = None) -> HeadOutputs:
-        """Padded features ``[B, T, C]`` and mask bool ``[B, T]``, true on real steps, to the heads' outputs.
+        """Features ``[B, N, C]`` and mask bool ``[B, T]``, true on real steps, to the heads' outputs.
+
+        T is the padded length. Features may be shorter (N < T), as long as they hold all real steps.
 
         Nothing is computed in the heads beyond ``real_steps``, by default the longest real length. In training the
         first convolution sees the padding as it is: published input noise lies on it, too.
         """
         real_steps = int(mask.sum(1).max()) if real_steps is None else real_steps
         weights = mask[..., None].to(features.dtype)
-        features = features if self.training else features * weights
+        if not self.training and not _is_real(features, mask):
+            features = features * weights[:, : features.shape[1]]
         pyramid = self.neck(self.encoder(features, weights, real_steps))
         return self.read_heads(pyramid, self._pack(pyramid, real_steps))
 
@@ -85,3 +88,8 @@ class PointDetector(nn.Module):
         ]
         bins = 0 if self.start_head is None else self.offset_head.outputs // 2 - 1
         return Packing(lengths, max(bins, self.reach), pyramid.masks)
+
+
+def _is_real(features: Tensor, mask: Tensor) -> bool:
+    """Whether features hold no padding; a long video's need not be copied then."""
+    return features.shape[1] < mask.shape[1] and bool(mask[:, : features.shape[1]].all())

@@ -44,19 +44,22 @@ class Projection(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(channels) if with_norm else nn.Identity() for _ in self.convs)
 
     def forward(self, x: Tensor, mask: Tensor, real_steps: int) -> Tensor:
-        """``[B, T, C_in]`` -> ``[B, T, D]``.
+        """``[B, N, C_in]`` and mask ``[B, T, 1]``, N at most T and at least ``real_steps`` -> ``[B, T, D]``.
 
         Beyond the last real step (of any sequence of the batch) every layer gives one constant vector, the norm's
         bias after ReLU. Only ``real_steps`` plus the reach of the kernels is computed, the rest filled in.
         """
-        steps = x.shape[1]
+        steps = mask.shape[1]
         seen = min(steps, real_steps + len(self.convs) * (self.kernel // 2) + 1)
         x, mask = x[:, :seen], mask[:, :seen]
+        given = x.shape[1]
         if self.part_widths:
             kinds = zip(self.parts, x.split(self.part_widths, dim=2), strict=True)
-            x = torch.cat([part(kind, mask) for part, kind in kinds], dim=2)
+            x = torch.cat([part(kind, mask[:, :given]) for part, kind in kinds], dim=2)
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = rectified(norm(conv(x, mask)))
+            x = conv(x, mask[:, : x.shape[1]])
+            # Steps that were not given are padding, where a masked convolution gives zeros.
+            x = rectified(norm(F.pad(x, (0, 0, 0, seen - given)) if x.shape[1] < seen else x))
         if seen == steps:
             return x
         return torch.cat([x, x[:, real_steps : real_steps + 1].expand(-1, steps - seen, -1)], dim=1)

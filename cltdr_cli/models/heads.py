@@ -42,18 +42,14 @@ class ScoreHead(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.out = MaskedConv(trunk.width, num_classes, kernel)
-        self._set_prior(slice(None), prior_probability)
+        self.set_prior(slice(None), prior_probability)
 
     def forward(self, x: Tensor, packing: Packing) -> Tensor:
         """Packed ``[B, rows, C]`` -> logits ``[B, rows, K]``, zero outside the real steps."""
         return self.out(self.trunk(x, packing), packing.mask)
 
-    def expect_nothing_of(self, classes: Collection[int]) -> None:
-        """Start classes without any instance in the annotation at a probability of 1e-6 (as published)."""
-        if classes:
-            self._set_prior(sorted(classes), _EMPTY_CLASS_PRIOR)
-
-    def _set_prior(self, classes: slice | list[int], probability: float) -> None:
+    def set_prior(self, classes: slice | list[int], probability: float) -> None:
+        """Let classes start at this probability, through the output's bias."""
         assert self.out.conv.bias is not None
         with torch.no_grad():
             self.out.conv.bias[classes] = -math.log((1 - probability) / probability)
@@ -73,6 +69,16 @@ class OffsetHead(nn.Module):
         raw = self.out(self.trunk(x, packing), packing.mask)
         scale = raw.new_zeros(packing.rows).index_put((packing.points,), self.scales.to(raw.dtype)[packing.levels])
         return F.relu(raw * scale[:, None])
+
+
+def expect_nothing_of(network: nn.Module, classes: Collection[int]) -> None:
+    """Start classes without any instance in the annotation at a probability of 1e-6, in all class and boundary heads.
+
+    The published programs do so (``head_empty_cls``, which their trainers set from the annotation).
+    """
+    for head in network.modules():
+        if isinstance(head, ScoreHead) and classes:
+            head.set_prior(sorted(classes), _EMPTY_CLASS_PRIOR)
 
 
 @dataclass(frozen=True)

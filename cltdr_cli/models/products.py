@@ -118,15 +118,22 @@ def winograd(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Kernel of three by F(4, 3): windows of six steps into six products, and these into four outputs."""
     batch, steps, _ = x.shape
     tiles, outputs = -(-steps // 4), weight.shape[2]
-    padded = F.pad(x, (0, 0, 1, 4 * tiles - steps + 1))
     out = x.new_empty(batch, tiles, 4, outputs)
     into, back = x.new_tensor(_WINOGRAD_INPUT), x.new_tensor(_WINOGRAD_OUTPUT)
     at_once = -(-tiles // -(-tiles // _TILES_AT_ONCE))  # parts of equal size
-    for item, result in zip(padded, out, strict=True):
-        for windows, part in zip(item.unfold(0, 6, 4).split(at_once), result.split(at_once), strict=True):
+    for item, result in zip(x, out, strict=True):
+        for first, part in zip(range(0, tiles, at_once), result.split(at_once), strict=True):
             count = len(part)
+            windows = _cut_windows(item, 4 * first - 1, 4 * (first + count) + 1)
             transformed = torch.bmm(into.expand(count, -1, -1), windows.transpose(1, 2)).transpose(0, 1)
             product = torch.bmm(transformed, weight).transpose(0, 1)
             torch.bmm(back.expand(count, -1, -1), product, out=part)
     out = out.flatten(1, 2)[:, :steps]
     return out if bias is None else out.add_(bias)
+
+
+def _cut_windows(x: Tensor, start: int, end: int) -> Tensor:
+    """Windows ``[N, C, 6]`` every four steps of steps ``start`` to ``end`` of ``[T, C]``; zeros outside."""
+    before, after = max(-start, 0), max(end - len(x), 0)
+    part = x[max(start, 0) : end]
+    return (F.pad(part, (0, 0, before, after)) if before or after else part).unfold(0, 6, 4)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cltdr_cli.data.crop import cropped
+from cltdr_cli.data.crop import crop
 from cltdr_cli.data.samples import Sample
 from cltdr_cli.errors import UsageError
 from cltdr_cli.training.batches import Batch
@@ -58,6 +58,7 @@ class Loader:
         share: Of every batch.
         threads: That read, crop and pad ahead.
         pinned: Whether batches lie in memory that a GPU copies from by itself.
+        crop_margin_steps: Crops keep instances by their overlap with the window widened by this on both sides.
 
     Raises:
         UsageError: There are fewer videos than a batch takes, or a batch cannot be shared out evenly.
@@ -71,10 +72,12 @@ class Loader:
         share: Share | None = None,
         threads: int = 2,
         pinned: bool = False,
+        crop_margin_steps: float = 0.0,
     ) -> None:
         self._videos, self._config, self._max_steps = videos, config, max_steps
         self._share = share or Share(Processes())
         self._threads, self._pinned = threads, pinned
+        self._crop_margin_steps = crop_margin_steps
         _check(len(videos), config.batch_size, self._share)
 
     @property
@@ -116,7 +119,9 @@ class Loader:
         config = self._config
         sample = replace(self._videos.sample(index), seed=stream_seed(config.seed, SAMPLE, epoch, index))
         rng = np.random.default_rng(stream_seed(config.seed, CROP, epoch, index))
-        return cropped(sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng)
+        return crop(
+            sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng, self._crop_margin_steps
+        )
 
 
 def _evenly(items: Sequence[int], pieces: int) -> list[list[int]]:

@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 from cltdr_cli.models.attention import attend
 from cltdr_cli.models.blocks import max_pool
-from cltdr_cli.models.convolution import TimeConv
+from cltdr_cli.models.convolution import TimeConv, is_plain
 from cltdr_cli.models.layers import MaskedConv, SampleDropout, drop_path
 
 _MLP_RATIO = 4
-_MLP_STEPS_AT_ONCE = 8192
-"""Without gradients the MLP, four times as wide as the features, takes no more steps at a time."""
+_STEPS_AT_ONCE = 8192
+"""Without gradients a block takes no more steps of a long sequence at a time, to bound its memory."""
 
 
 class Branch(nn.Module):
@@ -90,16 +90,29 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, shorter by the stride."""
         halved = mask[:, :: self.stride]
+        sees_all = self.attention.window <= 1
+        if x.shape[1] <= _STEPS_AT_ONCE or sees_all or torch.is_grad_enabled() or is_plain():
+            return self._transform(x, mask, halved), halved
+        return self._transform_parts(x, mask), halved
+
+    def _transform(self, x: Tensor, mask: Tensor, halved: Tensor) -> Tensor:
         skip = x if self.stride == 1 else max_pool(x)
         attended = self.attention(self.attention_norm(x), mask, halved)
         y = torch.addcmul(self.drop_attention(attended), skip, halved)
-        return y + self.drop_mlp(self._mlp(self.mlp_norm(y)) * halved), halved
+        hidden = self.hidden_dropout(F.gelu(self.mlp_in(self.mlp_norm(y))))
+        return y + self.drop_mlp(self.mlp_dropout(self.mlp_out(hidden)) * halved)
 
-    def _mlp(self, x: Tensor) -> Tensor:
-        """``[B, T, C]`` -> ``[B, T, C]``; the wide layer in between is never there for a whole long sequence."""
-        if torch.is_grad_enabled() or x.shape[1] <= _MLP_STEPS_AT_ONCE:
-            return self.mlp_dropout(self.mlp_out(self.hidden_dropout(F.gelu(self.mlp_in(x)))))
-        return torch.cat([self._mlp(part) for part in x.split(_MLP_STEPS_AT_ONCE, dim=1)], dim=1)
+    def _transform_parts(self, x: Tensor, mask: Tensor) -> Tensor:
+        """As ``_transform``, part by part; each part also sees as much of its neighbours as attention reaches."""
+        steps, stride = x.shape[1], self.stride
+        reach = stride * (self.attention.window // 2 + 2)
+        parts: list[Tensor] = []
+        for start in range(0, steps, _STEPS_AT_ONCE):
+            first, end = max(start - reach, 0), min(start + _STEPS_AT_ONCE, steps)
+            seen = slice(first, min(end + reach, steps))
+            part = self._transform(x[:, seen], mask[:, seen], mask[:, seen][:, ::stride])
+            parts.append(part[:, (start - first) // stride : -(-(end - first) // stride)])
+        return torch.cat(parts, dim=1)
 
 
 def make_pointwise(channels_in: int, channels_out: int) -> TimeConv:

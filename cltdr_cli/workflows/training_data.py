@@ -1,0 +1,178 @@
+"""What is trained on what: preset, classes and videos of a training run, checked against each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cltdr_cli.data.annotation_layouts import read_annotations
+from cltdr_cli.data.annotations import Annotations, canonical_split
+from cltdr_cli.data.benchmarks import Benchmark, benchmark
+from cltdr_cli.data.class_lists import read_class_list
+from cltdr_cli.data.dataset import CLASS_AGNOSTIC, TrainingSplit, training_split
+from cltdr_cli.errors import UsageError
+from cltdr_cli.methods import find_method
+from cltdr_cli.methods.record import Method
+from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.zoo.overrides import with_overrides
+from cltdr_cli.zoo.preset import FeatureConfig, Preset, load_preset
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Settings and videos of a run.
+
+    Attributes:
+        preset: Settings, overrides included.
+        method: What is trained.
+        config: The preset's ``training`` section.
+        class_names: By index.
+        data_set: Its record.
+        annotations: All splits.
+        split_name: What is trained on.
+        split: Its videos that have features.
+        files: What feature files are held against.
+        eval_split: Whose scores choose the best epoch; None where nothing is evaluated.
+    """
+
+    preset: Preset
+    method: Method
+    config: TrainConfig
+    class_names: tuple[str, ...]
+    data_set: Benchmark
+    annotations: Annotations
+    split_name: str
+    split: TrainingSplit
+    files: FeatureConfig
+    eval_split: str | None
+
+    @property
+    def model(self) -> Any:
+        """The preset's ``model`` section."""
+        return self.preset.model
+
+    @property
+    def empty_classes(self) -> list[int]:
+        """Indices of the classes without any instance in the annotation."""
+        if self.preset.benchmark.class_agnostic:
+            return []
+        seen = {item.label for video in self.annotations.videos.values() for item in video.instances}
+        return [index for index, name in enumerate(self.class_names) if name not in seen]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a resumed run must agree in."""
+        videos = [(item.video.video_id, item.video.instances) for item in self.split.videos]
+        data = json.dumps([self.split_name, videos])
+        return {
+            "preset": self.preset.to_yaml(),
+            "choosing split": self.eval_split or "",
+            "class list": hashlib.sha256(json.dumps(self.class_names).encode()).hexdigest(),
+            "training data": hashlib.sha256(data.encode()).hexdigest(),
+        }
+
+
+def read_training_data(
+    preset: str,
+    annotations: Path,
+    features: Path,
+    settings: Sequence[str],
+    labels: str = "preset",
+    splits: tuple[str | None, str | None] = (None, None),
+    force: bool = False,
+) -> TrainingData:
+    """Read preset, annotations and the headers of feature files.
+
+    Args:
+        preset: Name or YAML file.
+        annotations: File or folder in any published layout.
+        features: Folder of feature files.
+        settings: Changes to the preset, ``key=value``.
+        labels: Where class names come from: ``preset``, ``annotations``, or a file.
+        splits: To train on, and to evaluate on; None for the data set's, and for none.
+        force: Whether features of another kind are taken, if width and grid fit.
+
+    Raises:
+        CltdrError: Settings and data do not fit each other.
+    """
+    chosen = with_overrides(load_preset(preset), settings)
+    data_set = benchmark(chosen.benchmark.dataset)
+    names = _find_class_order(labels, chosen)
+    found = read_annotations(annotations, names, first_id=data_set.first_id, task=data_set.task)
+    split_name = _check_split(found, splits[0] or _choose_split(found, data_set), "train_split=")
+    if splits[1] is not None:
+        _check_split(found, splits[1], "eval_split=")
+    chosen, class_names = _choose_classes(chosen, labels, found)
+    method = find_method(chosen.method)
+    if not method.is_trained or chosen.training is None:
+        raise UsageError(f"preset {chosen.name} (method {chosen.method}) is not trained", "`cltdr presets list`")
+    _check_class_count(chosen, class_names)
+    files = chosen.features.of_any_kind() if force else chosen.features
+    split = training_split(found.of_split(split_name), features, files, class_names)
+    eval_split = splits[1] and canonical_split(splits[1])
+    return TrainingData(
+        chosen, method, chosen.training, class_names, data_set, found, split_name, split, files, eval_split
+    )
+
+
+def _find_class_order(labels: str, preset: Preset) -> tuple[str, ...]:
+    """Class names for annotations that number their classes, and in whose order classes are numbered."""
+    if labels == "annotations":
+        return ()
+    if labels != "preset":
+        return read_class_list(Path(labels))
+    return () if preset.benchmark.class_agnostic else preset.class_names or ()
+
+
+def _choose_classes(preset: Preset, labels: str, annotations: Annotations) -> tuple[Preset, tuple[str, ...]]:
+    """The classes that are asked for, and the preset with as many of them."""
+    if preset.benchmark.class_agnostic:
+        return preset, (CLASS_AGNOSTIC,)
+    names = tuple(annotations.label_ids)
+    if labels == "preset":
+        return preset, preset.class_names or names
+    model = replace(preset.model, num_classes=len(names))
+    return replace(preset, model=model, benchmark=replace(preset.benchmark, labels=None)), names
+
+
+def _check_class_count(preset: Preset, class_names: Sequence[str]) -> None:
+    if preset.model.num_classes != len(class_names):
+        raise UsageError(
+            f"the network has {preset.model.num_classes} classes and {len(class_names)} are named",
+            f"Set model.num_classes={len(class_names)}, or give other labels=.",
+        )
+
+
+def _choose_split(annotations: Annotations, data_set: Benchmark) -> str:
+    """The data set's training split; everything, where the annotation has no splits.
+
+    Raises:
+        UsageError: The data set trains on another split, and the annotation has one that is called training.
+    """
+    there = annotations.splits()
+    if set(there) == {""}:
+        return ""
+    if "training" in there and data_set.train_split != "training":
+        raise UsageError(
+            f"{annotations.source} has a split 'training', and the preset's data set, {data_set.name}, trains on "
+            f"{data_set.train_split!r}",
+            "For data of your own set benchmark.dataset=custom; else say which with train_split=.",
+        )
+    return data_set.train_split
+
+
+def _check_split(annotations: Annotations, name: str, argument: str) -> str:
+    """Our word for a split that the annotation has.
+
+    Raises:
+        UsageError: It has no such split.
+    """
+    there = annotations.splits()
+    if canonical_split(name) not in there:
+        listed = ", ".join(f"{split or 'unnamed'} ({count} videos)" for split, count in there.items())
+        raise UsageError(f"{annotations.source} has no split {name!r}", f"It has {listed}: use {argument}.")
+    return canonical_split(name)
