@@ -14,7 +14,7 @@ from pathlib import Path
 from cltdr_cli.files import write_text
 from cltdr_cli.plain_text import clock_time, columns_width, harmless
 from cltdr_cli.segments import Segment, VideoResult
-from cltdr_cli.writers.numbers import check_distinct, written_segments
+from cltdr_cli.writers.numbers import check_distinct, sort_segments
 
 MOST_LANES = 20
 """Labels that get a lane of their own in each video, those with the best scores; the others are counted in a line."""
@@ -89,7 +89,7 @@ def write_svg(results: Sequence[VideoResult], path: Path, external: dict[str, ob
 
 def _draw_video(result: VideoResult, top: float) -> tuple[list[str], float]:
     """Title, lanes and axis of one video from ``top`` on, and their height in pixels."""
-    segments = list(written_segments(result))
+    segments = list(sort_segments(result))
     lanes = _sort_into_lanes(segments)
     known = result.duration_seconds if math.isfinite(result.duration_seconds) else 0.0
     scale = _Scale(max([known, *(segment.end for segment in segments)]))

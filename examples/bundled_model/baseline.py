@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cltdr_cli.data.annotations import Annotations
-from cltdr_cli.data.benchmarks import Benchmark, benchmark
-from cltdr_cli.data.ground_truth import ScoredSplit, scored_split
-from cltdr_cli.data.prediction_files import rows_of_results
-from cltdr_cli.data.predictions import aligned
+from cltdr_cli.data.datasets import DatasetRecord, find_dataset
+from cltdr_cli.data.ground_truth import ScoredSplit, select_scored_split
+from cltdr_cli.data.prediction_files import collect_rows
+from cltdr_cli.data.predictions import align_predictions
 from cltdr_cli.demo.actions import LABELS
-from cltdr_cli.evaluation.analysis import scores
+from cltdr_cli.evaluation.analysis import summarize_scores
 from cltdr_cli.evaluation.average_precision import evaluate
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.localize import NetworkLocalizer
@@ -126,18 +126,20 @@ class BaselineSplit:
     sequences: dict[str, FeatureSequence]
     truth: ScoredSplit
     numbers: dict[int, str]
-    record: Benchmark
+    record: DatasetRecord
 
     @classmethod
     def read(cls, annotations: Annotations, split: str, features: Path) -> BaselineSplit:
         """Read the features of a split and prepare its ground truth."""
-        record = benchmark("custom")
-        truth = scored_split(annotations, record, split, record.protocol(None))
+        record = find_dataset("custom")
+        truth = select_scored_split(annotations, record, split, record.find_protocol(None))
         sequences = load_sequences(features, tuple(truth.truth.video_ids))
         return cls(sequences, truth, {number: name for name, number in annotations.label_ids.items()}, record)
 
     def score(self, localizer: NetworkLocalizer) -> dict[str, Any]:
         """Detect in the split and score as ``cltdr eval`` does."""
-        rows = rows_of_results(detect_actions(localizer, self.sequences), "the sliding baseline")
-        predictions, _ = aligned(rows, self.truth, self.numbers, None, True)
-        return scores(self.truth.truth, evaluate(self.truth.truth, predictions, self.record.thresholds, "published"))
+        rows = collect_rows(detect_actions(localizer, self.sequences), "the sliding baseline")
+        predictions, _ = align_predictions(rows, self.truth, self.numbers, None, True)
+        return summarize_scores(
+            self.truth.truth, evaluate(self.truth.truth, predictions, self.record.thresholds, "published")
+        )

@@ -148,7 +148,7 @@ class Build:
         from snippets import Footage
 
         videos, frames = self.annotations.videos, self.folder / "frames"
-        names = sorted(self.annotations.of_split(split).videos)[:most]
+        names = sorted(self.annotations.select_split(split).videos)[:most]
         store_frames([self.world / "videos" / f"{name}.mp4" for name in names], frames, self.plan.workers)
         side = DEMO.resize[1] if DEMO.resize else 0
         scripts = [draw_script(split, self.plan.seed, index) for index in range(len(names))]
