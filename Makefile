@@ -1,4 +1,4 @@
-# make demo   set up .venv, draw a video, find its actions: a table, JSON, CSV and SRT
+# make demo   set up .venv, draw a video, find its actions: a table, JSON, CSV, SRT and a picture
 # make test   set up .venv, run the test suite
 # make bench-train   proof that training learns, on the real THUMOS14 annotations (about 5 minutes)
 # make check  what CI runs: lint, types, tests, and the wheel in an empty environment
@@ -16,7 +16,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/make_sample_video.py out/sample.mp4
-	$(BIN)/cltdr detect out/sample.mp4 --preset demo --min-score 0.2 --table --out out/ --format json --format csv --format srt
+	$(BIN)/cltdr detect out/sample.mp4 --preset demo --min-score 0.2 --table --out out/ --format json --format csv --format srt --format svg
 	$(BIN)/python examples/compare_with_truth.py out/sample.json out/sample.truth.json
 
 test: $(INSTALLED)

@@ -60,9 +60,7 @@ def main() -> int:
     truth = given.out / "truth.json"
     truth.write_text(json.dumps({"database": database}))
     results = {name: trained(given.out, truth, database, Case(name, signal)) for name, signal in SIGNALS.items()}
-    results["of others"] = trained(
-        given.out, truth, database, Case("of_others", SIGNALS["strong"], of_others=True)
-    )
+    results["of others"] = trained(given.out, truth, database, Case("of_others", SIGNALS["strong"], of_others=True))
     late = Case("late", SIGNALS["strong"], late_frames=WINDOW)
     results["one window late"] = scored(given.out, truth, drawn(given.out, database, late), "strong", "late")
     (given.out / "results.json").write_text(json.dumps(results, indent=1))

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from cltdr_cli.demo.script import draw_script
-from cltdr_cli.demo.world import WORLD_VERSION, annotation, write_video
+from cltdr_cli.demo.world import WORLD_VERSION, annotate_script, write_video
 
 SEED, INDEX, SECONDS = 2024, 19, 20.0
 
@@ -21,10 +21,10 @@ def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "sample.mp4"
     script = draw_script("test", SEED, INDEX, duration_seconds=SECONDS)
     write_video(path, script)
-    truth = {"version": WORLD_VERSION, "database": {path.stem: annotation(script)}}
+    truth = {"version": WORLD_VERSION, "database": {path.stem: annotate_script(script)}}
     path.with_suffix(".truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     print(f"{path}: {script.duration_seconds:.1f} s at {script.rate} frames per second")
-    for act in script.acts():
+    for act in script.list_acts():
         print(f"  {act.start_seconds:5.2f} to {act.end_seconds:5.2f}  {act.label}")
 
 

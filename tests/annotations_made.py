@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations
-from cltdr_cli.data.benchmarks import BENCHMARKS
+from cltdr_cli.data.datasets import DATASETS
 
 
 def write(folder: Path, name: str, content: object) -> Path:
@@ -22,7 +22,7 @@ def activitynet(*instances: tuple[float, float, str], **video) -> dict:
 
 
 def read(shared: Path, name: str, dataset: str = "custom", **options) -> Annotations:
-    record = BENCHMARKS[dataset]
+    record = DATASETS[dataset]
     return read_annotations(
         shared / "data/annotations" / name,
         record.class_names,

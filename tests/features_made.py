@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
-from cltdr_cli.data.feature_checks import annotation_defects
+from cltdr_cli.data.feature_checks import find_annotation_defects
 from cltdr_cli.features.comparison import compare
 from cltdr_cli.features.inspection import inspect
 from cltdr_cli.features.listing import FeatureEntry, list_features
@@ -62,7 +62,7 @@ def video(name="a", *segments, seconds=None, fps=None):
 
 def against(folder, *videos, files=None):
     listing = list_features(folder, *((files.file_prefix, files.file_suffix) if files is not None else ()))
-    return annotation_defects([inspect(entry) for entry in listing.entries], annotated(*videos), files)
+    return find_annotation_defects([inspect(entry) for entry in listing.entries], annotated(*videos), files)
 
 
 def spoiled(at, value):

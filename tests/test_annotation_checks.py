@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from annotations_made import activitynet, read, write
 
+from cltdr_cli.data.annotation_checks import check_annotations
 from cltdr_cli.data.annotation_layouts import read_annotations
-from cltdr_cli.data.checks import check_annotations
-from cltdr_cli.data.class_lists import packaged_class_list
+from cltdr_cli.data.class_lists import read_packaged_class_list
 from cltdr_cli.data.video_info import VideoFacts
 
 
@@ -72,9 +72,9 @@ def test_severe_findings_come_first(tmp_path: Path) -> None:
 
 
 def test_known_defects_of_real_annotations(shared: Path) -> None:
-    thumos = check_annotations(read(shared, "thumos14/thumos14.json", "thumos14"), packaged_class_list("thumos14"))
+    thumos = check_annotations(read(shared, "thumos14/thumos14.json", "thumos14"), read_packaged_class_list("thumos14"))
     assert {finding.kind: finding.count for finding in thumos} == {"outside": 30}
     charades = check_annotations(
-        read(shared, "charades/charades.json", "charades"), packaged_class_list("charades")
+        read(shared, "charades/charades.json", "charades"), read_packaged_class_list("charades")
     )
     assert {f.kind: f.count for f in charades} == {"reversed": 7, "past-end": 19618, "no-instance": 223}

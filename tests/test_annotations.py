@@ -9,11 +9,10 @@ from annotations_made import activitynet, read, write
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotation_text import THUMOS_CLASSES
-from cltdr_cli.data.annotations import Annotations, canonical_split
-from cltdr_cli.data.benchmarks import BENCHMARKS, benchmark
-from cltdr_cli.data.class_lists import packaged_class_list, read_class_list
-from cltdr_cli.data.ground_truth import scored_split
-from cltdr_cli.data.locations import annotation_path
+from cltdr_cli.data.annotations import Annotations, normalize_split
+from cltdr_cli.data.class_lists import read_class_list, read_packaged_class_list
+from cltdr_cli.data.datasets import DATASETS, find_annotation_file, find_dataset
+from cltdr_cli.data.ground_truth import select_scored_split
 from cltdr_cli.data.video_info import read_video_info
 from cltdr_cli.errors import AnnotationError, UsageError
 
@@ -54,12 +53,12 @@ def test_real_files_have_the_counts_of_their_readme(
 ) -> None:
     annotations = read(shared, name, dataset)
     assert annotations.layout == layout
-    assert dict(annotations.splits()) == splits
+    assert dict(annotations.count_splits()) == splits
     assert annotations.instance_count == instances
     assert len(used_labels(annotations)) == classes
     assert used_labels(annotations) <= set(annotations.label_ids)
-    if BENCHMARKS[dataset].class_list:
-        assert tuple(annotations.label_ids) == BENCHMARKS[dataset].class_names
+    if DATASETS[dataset].class_list:
+        assert tuple(annotations.label_ids) == DATASETS[dataset].class_names
 
 
 def test_all_layouts_of_thumos14_tell_the_same(shared: Path) -> None:
@@ -93,7 +92,7 @@ def test_ambiguous_rows_are_kept_apart(shared: Path, name: str, count: int) -> N
 
 def test_every_cliff_diving_is_diving_too(shared: Path) -> None:
     """Two labels on one span are no duplicates."""
-    truth = scored_split(read(shared, "thumos14/thumos14.json", "thumos14"), BENCHMARKS["thumos14"]).truth
+    truth = select_scored_split(read(shared, "thumos14/thumos14.json", "thumos14"), DATASETS["thumos14"]).truth
     spans = {
         name: {(v, *s) for v, n, s in zip(truth.videos, truth.labels, truth.segments_seconds.tolist(), strict=True)
                if truth.label_names[n] == name} for name in ("CliffDiving", "Diving")
@@ -103,7 +102,7 @@ def test_every_cliff_diving_is_diving_too(shared: Path) -> None:
 
 
 def test_charades_csv_and_json_agree(shared: Path) -> None:
-    of_json = read(shared, "charades/charades.json", "charades").of_split("test")
+    of_json = read(shared, "charades/charades.json", "charades").select_split("test")
     of_csv = read(shared, "charades/Charades_v1_test.csv", "charades")
     assert of_csv.videos.keys() == of_json.videos.keys()
     for name, video in of_json.videos.items():
@@ -135,7 +134,7 @@ def test_bsn_takes_subsets_and_rates_from_the_table_beside_it(shared: Path) -> N
     assert (video.split, video.duration_seconds) == ("validation", pytest.approx(211.53))
     assert video.fps == pytest.approx(29.9579, abs=1e-3)
     with pytest.raises(AnnotationError, match=r"unnamed \(19228\)"):
-        read(shared, "activitynet/anet_anno_action.json", video_info=[]).of_split("validation")
+        read(shared, "activitynet/anet_anno_action.json", video_info=[]).select_split("validation")
 
 
 def test_kth_frames_become_seconds(shared: Path) -> None:
@@ -148,19 +147,19 @@ def test_kth_frames_become_seconds(shared: Path) -> None:
 
 def test_thumos_class_numbers_are_those_of_the_kit(shared: Path) -> None:
     names = read_class_list(shared / "data/annotations/thumos14/detclasslist.txt")
-    assert names == tuple(THUMOS_CLASSES.values()) == packaged_class_list("thumos14")
+    assert names == tuple(THUMOS_CLASSES.values()) == read_packaged_class_list("thumos14")
     lines = (shared / "data/annotations/thumos14/detclasslist.txt").read_text().split()
     assert [int(number) for number in lines[::2]] == list(THUMOS_CLASSES)
 
 
 def test_class_lists_of_the_benchmarks(shared: Path) -> None:
     folder = shared / "data/annotations"
-    assert read_class_list(folder / "epic100/EPIC_100_verb_classes.csv") == packaged_class_list("epic100-verb")
-    assert read_class_list(folder / "epic100/EPIC_100_noun_classes.csv") == packaged_class_list("epic100-noun")
+    assert read_class_list(folder / "epic100/EPIC_100_verb_classes.csv") == read_packaged_class_list("epic100-verb")
+    assert read_class_list(folder / "epic100/EPIC_100_noun_classes.csv") == read_packaged_class_list("epic100-noun")
     assert set(read_class_list(folder / "activitynet/action_name.csv")) == set(
-        packaged_class_list("activitynet13")
+        read_packaged_class_list("activitynet13")
     )
-    assert set(read_class_list(folder / "multithumos/category_idx.txt")) == set(packaged_class_list("multithumos"))
+    assert set(read_class_list(folder / "multithumos/category_idx.txt")) == set(read_packaged_class_list("multithumos"))
     assert len(read_class_list(folder / "kinetics/label_map_400.txt")) == 400
 
 
@@ -174,7 +173,7 @@ def test_wrong_class_lists(tmp_path: Path, text: str, match: str) -> None:
 
 
 def test_split_words() -> None:
-    assert [canonical_split(w) for w in ("Test", "testing", "train", "Validation", "val", "Odd")] == [
+    assert [normalize_split(w) for w in ("Test", "testing", "train", "Validation", "val", "Odd")] == [
         "test", "test", "training", "validation", "validation", "odd",
     ]  # fmt: skip
 
@@ -185,7 +184,7 @@ def test_split_words() -> None:
 def test_our_csv(tmp_path: Path) -> None:
     head, body = "video_id,start,end,label,subset,duration,fps", "v,1,2,wave,train,30,25\nv,3,4,jump,train,30,25"
     annotations = read_annotations(write(tmp_path, "a.csv", f"{head}\n{body}\nw,0,1,wave,test,,\n"))
-    assert dict(annotations.splits()) == {"training": 1, "test": 1}
+    assert dict(annotations.count_splits()) == {"training": 1, "test": 1}
     assert annotations.videos["v"].instances == ((1, 2, "wave", None), (3, 4, "jump", None))
     assert (annotations.videos["v"].duration_seconds, annotations.videos["v"].fps) == (30, 25)
     assert annotations.label_ids == {"jump": 0, "wave": 1}
@@ -193,7 +192,7 @@ def test_our_csv(tmp_path: Path) -> None:
 
 def test_our_shortest_csv_has_no_split(tmp_path: Path) -> None:
     annotations = read_annotations(write(tmp_path, "a.csv", "video_id,start,end,label\nv,1,2,wave\n"))
-    assert scored_split(annotations, BENCHMARKS["custom"]).split == ""
+    assert select_scored_split(annotations, DATASETS["custom"]).split == ""
 
 
 @pytest.mark.parametrize(
@@ -248,7 +247,7 @@ def test_thumos_rows_that_do_not_read(tmp_path: Path) -> None:
 
 
 def split_of(tmp_path: Path, content: dict, **options):
-    return scored_split(read_annotations(write(tmp_path, "a.json", content)), BENCHMARKS["custom"], **options)
+    return select_scored_split(read_annotations(write(tmp_path, "a.json", content)), DATASETS["custom"], **options)
 
 
 def test_duplicates_and_empty_instances_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -272,8 +271,8 @@ def test_splits_that_are_not_there(tmp_path: Path) -> None:
         split_of(tmp_path, activitynet())
     only_train = read_annotations(write(tmp_path, "b.json", activitynet((1, 2, "a"), subset="train")))
     with pytest.raises(AnnotationError, match="no test split to score thumos14"):
-        scored_split(only_train, BENCHMARKS["thumos14"])
-    assert scored_split(only_train, BENCHMARKS["custom"]).split == "training"
+        select_scored_split(only_train, DATASETS["thumos14"])
+    assert select_scored_split(only_train, DATASETS["custom"]).split == "training"
 
 
 PROTOCOLS = [("actionformer", 212, 3358), ("opentad", 211, 3325), ("gtad", 210, 3311), ("full", 213, 3358)]
@@ -282,36 +281,36 @@ PROTOCOLS = [("actionformer", 212, 3358), ("opentad", 211, 3325), ("gtad", 210, 
 @pytest.mark.parametrize(("name", "videos", "instances"), PROTOCOLS)
 def test_protocols_of_thumos14(shared: Path, name: str, videos: int, instances: int) -> None:
     """The 3325 instances of OpenTAD are those of its published log."""
-    record = BENCHMARKS["thumos14"]
-    protocol = record.protocol(name)
-    truth = scored_split(read(shared, "thumos14/annotation_test", "thumos14"), record, None, protocol).truth
+    record = DATASETS["thumos14"]
+    protocol = record.find_protocol(name)
+    truth = select_scored_split(read(shared, "thumos14/annotation_test", "thumos14"), record, None, protocol).truth
     assert (len(truth.video_ids), len(truth)) == (videos, instances)
     assert protocol is not None
     assert protocol.videos == videos
 
 
 def test_unknown_protocols_and_datasets() -> None:
-    assert BENCHMARKS["hacs"].protocol(None) is None
+    assert DATASETS["hacs"].find_protocol(None) is None
     with pytest.raises(UsageError, match="no protocol 'x'"):
-        BENCHMARKS["thumos14"].protocol("x")
+        DATASETS["thumos14"].find_protocol("x")
     with pytest.raises(UsageError, match="hacs has no protocol"):
-        BENCHMARKS["hacs"].protocol("gtad")
+        DATASETS["hacs"].find_protocol("gtad")
     with pytest.raises(UsageError, match="no such dataset: thumos"):
-        benchmark("thumos")
+        find_dataset("thumos")
 
 
 def test_every_benchmark_is_complete() -> None:
     classes = {"thumos14": 20, "multithumos": 65, "epic-kitchens-100-verb": 97, "epic-kitchens-100-noun": 300,
                "activitynet-1.3": 200, "hacs": 200, "charades": 157, "custom": 0}  # fmt: skip
-    assert {name: len(record.class_names) for name, record in BENCHMARKS.items()} == classes
-    assert BENCHMARKS["activitynet-1.3"].thresholds.tolist() == pytest.approx([0.5 + 0.05 * n for n in range(10)])
+    assert {name: len(record.class_names) for name, record in DATASETS.items()} == classes
+    assert DATASETS["activitynet-1.3"].thresholds.tolist() == pytest.approx([0.5 + 0.05 * n for n in range(10)])
 
 
 def test_files_under_the_data_root(shared: Path, tmp_path: Path) -> None:
     root = shared / "data/annotations"
-    assert annotation_path(BENCHMARKS["thumos14"], None, root) == root / "thumos14/thumos14.json"
-    assert annotation_path(BENCHMARKS["thumos14"], tmp_path / "mine", root) == tmp_path / "mine"
+    assert find_annotation_file(DATASETS["thumos14"], None, root) == root / "thumos14/thumos14.json"
+    assert find_annotation_file(DATASETS["thumos14"], tmp_path / "mine", root) == tmp_path / "mine"
     with pytest.raises(UsageError, match="no annotation of hacs"):
-        annotation_path(BENCHMARKS["hacs"], None, None)
+        find_annotation_file(DATASETS["hacs"], None, None)
     with pytest.raises(UsageError, match="has no annotation of hacs"):
-        annotation_path(BENCHMARKS["hacs"], None, tmp_path)
+        find_annotation_file(DATASETS["hacs"], None, tmp_path)

@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": set(),
     "writers": set(),
     "evaluation": set(),
+    "demo": set(),  # draws videos; what trains the bundled model on them is in examples/bundled_model
     # joiners
     "features": {"video", "extractors"},
     "inference": {"models", "features.arrangement"},
@@ -53,9 +54,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # many videos: one function for one video, and the engines (here, processes, Ray) that call it
     "extraction": {"extractors", "features", "pipeline", "video", "zoo"},
-    # The demo world is a customer of the whole house: it draws videos, trains the bundled model on them and
-    # measures it, so it stands beside the doors and nothing but they may import it.
-    "demo": {"data", "evaluation", "extractors", "features", "inference", "methods", "video", "zoo"},
     # each command as a function: everything but what draws and parses
     "workflows": {
         "data", "evaluation", "extraction", "extractors", "features", "inference", "methods", "models", "pipeline",

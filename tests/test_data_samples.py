@@ -142,7 +142,7 @@ def world(tmp_path):
 
 
 def annotations_of(world, split="training"):
-    return read_annotations(world.annotations).of_split(split)
+    return read_annotations(world.annotations).select_split(split)
 
 
 FILES = toy_preset().features

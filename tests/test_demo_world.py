@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from cltdr_cli.demo.actions import LABELS, LONGEST_SECONDS, SHORTEST_SECONDS
 from cltdr_cli.demo.render import render_frames
 from cltdr_cli.demo.script import SPLITS, VideoScript, draw_script
-from cltdr_cli.demo.world import annotation, make_video, make_world, write_video
+from cltdr_cli.demo.world import annotate_script, make_video, make_world, write_video
 from cltdr_cli.errors import AnnotationError, OutputError, UsageError
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "make_sample_video.py"
@@ -74,7 +75,7 @@ def test_split_seed_and_index_each_change_everything():
     for other in (draw_script("validation", 1, 1), draw_script("train", 2, 1), draw_script("train", 1, 2)):
         assert other.scene != base.scene
         assert other.performers[0].look != base.performers[0].look
-        assert other.acts() != base.acts()
+        assert other.list_acts() != base.list_acts()
 
 
 def test_the_splits_share_no_appearance():
@@ -90,7 +91,7 @@ def test_lengths_counts_and_gaps_are_as_promised(scripts: list[VideoScript]):
     assert {script.rate for script in scripts} == {Fraction(25), Fraction(30)}
     assert all(19.9 <= script.duration_seconds <= 60.1 for script in scripts)
     assert 1.0 < np.mean([len(script.performers) for script in scripts]) < 1.5
-    assert np.mean([len(script.acts()) for script in scripts]) > 4
+    assert np.mean([len(script.list_acts()) for script in scripts]) > 4
     heights = [one.height_pixels / 240 for script in scripts for one in script.performers]
     assert 0.35 <= min(heights) < 0.4
     assert 0.8 < max(heights) <= 0.85
@@ -147,6 +148,24 @@ def test_the_same_script_encodes_to_the_same_file(tmp_path: Path):
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
 
 
+class Recorder:
+    """A reporter that remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+        self.done: list[float] = []
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+    @contextmanager
+    def progress(self, description: str, total: float | None, unit: str):
+        yield self
+
+    def update(self, done: float, total: float | None = None, skipped: float = 0) -> None:
+        self.done.append(done)
+
+
 @pytest.fixture
 def brief_world(monkeypatch: pytest.MonkeyPatch) -> None:
     """Videos of two seconds, so that a whole world is drawn in a moment."""
@@ -158,15 +177,18 @@ def brief_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_world_is_kept_grown_and_repaired(tmp_path: Path, brief_world: None):
-    said: list[tuple[str, bool]] = []
-    make_world(tmp_path, 2, 7, "test", report=lambda *args: said.append(args))
-    assert said == [("demo-test-7-0000", True), ("demo-test-7-0001", True)]
+    report = Recorder()
+    make_world(tmp_path, 2, 7, "test", report=report)
+    assert report.notices == ["2 videos drawn, 0 kept"]
+    assert report.done == [1, 2]
     first = tmp_path / "videos" / "demo-test-7-0000.mp4"
     whole = first.read_bytes()
     first.write_bytes(whole[:500])
-    said.clear()
-    path = make_world(tmp_path, 3, 7, "test", report=lambda *args: said.append(args))
-    assert [drawn for _, drawn in said] == [True, False, True]
+    second = tmp_path / "videos" / "demo-test-7-0001.mp4"
+    changed = second.stat().st_mtime_ns
+    path = make_world(tmp_path, 3, 7, "test", report=report)
+    assert report.notices[1:] == ["2 videos drawn, 1 kept"]
+    assert second.stat().st_mtime_ns == changed
     assert first.read_bytes() == whole
     database = json.loads(path.read_text())["database"]
     assert sorted(database) == sorted(file.stem for file in (tmp_path / "videos").iterdir())
@@ -180,8 +202,8 @@ def test_splits_share_a_folder_and_one_annotation_file(tmp_path: Path, brief_wor
 
 
 def test_two_workers_make_the_same_world_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """In true processes, which no patch reaches: with scripts of full length, drawn but for a moment."""
-    monkeypatch.setattr("cltdr_cli.demo.world._job", fake_job)
+    """In real processes, which a patched ``draw_script`` does not reach."""
+    monkeypatch.setattr("cltdr_cli.demo.world._draw_unless_kept", draw_ten_frames)
     alone = make_world(tmp_path / "one", 3, 9, "validation", workers=1)
     together = make_world(tmp_path / "two", 3, 9, "validation", workers=2)
     assert alone.read_bytes() == together.read_bytes()
@@ -190,19 +212,19 @@ def test_two_workers_make_the_same_world_as_one(tmp_path: Path, monkeypatch: pyt
         assert (tmp_path / "one/videos" / name).read_bytes() == (tmp_path / "two/videos" / name).read_bytes()
 
 
-def fake_job(folder: Path, split: str, seed: int, index: int) -> tuple[str, bool]:
+def draw_ten_frames(folder: Path, split: str, seed: int, index: int) -> bool:
     script = draw_script(split, seed, index)
     write_video(folder / f"{script.video_id}.mp4", replace(script, frame_count=10))
-    return script.video_id, True
+    return True
 
 
 def test_annotations_have_the_activitynet_layout():
     script = draw_script("train", 1, 0)
-    entry = annotation(script)
+    entry = annotate_script(script)
     assert entry["subset"] == "train"
     assert entry["duration"] == pytest.approx(script.frame_count / entry["fps"])
-    assert len(entry["annotations"]) == len(script.acts())
-    for row, act in zip(entry["annotations"], script.acts(), strict=True):
+    assert len(entry["annotations"]) == len(script.list_acts())
+    for row, act in zip(entry["annotations"], script.list_acts(), strict=True):
         assert LABELS[row["label_id"]] == row["label"] == act.label
         assert row["segment"] == [act.start_seconds, act.end_seconds]
         assert 0 < row["segment"][0] < row["segment"][1] < entry["duration"]

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from cltdr_cli.bench.evaluation import draw_predictions, draw_truth, time_evaluation
 from cltdr_cli.data.annotation_layouts import read_annotations
-from cltdr_cli.data.benchmarks import BENCHMARKS
-from cltdr_cli.data.ground_truth import scored_split
+from cltdr_cli.data.datasets import DATASETS
+from cltdr_cli.data.ground_truth import select_scored_split
 from cltdr_cli.data.prediction_files import read_predictions
-from cltdr_cli.data.predictions import aligned
+from cltdr_cli.data.predictions import align_predictions
 from cltdr_cli.errors import UsageError
-from cltdr_cli.evaluation.average_precision import evaluate, ranked, tied_rows
+from cltdr_cli.evaluation.average_precision import count_tied_rows, evaluate, rank_predictions
 from cltdr_cli.evaluation.tables import GroundTruth, Predictions
 from cltdr_cli.evaluation.thresholds import parse_tious
 
@@ -37,18 +37,18 @@ def has_avx512_sort() -> bool:
 
 def golden_case(subset: str) -> tuple[GroundTruth, Predictions]:
     annotations = read_annotations(GOLDEN / "ground_truth.json")
-    split = scored_split(annotations, BENCHMARKS["custom"], subset)
+    split = select_scored_split(annotations, DATASETS["custom"], subset)
     numbers = {number: name for name, number in annotations.label_ids.items()}
-    predictions, _ = aligned(read_predictions(GOLDEN / "predictions.json"), split, numbers)
+    predictions, _ = align_predictions(read_predictions(GOLDEN / "predictions.json"), split, numbers)
     return split.truth, predictions
 
 
 def real_case(shared: Path, name: str) -> tuple[GroundTruth, Predictions]:
-    record = BENCHMARKS["thumos14"]
+    record = DATASETS["thumos14"]
     annotations = read_annotations(shared / "data/annotations/thumos14/thumos14.json", record.class_names)
-    split = scored_split(annotations, record, "test", record.protocol(None))
+    split = select_scored_split(annotations, record, "test", record.find_protocol(None))
     rows = read_predictions(shared / "data/predictions/turn_tap" / f"{name}.txt")
-    predictions, _ = aligned(rows, split, {}, record.row_classes)
+    predictions, _ = align_predictions(rows, split, {}, record.row_classes)
     return split.truth, predictions
 
 
@@ -80,9 +80,7 @@ def test_golden_numbers_on_real_detections_in_the_recorded_order(shared: Path, n
         assert result.average == pytest.approx(expected["average_mAP"], abs=TOLERANCE)
 
 
-@pytest.mark.skipif(
-    not has_avx512_sort(), reason="numpy orders equal scores by the CPU; the numbers are AVX-512's"
-)
+@pytest.mark.skipif(not has_avx512_sort(), reason="numpy orders equal scores by the CPU; the numbers are AVX-512's")
 @pytest.mark.parametrize("name", REAL)
 def test_golden_numbers_on_real_detections(shared: Path, name: str) -> None:
     expected = json.loads((GOLDEN / "real" / f"{name}.json").read_text())
@@ -95,7 +93,7 @@ def test_golden_numbers_on_real_detections(shared: Path, name: str) -> None:
 
 def test_real_detections_in_stable_order_are_the_same_on_every_machine(shared: Path) -> None:
     truth, predictions = real_case(shared, REAL[0])
-    assert tied_rows(predictions) == 2706
+    assert count_tied_rows(predictions) == 2706
     result = evaluate(truth, predictions, parse_tious("0.1:0.7:0.1"), "stable")
     assert result.average == pytest.approx(0.33152554, abs=1e-8)
 
@@ -178,14 +176,14 @@ def test_stable_ties_keep_the_order_of_the_file() -> None:
 def test_published_ties_are_a_reversed_default_argsort() -> None:
     _, predictions = tables([("v", "a", 0, 1)], [("v", "a", 0, 1, n % 7) for n in range(500)])
     expected = np.argsort(predictions.scores)[::-1]
-    assert ranked(predictions, 0, "published").tolist() == expected.tolist()
-    assert ranked(predictions, 0, "stable").tolist() == sorted(range(500), key=lambda n: (-(n % 7), n))
+    assert rank_predictions(predictions, 0, "published").tolist() == expected.tolist()
+    assert rank_predictions(predictions, 0, "stable").tolist() == sorted(range(500), key=lambda n: (-(n % 7), n))
 
 
 def test_order_of_rows_does_not_matter_without_ties() -> None:
     truth = draw_truth()
     predictions = draw_predictions(truth, 20)
-    shuffled = predictions.selected(np.random.default_rng(1).permutation(len(predictions)))
+    shuffled = predictions.select(np.random.default_rng(1).permutation(len(predictions)))
     np.testing.assert_array_equal(evaluate(truth, predictions, [0.5]).ap, evaluate(truth, shuffled, [0.5]).ap)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from features_made import MODEL, RECIPE, against, array, compared, defects_of, rewritten, spoiled, stored, video
 
-from cltdr_cli.data.feature_checks import KINDS, feature_findings, grouped
+from cltdr_cli.data.feature_checks import KINDS, group_defects, make_feature_findings
 from cltdr_cli.data.feature_files import feature_file
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.features.arrays import FOLDER_SUFFIXES, READERS
@@ -236,7 +236,7 @@ def test_leftovers_and_failures_are_told(tmp_path):
     (tmp_path / ".c.zarr-0011aabb.part").mkdir()
     (tmp_path / "failed.csv").write_text('input,reason\n"x, y.mp4",bad\n')
     (tmp_path / "failed-1-of-2.csv").write_text("input,reason\nz.mp4,bad\n")
-    found = grouped(compared(tmp_path))
+    found = group_defects(compared(tmp_path))
     assert len(found["leftover"]) == 2
     assert sorted(found["failed"]) == ["x, y.mp4", "z.mp4"]
 
@@ -262,11 +262,11 @@ def test_what_a_preset_does_not_take(tmp_path, change, kinds):
 def test_ids_on_one_side_only(tmp_path):
     stored(tmp_path, "a")
     stored(tmp_path, "v_b")
-    found = grouped(against(tmp_path, video("v_a"), video("b"), video("c")))
+    found = group_defects(against(tmp_path, video("v_a"), video("b"), video("c")))
     assert found == {"no-features-of": ["c"]}
-    found = grouped(against(tmp_path, video("v_a"), video("b"), files=MODEL))
+    found = group_defects(against(tmp_path, video("v_a"), video("b"), files=MODEL))
     assert found == {"no-match": ["v_a", "b"], "no-annotation": ["a.npy", "v_b.npy"]}
-    found = grouped(against(tmp_path, video("a"), video("b"), files=replace(MODEL, file_prefix="v_")))
+    found = group_defects(against(tmp_path, video("a"), video("b"), files=replace(MODEL, file_prefix="v_")))
     assert found == {}
 
 
@@ -283,7 +283,7 @@ def test_segments_past_the_covered_time(tmp_path):
     """Ten steps see frames 0 to 52, to 2.08 s; up to four more frames are in no window of any features."""
     stored(tmp_path, "a", frames=55)
     assert against(tmp_path, video("a", (0, 2.24))) == []
-    found = grouped(against(tmp_path, video("a", (0, 2.25), (2.09, 3.0), (1, 2))))
+    found = group_defects(against(tmp_path, video("a", (0, 2.25), (2.09, 3.0), (1, 2))))
     assert found == {
         "past-covered": ["a jump 0..2.25 s, features to 2.08 s"],
         "unseen": ["a jump 2.09..3 s, features to 2.08 s"],
@@ -293,13 +293,13 @@ def test_segments_past_the_covered_time(tmp_path):
 def test_without_sidecars_times_come_from_preset_and_annotation(tmp_path):
     np.save(tmp_path / "a.npy", array())
     assert against(tmp_path, video("a", (0, 9))) == []  # nothing tells
-    assert grouped(against(tmp_path, video("a", (0, 9)), files=MODEL)) == {"no-times": ["a.npy"]}
-    assert "past-covered" in grouped(against(tmp_path, video("a", (0, 9), fps=25), files=MODEL))
-    assert "past-covered" in grouped(against(tmp_path, video("a", (0, 9)), files=replace(MODEL, rate=25.0)))
+    assert group_defects(against(tmp_path, video("a", (0, 9)), files=MODEL)) == {"no-times": ["a.npy"]}
+    assert "past-covered" in group_defects(against(tmp_path, video("a", (0, 9), fps=25), files=MODEL))
+    assert "past-covered" in group_defects(against(tmp_path, video("a", (0, 9)), files=replace(MODEL, rate=25.0)))
 
 
 def test_every_defect_has_words_and_the_severe_come_first():
-    findings = feature_findings(grouped([Defect(kind, "place") for kind in reversed(KINDS)]))
+    findings = make_feature_findings(group_defects([Defect(kind, "place") for kind in reversed(KINDS)]))
     assert [finding.kind for finding in findings] == list(KINDS)
     severe = [finding.severe for finding in findings]
     assert severe == sorted(severe, reverse=True)

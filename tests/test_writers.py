@@ -21,7 +21,7 @@ from cltdr_cli.segments import Detections, VideoResult
 from cltdr_cli.writers import WRITERS, plan_outputs, write
 from cltdr_cli.writers.activitynet_json import read_json
 from cltdr_cli.writers.csv_table import COLUMNS, read_csv
-from cltdr_cli.writers.plan import file_names
+from cltdr_cli.writers.plan import make_file_names
 
 HOSTILE = 'a --> b\n\n2\n00:00:00,000 --> 00:00:01,000\n<i>x</i>,"q" {\\an8}=cmd\r&amp;\x1b[31m'
 
@@ -95,9 +95,7 @@ def test_csv_keeps_awkward_labels(tmp_path, label):
 
 def test_csv_columns_and_formula_kept(tmp_path):
     write("csv", [result([(1, 2, 0.5, 0)], ("=1+1", ""))], tmp_path / "a.csv", {})
-    assert (
-        tmp_path / "a.csv"
-    ).read_bytes() == b"video_id,start,end,label,label_id,score\nclip,1.0,2.0,=1+1,0,0.5\n"
+    assert (tmp_path / "a.csv").read_bytes() == b"video_id,start,end,label,label_id,score\nclip,1.0,2.0,=1+1,0,0.5\n"
     assert ",".join(COLUMNS) == "video_id,start,end,label,label_id,score"
 
 
@@ -105,7 +103,9 @@ def test_csv_columns_and_formula_kept(tmp_path):
 def test_no_segments(tmp_path, format_name):
     write(format_name, [result([])], tmp_path / "a", {})
     text = (tmp_path / "a").read_text()
-    assert {"json": '"clip": []', "csv": "video_id,", "srt": "", "vtt": "WEBVTT\n"}[format_name] in text
+    assert {"json": '"clip": []', "csv": "video_id,", "srt": "", "vtt": "WEBVTT\n", "svg": "no segments"}[
+        format_name
+    ] in text
     assert "-->" not in text
 
 
@@ -207,7 +207,7 @@ def test_plan_spares_inputs_and_their_sidecars(tmp_path):
 
 def test_file_names_are_safe_and_distinct():
     ids = ["a/b", "a\\b", "A_b", "..", "", "CON", "nul.x", ".hidden", "x\n", "y" * 400, "é" * 200, "a_b-2"]
-    found = file_names(ids)
+    found = make_file_names(ids)
     assert len({name.casefold() for name in found}) == len(ids)
     for name in found:
         assert name == Path(name).name

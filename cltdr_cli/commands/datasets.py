@@ -20,7 +20,7 @@ from cltdr_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from cltdr_cli.data.benchmarks import Benchmark
+    from cltdr_cli.data.datasets import DatasetRecord
     from cltdr_cli.data.video_info import VideoFacts
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -37,12 +37,10 @@ def datasets(
     """List the benchmarks: splits, thresholds, video sets, and where files are expected under the data root."""
     if ctx.invoked_subcommand is not None:
         return
-    from cltdr_cli.data.benchmarks import BENCHMARKS
+    from cltdr_cli.data.datasets import DATASETS
 
-    records = list(BENCHMARKS.values())
-    rows = [
-        (b.name, f"{b.train_split} -> {b.test_splits[0]}", _thresholds(b), _classes(b), b.note) for b in records
-    ]
+    records = list(DATASETS.values())
+    rows = [(b.name, f"{b.train_split} -> {b.test_splits[0]}", _thresholds(b), _classes(b), b.note) for b in records]
     console.table("benchmarks", ("dataset", "trained -> scored", "tIoU", "classes", "note"), rows)
     typer.echo()
     protocols = [(b.name, p.name, p.videos, p.reason) for b in records for p in b.protocols]
@@ -73,12 +71,12 @@ def check(
     Segments past the end, reversed or empty ones, unknown labels, overlapping duplicates, frame rates and
     durations that contradict the features or videos. Exit status 1 if something is to be mended.
     """
-    from cltdr_cli.data.benchmarks import benchmark
-    from cltdr_cli.data.checks import check_annotations
+    from cltdr_cli.data.annotation_checks import check_annotations
     from cltdr_cli.data.class_lists import read_class_list
+    from cltdr_cli.data.datasets import find_dataset
     from cltdr_cli.workflows.reference import read_dataset_annotations
 
-    record = benchmark(dataset)
+    record = find_dataset(dataset)
     read = read_dataset_annotations(record, annotations, data_root, labels, video_info)
     names = read_class_list(labels) if labels is not None else record.class_names
     console.table(
@@ -86,8 +84,8 @@ def check(
         f"{len({item.label for video in read.videos.values() for item in video.instances})} classes",
         ("split", "videos", "instances"),
         [
-            (split or "(none)", count, read.of_split(split).instance_count)
-            for split, count in read.splits().items()
+            (split or "(none)", count, read.select_split(split).instance_count)
+            for split, count in read.count_splits().items()
         ],
     )
     findings = check_annotations(read, names, _measured(features, videos, list(read.videos)))
@@ -101,28 +99,28 @@ def check(
 
 def _measured(features: Path | None, videos: Path | None, video_ids: list[str]) -> dict[str, VideoFacts] | None:
     """Rates and durations by the sidecars of features, or by the headers of videos."""
-    from cltdr_cli.data.measured import facts_of_features, facts_of_videos
+    from cltdr_cli.data.video_info import read_sidecar_facts, read_video_facts
 
     if features is not None:
-        return facts_of_features(features)
+        return read_sidecar_facts(features)
     if videos is None:
         return None
-    facts, failures = facts_of_videos(videos, video_ids)
+    facts, failures = read_video_facts(videos, video_ids)
     for name, reason in failures.items():
         console.warning(f"{name}: {reason}")
     return facts
 
 
-def _thresholds(record: Benchmark) -> str:
+def _thresholds(record: DatasetRecord) -> str:
     first, last, count = record.tious
     return f"{first:g}:{last:g}:{(last - first) / (count - 1):.2g}"
 
 
-def _classes(record: Benchmark) -> str:
+def _classes(record: DatasetRecord) -> str:
     return str(len(record.class_names)) if record.class_list else "yours"
 
 
-def _file_rows(record: Benchmark, data_root: Path | None) -> list[tuple[str, str, str]]:
+def _file_rows(record: DatasetRecord, data_root: Path | None) -> list[tuple[str, str, str]]:
     """Where the annotation may be, and whether it is there."""
 
     def state(name: str) -> str:

@@ -93,7 +93,7 @@ def check(
     Damaged files, NaN, contradictions between files, sidecars, annotations and preset, duplicates, annotated
     segments after the last step. Exit status 1 if something is to be mended.
     """
-    from cltdr_cli.data.feature_checks import feature_findings, grouped
+    from cltdr_cli.data.feature_checks import group_defects, make_feature_findings
     from cltdr_cli.features.inspection import inspect
     from cltdr_cli.files import check_writable
 
@@ -103,8 +103,8 @@ def check(
     read = _annotations(annotations, wanted) if annotations is not None else None
     listing = _listed(folder, wanted)
     reports = _looked_at(listing, wanted, inspect)
-    places = grouped(_defects(listing, reports, wanted, read))
-    findings = feature_findings(places)
+    places = group_defects(_defects(listing, reports, wanted, read))
+    findings = make_feature_findings(places)
     whole = sum(not report.defects for report in reports)
     typer.echo(f"{harmless(folder)}: {len(reports)} feature files, {whole} of them in order by themselves")
     for finding in findings:
@@ -133,9 +133,9 @@ def _preset(name: str | None, settings: list[str]) -> Preset | None:
 
 def _annotations(path: Path, preset: Preset | None) -> Annotations:
     from cltdr_cli.data.annotation_layouts import read_annotations
-    from cltdr_cli.data.benchmarks import benchmark
+    from cltdr_cli.data.datasets import find_dataset
 
-    record = benchmark(preset.benchmark.dataset if preset is not None else "custom")
+    record = find_dataset(preset.benchmark.dataset if preset is not None else "custom")
     return read_annotations(path, record.class_names, first_id=record.first_id, task=record.task)
 
 
@@ -163,7 +163,7 @@ def _looked_at(
 def _defects(
     listing: FolderListing, reports: list[FileReport], preset: Preset | None, annotations: Annotations | None
 ) -> list[Defect]:
-    from cltdr_cli.data.feature_checks import annotation_defects
+    from cltdr_cli.data.feature_checks import find_annotation_defects
     from cltdr_cli.features.comparison import compare
     from cltdr_cli.features.inspection import against_model
 
@@ -172,7 +172,7 @@ def _defects(
     if preset is not None:
         found += [defect for report in reports for defect in against_model(report, preset.features)]
     if annotations is not None:
-        found += annotation_defects(reports, annotations, preset.features if preset is not None else None)
+        found += find_annotation_defects(reports, annotations, preset.features if preset is not None else None)
     return found
 
 

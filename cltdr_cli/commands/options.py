@@ -67,6 +67,7 @@ class Format(str, Enum):  # typer takes no list of Literal
     CSV = "csv"
     SRT = "srt"
     VTT = "vtt"
+    SVG = "svg"
 
 
 Strict = Annotated[bool, typer.Option("--strict", help="A stream that breaks midway is an error, not a warning.")]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cltdr_cli.data.annotation_json import class_name
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assembled
-from cltdr_cli.data.video_info import csv_rows
+from cltdr_cli.data.annotation_json import name_class
+from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.source_files import read_csv_rows
 from cltdr_cli.errors import AnnotationError
 
 Row = Mapping[str, str]
@@ -32,10 +32,12 @@ class CsvContext:
 
     def name(self, number: int) -> str:
         """Name of a numbered class."""
-        return class_name(number, self.class_names, self.first_id)
+        return name_class(number, self.class_names, self.first_id)
 
 
-def read_csv(path: Path, class_names: Sequence[str] = (), first_id: int = 0, task: str = "verb") -> Annotations:
+def read_annotation_csv(
+    path: Path, class_names: Sequence[str] = (), first_id: int = 0, task: str = "verb"
+) -> Annotations:
     """Annotations of a CSV table in any layout known here, told by its head.
 
     Args:
@@ -47,19 +49,19 @@ def read_csv(path: Path, class_names: Sequence[str] = (), first_id: int = 0, tas
     Raises:
         AnnotationError: Another head, or a cell that does not read.
     """
-    rows = csv_rows(path)
-    layout = _layout_of(path, rows)
-    context = CsvContext(class_names, first_id, task, _split_in(path.stem))
+    rows = read_csv_rows(path)
+    layout = _find_layout(path, rows)
+    context = CsvContext(class_names, first_id, task, _find_split(path.stem))
     drafts: dict[str, VideoDraft] = {}
     for number, row in enumerate(rows, 2):
         try:
             _ROWS[layout](row, drafts, context)
         except (ValueError, KeyError) as error:
             raise AnnotationError(f"{path}: line {number} does not read as {layout}: {error}") from error
-    return assembled(drafts, layout, path, class_names)
+    return assemble_annotations(drafts, layout, path, class_names)
 
 
-def _layout_of(path: Path, rows: Sequence[Row]) -> str:
+def _find_layout(path: Path, rows: Sequence[Row]) -> str:
     if not rows:
         raise AnnotationError(f"{path} holds no annotation", "It has not even a first row.")
     columns = set(rows[0])
@@ -74,13 +76,13 @@ def _layout_of(path: Path, rows: Sequence[Row]) -> str:
     )
 
 
-def _split_in(stem: str) -> str:
+def _find_split(stem: str) -> str:
     """The split that the words of a file name tell, as in ``EPIC_100_validation`` or ``val_Annotation``."""
     words = stem.lower().replace("-", "_").split("_")
     return next((word for word in words if word in ("train", "training", "val", "validation", "test")), "")
 
 
-def _own_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
+def _add_own_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
     draft = drafts.setdefault(row["video_id"], VideoDraft(split=row.get("subset") or context.split))
     draft.duration_seconds = float(row["duration"]) if row.get("duration") else draft.duration_seconds
     draft.fps = float(row["fps"]) if row.get("fps") else draft.fps
@@ -88,14 +90,14 @@ def _own_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> No
     draft.instances.append(Instance(float(row["start"]), float(row["end"]), row["label"], number))
 
 
-def _epic_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
+def _add_epic_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
     number = int(row[f"{context.task}_class"])
-    start, end = _clock_seconds(row["start_timestamp"]), _clock_seconds(row["stop_timestamp"])
+    start, end = _parse_clock(row["start_timestamp"]), _parse_clock(row["stop_timestamp"])
     draft = drafts.setdefault(row["video_id"], VideoDraft(split=context.split))
     draft.instances.append(Instance(start, end, context.name(number), number))
 
 
-def _charades_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
+def _add_charades_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
     """``actions`` is ``c077 12.10 18.00;c079 11.80 17.30``, empty for a video without."""
     draft = VideoDraft(split=context.split, duration_seconds=float(row["length"]))
     for action in filter(None, row["actions"].split(";")):
@@ -105,8 +107,8 @@ def _charades_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) 
     drafts[row["id"]] = draft
 
 
-def _afsd_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
-    draft = drafts.setdefault(row["video"], VideoDraft(split=thumos_split(row["video"]) or context.split))
+def _add_afsd_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
+    draft = drafts.setdefault(row["video"], VideoDraft(split=find_thumos_split(row["video"]) or context.split))
     start, end = float(row["start"]), float(row["end"])
     if row["type"] == "Ambiguous":
         draft.ambiguous.append((start, end))
@@ -114,25 +116,25 @@ def _afsd_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> N
         draft.instances.append(Instance(start, end, row["type"], int(row["type_idx"])))
 
 
-def _gtad_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
+def _add_gtad_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
     """Classes are numbered from 0 by name; -1 is Ambiguous."""
     name = row["video-name"]
-    draft = drafts.setdefault(name, VideoDraft(split=thumos_split(name) or context.split))
+    draft = drafts.setdefault(name, VideoDraft(split=find_thumos_split(name) or context.split))
     draft.duration_seconds, draft.fps = float(row["video-duration"]), float(row["frame-rate"])
     start, end, number = float(row["t-init"]), float(row["t-end"]), int(row["label-idx"])
     if number < 0:
         draft.ambiguous.append((start, end))
     else:
-        draft.instances.append(Instance(start, end, class_name(number, context.class_names), number))
+        draft.instances.append(Instance(start, end, name_class(number, context.class_names), number))
 
 
-def thumos_split(video_id: str) -> str:
+def find_thumos_split(video_id: str) -> str:
     """THUMOS14 tells the split in the name of the video: ``video_test_0000004``."""
     words = video_id.split("_")
     return words[1] if len(words) == 3 and words[1] in ("validation", "test") else ""
 
 
-def _clock_seconds(text: str) -> float:
+def _parse_clock(text: str) -> float:
     hours, minutes, seconds = text.split(":")
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
@@ -145,9 +147,9 @@ _COLUMNS: dict[str, frozenset[str]] = {
     "csv": frozenset({"video_id", "start", "end", "label"}),
 }
 _ROWS: dict[str, Callable[[Row, dict[str, VideoDraft], CsvContext], None]] = {
-    "epic": _epic_row,
-    "charades-csv": _charades_row,
-    "afsd-csv": _afsd_row,
-    "gtad-csv": _gtad_row,
-    "csv": _own_row,
+    "epic": _add_epic_row,
+    "charades-csv": _add_charades_row,
+    "afsd-csv": _add_afsd_row,
+    "gtad-csv": _add_gtad_row,
+    "csv": _add_own_row,
 }

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assembled
+from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
 
 
-def load_json(path: Path) -> Any:
-    """The content of a JSON file, in which no object names a key twice (Python's reader would keep the last only).
-
-    Raises:
-        AnnotationError: Unreadable, not JSON, or a key stands twice.
-    """
-    try:
-        return json.loads(path.read_bytes(), object_pairs_hook=_without_twins)
-    except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"{path} cannot be read: {error}") from error
-    except ValueError as error:
-        raise AnnotationError(f"{path} is not JSON: {error}", "Is it complete, and of the right kind?") from error
-    except RecursionError as error:
-        raise AnnotationError(f"{path} is nested too deeply for annotations") from error
-
-
-def read_json(path: Path, class_names: Sequence[str] = (), first_id: int = 0) -> Annotations:
+def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: int = 0) -> Annotations:
     """Annotations of a JSON file in any layout known here.
 
     Layouts: ``{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`` (ActivityNet, also with
@@ -54,19 +38,7 @@ def read_json(path: Path, class_names: Sequence[str] = (), first_id: int = 0) ->
                 f"{path}: video {name!r} does not read as the {layout} layout: {type(error).__name__}: {error}",
                 "Each video needs its annotations as described under cltdr eval in the README.",
             ) from error
-    return assembled(drafts, layout, path, class_names)
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) == len(pairs):
-        return record
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            raise ValueError(f"the key {key!r} stands twice in one object")
-        seen.add(key)
-    return record
+    return assemble_annotations(drafts, layout, path, class_names)
 
 
 def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
@@ -75,9 +47,9 @@ def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
         raise AnnotationError(f"{path} holds results, not annotations", "Give it to --predictions.")
     inner: Any = content
     if isinstance(content, dict):
-        wrapped = [value for value in content.values() if _is_videos(value)]
-        inner = content.get("database", wrapped[0] if len(wrapped) == 1 and not _is_videos(content) else content)
-    if not isinstance(inner, dict) or not _is_videos(inner):
+        wrapped = [value for value in content.values() if _holds_videos(value)]
+        inner = content.get("database", wrapped[0] if len(wrapped) == 1 and not _holds_videos(content) else content)
+    if not isinstance(inner, dict) or not _holds_videos(inner):
         raise AnnotationError(
             f"{path} is JSON, but of no annotation layout known here",
             'Known: {"database": {video: {"subset", "duration", "annotations"}}}, the same without "database", '
@@ -89,7 +61,7 @@ def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
     return ("bsn" if any("duration_second" in record for record in records) else "activitynet"), inner
 
 
-def _is_videos(value: Any) -> bool:
+def _holds_videos(value: Any) -> bool:
     """Whether this is a non-empty mapping of video ids to records with annotations."""
     return (
         isinstance(value, dict)
@@ -99,11 +71,11 @@ def _is_videos(value: Any) -> bool:
     )
 
 
-def _activitynet_draft(record: Mapping[str, Any], class_names: Sequence[str], first_id: int) -> VideoDraft:
+def _read_activitynet(record: Mapping[str, Any], class_names: Sequence[str], first_id: int) -> VideoDraft:
     draft = VideoDraft(
         split=str(record.get("subset", "")),
-        duration_seconds=_optional(record.get("duration", record.get("duration_second"))),
-        fps=_optional(record.get("fps")),
+        duration_seconds=_read_number(record.get("duration", record.get("duration_second"))),
+        fps=_read_number(record.get("fps")),
     )
     for item in record["annotations"]:
         start, end = item["segment"]
@@ -114,27 +86,27 @@ def _activitynet_draft(record: Mapping[str, Any], class_names: Sequence[str], fi
     return draft
 
 
-def _super_events_draft(record: Mapping[str, Any], class_names: Sequence[str], first_id: int) -> VideoDraft:
-    draft = VideoDraft(split=str(record.get("subset", "")), duration_seconds=_optional(record.get("duration")))
+def _read_super_events(record: Mapping[str, Any], class_names: Sequence[str], first_id: int) -> VideoDraft:
+    draft = VideoDraft(split=str(record.get("subset", "")), duration_seconds=_read_number(record.get("duration")))
     for number, start, end in record["actions"]:
         draft.instances.append(
-            Instance(float(start), float(end), class_name(int(number), class_names, first_id), int(number))
+            Instance(float(start), float(end), name_class(int(number), class_names, first_id), int(number))
         )
     return draft
 
 
 _DRAFTS: dict[str, Callable[[Mapping[str, Any], Sequence[str], int], VideoDraft]] = {
-    "activitynet": _activitynet_draft,
-    "bsn": _activitynet_draft,
-    "super-events": _super_events_draft,
+    "activitynet": _read_activitynet,
+    "bsn": _read_activitynet,
+    "super-events": _read_super_events,
 }
 
 
-def class_name(number: int, class_names: Sequence[str], first_id: int = 0) -> str:
+def name_class(number: int, class_names: Sequence[str], first_id: int = 0) -> str:
     """Name of a numbered class; the number itself where no list names it."""
     place = number - first_id
     return class_names[place] if 0 <= place < len(class_names) else str(number)
 
 
-def _optional(value: Any) -> float | None:
+def _read_number(value: Any) -> float | None:
     return None if value is None else float(value)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cltdr_cli.data.annotation_csv import read_csv
-from cltdr_cli.data.annotation_json import read_json
+from cltdr_cli.data.annotation_csv import read_annotation_csv
+from cltdr_cli.data.annotation_json import read_annotation_json
 from cltdr_cli.data.annotation_text import read_kth, read_thumos_folder
 from cltdr_cli.data.annotations import Annotations
-from cltdr_cli.data.video_info import tables_beside, with_video_info
+from cltdr_cli.data.video_info import add_video_info, find_tables_beside
 from cltdr_cli.errors import AnnotationError
 
 LAYOUTS = {
@@ -47,8 +47,8 @@ def read_annotations(
     Raises:
         AnnotationError: Not there, damaged, or of no layout known here.
     """
-    tables = tables_beside(path) if video_info is None else video_info
-    return with_video_info(_read(path, class_names, first_id, task), tables)
+    tables = find_tables_beside(path) if video_info is None else video_info
+    return add_video_info(_read(path, class_names, first_id, task), tables)
 
 
 def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> Annotations:
@@ -58,11 +58,9 @@ def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> A
         raise AnnotationError(f"{path}: no such file or folder", "--annotations takes a JSON, a CSV or a folder.")
     suffix = path.suffix.lower()
     if suffix == ".json":
-        return read_json(path, class_names, first_id)
+        return read_annotation_json(path, class_names, first_id)
     if suffix == ".csv":
-        return read_csv(path, class_names, first_id, task)
+        return read_annotation_csv(path, class_names, first_id, task)
     if suffix == ".txt":
         return read_kth(path)
-    raise AnnotationError(
-        f"{path}: annotations are a .json, .csv or .txt file or a folder, not {suffix or 'this'}"
-    )
+    raise AnnotationError(f"{path}: annotations are a .json, .csv or .txt file or a folder, not {suffix or 'this'}")

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from cltdr_cli.data.annotation_csv import thumos_split
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assembled
+from cltdr_cli.data.annotation_csv import find_thumos_split
+from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.source_files import read_numbered_lines
 from cltdr_cli.errors import AnnotationError
 
 THUMOS_CLASSES = {
@@ -29,7 +30,7 @@ _KTH_SPLITS = {
 """Persons in each split of KTH (Schuldt et al. 2004)."""
 
 
-def thumos_files(folder: Path) -> list[Path]:
+def list_thumos_files(folder: Path) -> list[Path]:
     """``<Class>_test.txt`` and ``<Class>_val.txt`` in a folder and right below it, in order of name."""
     inside = [*folder.glob("*.txt"), *folder.glob("*/*.txt")]
     return sorted(path for path in inside if _THUMOS_FILE.fullmatch(path.name))
@@ -45,7 +46,7 @@ def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotat
     Raises:
         AnnotationError: No such file in the folder, or a row that does not read.
     """
-    files = thumos_files(folder)
+    files = list_thumos_files(folder)
     if not files:
         raise AnnotationError(
             f"{folder} holds no THUMOS14 annotation", "Such a folder has files like BaseballPitch_test.txt."
@@ -54,14 +55,14 @@ def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotat
     numbers = {name: number for number, name in THUMOS_CLASSES.items()}
     for path in files:
         label = path.stem.rpartition("_")[0]
-        for place, line in _lines(path):
-            video, start, end = _thumos_row(path, place, line)
-            draft = drafts.setdefault(video, VideoDraft(split=thumos_split(video)))
+        for place, line in read_numbered_lines(path):
+            video, start, end = _parse_thumos_row(path, place, line)
+            draft = drafts.setdefault(video, VideoDraft(split=find_thumos_split(video)))
             if label == "Ambiguous":
                 draft.ambiguous.append((start, end))
             else:
                 draft.instances.append(Instance(start, end, label, numbers.get(label)))
-    return assembled(drafts, "thumos-folder", folder, class_names)
+    return assemble_annotations(drafts, "thumos-folder", folder, class_names)
 
 
 def read_kth(path: Path) -> Annotations:
@@ -74,39 +75,30 @@ def read_kth(path: Path) -> Annotations:
         AnnotationError: A sequence that does not read.
     """
     drafts: dict[str, VideoDraft] = {}
-    for place, line in _lines(path):
+    for place, line in read_numbered_lines(path):
         name, *rest = line.split(maxsplit=2)
         action = re.fullmatch(rf"person(\d\d)_({'|'.join(_KTH_ACTIONS)})_d\d", name)
         if not action or rest == ["*missing*"]:
             continue
         draft = VideoDraft(split=_KTH_SPLITS.get(int(action[1]), ""), fps=_KTH_FPS)
-        for first, last in _frame_ranges(path, place, line):
+        for first, last in _parse_frame_ranges(path, place, line):
             draft.instances.append(Instance((first - 1) / _KTH_FPS, last / _KTH_FPS, action[2]))
         drafts[name] = draft
     if not drafts:
         raise AnnotationError(f"{path} holds no annotation known here", "A text file is read as KTH sequences.")
-    return assembled(drafts, "kth", path)
+    return assemble_annotations(drafts, "kth", path)
 
 
-def _frame_ranges(path: Path, place: int, line: str) -> list[tuple[int, int]]:
+def _parse_frame_ranges(path: Path, place: int, line: str) -> list[tuple[int, int]]:
     ranges = re.search(r"\sframes\s+(\d+-\d+(?:,\s*\d+-\d+)*),?\s*$", line)
     if not ranges:
         raise AnnotationError(f"{path}: line {place} does not read: {line!r}")
     return [(int(first), int(last)) for first, last in re.findall(r"(\d+)-(\d+)", ranges[1])]
 
 
-def _thumos_row(path: Path, place: int, line: str) -> tuple[str, float, float]:
+def _parse_thumos_row(path: Path, place: int, line: str) -> tuple[str, float, float]:
     try:
         video, start, end = line.split()
         return video, float(start), float(end)
     except ValueError as error:
         raise AnnotationError(f"{path}: line {place} is not `video start end`: {line!r}") from error
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Numbered lines that are not blank."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"{path} cannot be read: {error}") from error
-    return [(place, line) for place, line in enumerate(text.splitlines(), 1) if line.strip()]

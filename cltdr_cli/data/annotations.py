@@ -69,11 +69,11 @@ class Annotations:
         """Instances of all videos."""
         return sum(len(video.instances) for video in self.videos.values())
 
-    def splits(self) -> Counter[str]:
+    def count_splits(self) -> Counter[str]:
         """Videos in each split."""
         return Counter(video.split for video in self.videos.values())
 
-    def of_split(self, split: str) -> Annotations:
+    def select_split(self, split: str) -> Annotations:
         """The videos of one split; class numbers stay.
 
         Args:
@@ -82,10 +82,10 @@ class Annotations:
         Raises:
             AnnotationError: No video is of that split.
         """
-        wanted = canonical_split(split)
+        wanted = normalize_split(split)
         videos = {name: video for name, video in self.videos.items() if video.split == wanted}
         if not videos:
-            there = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in self.splits().items())
+            there = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in self.count_splits().items())
             raise AnnotationError(
                 f"{self.source}: no video is of the split {split!r}",
                 f"It has {there or 'no videos'}: use --split.",
@@ -104,13 +104,13 @@ class VideoDraft:
     ambiguous: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
 
 
-def canonical_split(name: str) -> str:
+def normalize_split(name: str) -> str:
     """Our word for a split: ``Test``, ``testing`` and ``test`` are one."""
     lower = name.strip().lower()
     return SPLIT_NAMES.get(lower, lower)
 
 
-def assembled(
+def assemble_annotations(
     drafts: Mapping[str, VideoDraft], layout: str, source: Path, class_names: Sequence[str] = ()
 ) -> Annotations:
     """Annotations of drafts, with numbered classes.
@@ -123,15 +123,15 @@ def assembled(
     """
     videos = {
         name: AnnotatedVideo(
-            name, canonical_split(d.split), tuple(d.instances), d.duration_seconds, d.fps, tuple(d.ambiguous)
+            name, normalize_split(d.split), tuple(d.instances), d.duration_seconds, d.fps, tuple(d.ambiguous)
         )
         for name, d in drafts.items()
     }
     instances = (instance for video in videos.values() for instance in video.instances)
-    return Annotations(videos, _numbered(instances, class_names), layout, source)
+    return Annotations(videos, _number_classes(instances, class_names), layout, source)
 
 
-def _numbered(instances: Iterable[Instance], class_names: Sequence[str]) -> dict[str, int]:
+def _number_classes(instances: Iterable[Instance], class_names: Sequence[str]) -> dict[str, int]:
     """Class numbers: of the list, of the file, or alphabetical. Names that a list lacks come after it."""
     of_file: dict[str, int | None] = {}
     for instance in instances:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from cltdr_cli.data.video_info import csv_rows
+from cltdr_cli.data.source_files import read_csv_rows
 from cltdr_cli.errors import AnnotationError
 
 
-def packaged_class_list(name: str) -> tuple[str, ...]:
+def read_packaged_class_list(name: str) -> tuple[str, ...]:
     """Class names of a benchmark by number, as shipped in ``zoo/labels``."""
     text = resources.files("cltdr_cli").joinpath(f"zoo/labels/{name}.txt").read_text(encoding="utf-8")
-    return _lines(text)
+    return _split_lines(text)
 
 
 def read_class_list(path: Path) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def read_class_list(path: Path) -> tuple[str, ...]:
         AnnotationError: Unreadable, empty, or a name or number stands twice.
     """
     try:
-        names = _csv_names(path) if path.suffix.lower() == ".csv" else _text_names(path)
+        names = _read_csv_names(path) if path.suffix.lower() == ".csv" else _read_text_names(path)
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise AnnotationError(f"{path} cannot be read as a list of classes: {error}") from error
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -35,29 +35,29 @@ def read_class_list(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _csv_names(path: Path) -> list[str]:
-    rows = csv_rows(path)
+def _read_csv_names(path: Path) -> list[str]:
+    rows = read_csv_rows(path)
     columns = list(rows[0]) if rows else []
     if {"id", "key"} <= set(columns):
-        return _by_number([(int(row["id"]), row["key"]) for row in rows])
+        return _sort_by_number([(int(row["id"]), row["key"]) for row in rows])
     if len(columns) != 1:
         raise ValueError(f"columns {', '.join(columns)}: need id and key, or one column")
     return [row[columns[0]] for row in rows]
 
 
-def _text_names(path: Path) -> list[str]:
-    lines = _lines(path.read_text(encoding="utf-8-sig"))
+def _read_text_names(path: Path) -> list[str]:
+    lines = _split_lines(path.read_text(encoding="utf-8-sig"))
     split = [line.split(maxsplit=1) for line in lines]
     if all(len(words) == 2 and words[0].isdigit() for words in split):
-        return _by_number([(int(number), name) for number, name in split])
+        return _sort_by_number([(int(number), name) for number, name in split])
     return list(lines)
 
 
-def _by_number(numbered: Sequence[tuple[int, str]]) -> list[str]:
+def _sort_by_number(numbered: Sequence[tuple[int, str]]) -> list[str]:
     if len({number for number, _ in numbered}) != len(numbered):
         raise ValueError("a number stands twice")
     return [name for _, name in sorted(numbered)]
 
 
-def _lines(text: str) -> tuple[str, ...]:
+def _split_lines(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())

@@ -53,9 +53,7 @@ def cut_window(sample: Sample, start: int, length: int, trunc_thresh: float, mar
     )
 
 
-def _window_steps(
-    steps: int, max_steps: int, crop_ratio: tuple[float, float] | None, rng: np.random.Generator
-) -> int:
+def _window_steps(steps: int, max_steps: int, crop_ratio: tuple[float, float] | None, rng: np.random.Generator) -> int:
     if steps > max_steps:
         return max_steps
     if crop_ratio is None:

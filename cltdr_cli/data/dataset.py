@@ -12,7 +12,7 @@ import numpy as np
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
 from cltdr_cli.data.crop import clip_overrun
 from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, feature_file, load_sequence
-from cltdr_cli.data.findings import Finding, found
+from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
 from cltdr_cli.data.samples import Sample
 from cltdr_cli.errors import AnnotationError, FeatureError
@@ -111,9 +111,9 @@ def _findings(annotations: Annotations, missing: Sequence[str]) -> list[Finding]
     empty = [v.video_id for v in videos for i in v.instances if not is_solid(i)]
     without = [v.video_id for v in videos if not any(map(is_solid, v.instances))]
     return [
-        *found("missing-features", "videos have no feature file", missing, "not trained on"),
-        *found("empty", "instances are shorter than 1 ms or end before they start", empty, "left out"),
-        *found("no-instance", "videos have no instance", without, "trained on as background"),
+        *make_findings("missing-features", "videos have no feature file", missing, "not trained on"),
+        *make_findings("empty", "instances are shorter than 1 ms or end before they start", empty, "left out"),
+        *make_findings("no-instance", "videos have no instance", without, "trained on as background"),
     ]
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
 from cltdr_cli.data.feature_files import FeatureFiles
-from cltdr_cli.data.findings import Finding, found
-from cltdr_cli.data.video_ids import core_id
+from cltdr_cli.data.findings import Finding, make_findings
+from cltdr_cli.data.video_info import strip_video_id
 from cltdr_cli.features.inspection import DURATION_TOLERANCE_SECONDS, Defect, FileReport
 from cltdr_cli.plain_text import safe_file_name
 from cltdr_cli.timeline import FeatureGrid
@@ -44,9 +44,7 @@ KINDS: dict[str, _Kind] = {
     "odd-kind": _Kind(
         "files are of another extractor, flow or weights than most", "the numbers mean something else", True
     ),
-    "preset-width": _Kind(
-        "files have another width than the preset takes", "take the preset of these features", True
-    ),
+    "preset-width": _Kind("files have another width than the preset takes", "take the preset of these features", True),
     "preset": _Kind("files are not what the preset takes", "extract them again, or take another preset", True),
     "no-match": _Kind(
         "annotated videos, and none has features here", "check the names (--set features.file_prefix=v_)", True
@@ -75,7 +73,7 @@ KINDS: dict[str, _Kind] = {
 """Every kind of defect of a folder of features, by its name, the severe first."""
 
 
-def grouped(defects: Iterable[Defect]) -> dict[str, list[str]]:
+def group_defects(defects: Iterable[Defect]) -> dict[str, list[str]]:
     """Places by kind of defect, in the order of ``KINDS``."""
     places: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for defect in defects:
@@ -83,16 +81,16 @@ def grouped(defects: Iterable[Defect]) -> dict[str, list[str]]:
     return {kind: listed for kind, listed in places.items() if listed}
 
 
-def feature_findings(places: Mapping[str, Sequence[str]]) -> list[Finding]:
+def make_feature_findings(places: Mapping[str, Sequence[str]]) -> list[Finding]:
     """Findings of grouped defects, the severe first."""
     return [
         replace(finding, severe=KINDS[kind].severe)
         for kind, listed in places.items()
-        for finding in found(kind, KINDS[kind].text, listed, KINDS[kind].consequence)
+        for finding in make_findings(kind, KINDS[kind].text, listed, KINDS[kind].consequence)
     ]
 
 
-def annotation_defects(
+def find_annotation_defects(
     reports: Sequence[FileReport], annotations: Annotations, files: FeatureFiles | None = None
 ) -> list[Defect]:
     """What does not fit together in features and annotations.
@@ -103,8 +101,8 @@ def annotation_defects(
         files: What the preset says of the folder. With it names must agree as in training; without it an id may
             have the ``v_`` of ActivityNet's files or not.
     """
-    by_name = _by_name(reports, files)
-    pairs = {name: by_name.get(_key(name, files)) for name in annotations.videos}
+    by_name = _index_by_video(reports, files)
+    pairs = {name: by_name.get(_make_key(name, files)) for name in annotations.videos}
     used = {id(report) for report in pairs.values()}
     missing = [name for name, report in pairs.items() if report is None]
     absence = "no-features-of" if len(missing) < len(pairs) else "no-match"
@@ -112,31 +110,31 @@ def annotation_defects(
     defects += [Defect("no-annotation", report.name) for report in reports if id(report) not in used]
     for name, report in pairs.items():
         if report is not None:
-            defects += _pair_defects(report, annotations.videos[name], files)
+            defects += _find_pair_defects(report, annotations.videos[name], files)
     return defects
 
 
-def _key(video_id: str, files: FeatureFiles | None) -> str:
-    return safe_file_name(video_id if files is not None else core_id(video_id))
+def _make_key(video_id: str, files: FeatureFiles | None) -> str:
+    return safe_file_name(video_id if files is not None else strip_video_id(video_id))
 
 
-def _by_name(reports: Sequence[FileReport], files: FeatureFiles | None) -> dict[str, FileReport]:
+def _index_by_video(reports: Sequence[FileReport], files: FeatureFiles | None) -> dict[str, FileReport]:
     """The first file of each video; files under the published name go first, as in training."""
     published = files.file_suffix if files is not None else ""
     ordered = sorted(reports, key=lambda report: not report.name.endswith(published), reverse=True)
-    return {_key(report.entry.video_id, files): report for report in ordered}
+    return {_make_key(report.entry.video_id, files): report for report in ordered}
 
 
-def _pair_defects(report: FileReport, video: AnnotatedVideo, files: FeatureFiles | None) -> Iterator[Defect]:
-    yield from _facts_differ(report, video)
-    grid = _grid(report, video, files)
+def _find_pair_defects(report: FileReport, video: AnnotatedVideo, files: FeatureFiles | None) -> Iterator[Defect]:
+    yield from _compare_facts(report, video)
+    grid = _find_grid(report, video, files)
     if grid is None and files is not None:
         yield Defect("no-times", report.name)
     if grid is not None and report.steps:
-        yield from _uncovered(grid, report.steps, video)
+        yield from _find_uncovered(grid, report.steps, video)
 
 
-def _facts_differ(report: FileReport, video: AnnotatedVideo) -> Iterator[Defect]:
+def _compare_facts(report: FileReport, video: AnnotatedVideo) -> Iterator[Defect]:
     """A resampled video has the rate that was asked for, and nothing to compare."""
     sidecar, annotated, fps = report.sidecar, video.duration_seconds, video.fps
     if sidecar is None:
@@ -149,7 +147,7 @@ def _facts_differ(report: FileReport, video: AnnotatedVideo) -> Iterator[Defect]
         yield Defect("fps", f"{video.video_id}: annotated {fps:g}, extracted {sidecar.fps:.4g}")
 
 
-def _grid(report: FileReport, video: AnnotatedVideo, files: FeatureFiles | None) -> FeatureGrid | None:
+def _find_grid(report: FileReport, video: AnnotatedVideo, files: FeatureFiles | None) -> FeatureGrid | None:
     """Times as training takes them: the sidecar's, else the preset's with its rate or the annotation's."""
     if report.sidecar is not None:
         return report.sidecar.grid
@@ -157,7 +155,7 @@ def _grid(report: FileReport, video: AnnotatedVideo, files: FeatureFiles | None)
     return FeatureGrid(rate, files.stride_frames, files.window_frames) if files is not None and rate else None
 
 
-def _uncovered(grid: FeatureGrid, steps: int, video: AnnotatedVideo) -> Iterator[Defect]:
+def _find_uncovered(grid: FeatureGrid, steps: int, video: AnnotatedVideo) -> Iterator[Defect]:
     """Up to a stride of frames at the end is in no window of any features; that is no defect."""
     last_frame = (steps - 1) * grid.stride_frames + grid.window_frames
     covered, tolerated = map(float, grid.frames_to_seconds([last_frame, last_frame + grid.stride_frames]))

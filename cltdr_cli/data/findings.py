@@ -33,7 +33,7 @@ class Finding:
         return f"{self.count} {self.text}{shown}: {self.consequence}"
 
 
-def found(
+def make_findings(
     kind: str, text: str, places: Iterable[str], consequence: str, count: int | None = None
 ) -> list[Finding]:
     """A finding of these places, as a list of one; an empty list if there are none.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance, canonical_split
-from cltdr_cli.data.benchmarks import Benchmark, Protocol
-from cltdr_cli.data.findings import Finding, found
+from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance, normalize_split
+from cltdr_cli.data.datasets import DatasetRecord, Protocol
+from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.evaluation.tables import GroundTruth
 
@@ -37,8 +37,8 @@ class ScoredSplit:
     findings: tuple[Finding, ...]
 
 
-def scored_split(
-    annotations: Annotations, benchmark: Benchmark, split: str | None = None, protocol: Protocol | None = None
+def select_scored_split(
+    annotations: Annotations, benchmark: DatasetRecord, split: str | None = None, protocol: Protocol | None = None
 ) -> ScoredSplit:
     """The instances that an evaluation counts.
 
@@ -51,16 +51,16 @@ def scored_split(
     Raises:
         AnnotationError: No such split, no instance in it, or a time that is no number.
     """
-    name = canonical_split(split) if split is not None else default_split(annotations, benchmark)
-    chosen = list(annotations.of_split(name).videos.values())
+    name = normalize_split(split) if split is not None else find_default_split(annotations, benchmark)
+    chosen = list(annotations.select_split(name).videos.values())
     kept = [video for video in chosen if _is_counted(video, protocol)]
     _refuse_unreadable_times(annotations, kept)
-    seen, unseen = _seen(kept, protocol)
+    seen, unseen = _drop_unseen(kept, protocol)
     videos, findings = _clean(seen)
     if not any(video.instances for video in videos):
         raise AnnotationError(f"{annotations.source}: the split {name!r} holds no instance", "Use --split.")
     return ScoredSplit(
-        _table(videos, annotations.label_ids),
+        _make_table(videos, annotations.label_ids),
         name,
         frozenset(protocol.without if protocol else ()),
         {v.video_id: v.split for v in annotations.videos.values() if v.split != name},
@@ -68,13 +68,13 @@ def scored_split(
     )
 
 
-def default_split(annotations: Annotations, benchmark: Benchmark) -> str:
+def find_default_split(annotations: Annotations, benchmark: DatasetRecord) -> str:
     """The first split of the benchmark's tests that the annotation has.
 
     Raises:
         AnnotationError: It has none of them.
     """
-    there = annotations.splits()
+    there = annotations.count_splits()
     for name in benchmark.test_splits:
         if there[name]:
             return name
@@ -92,14 +92,14 @@ def _is_counted(video: AnnotatedVideo, protocol: Protocol | None) -> bool:
     return video.video_id not in protocol.without and (protocol.only_ambiguous or not only_ambiguous)
 
 
-def _seen(videos: list[AnnotatedVideo], protocol: Protocol | None) -> tuple[list[AnnotatedVideo], list[Finding]]:
+def _drop_unseen(videos: list[AnnotatedVideo], protocol: Protocol | None) -> tuple[list[AnnotatedVideo], list[Finding]]:
     """Videos without the instances that begin after their end, where the protocol leaves these out."""
     if protocol is None or protocol.unseen:
         return videos, []
     kept = [replace(v, instances=tuple(i for i in v.instances if not _is_unseen(v, i))) for v in videos]
     names = [video.video_id for video in videos for item in video.instances if _is_unseen(video, item)]
     text = "annotated instances begin after the end of their video"
-    return kept, found("unseen", text, names, f"not counted by the protocol {protocol.name}")
+    return kept, make_findings("unseen", text, names, f"not counted by the protocol {protocol.name}")
 
 
 def _is_unseen(video: AnnotatedVideo, item: Instance) -> bool:
@@ -126,18 +126,22 @@ def _clean(videos: Iterable[AnnotatedVideo]) -> tuple[list[AnnotatedVideo], list
     duplicates: list[str] = []
     empty: list[str] = []
     for video in videos:
-        unique = list(_without_duplicates(video.instances))
+        unique = list(_drop_duplicates(video.instances))
         solid = [item for item in unique if item.end - item.start >= TOLERANCE_SECONDS]
         duplicates += [video.video_id] * (len(video.instances) - len(unique))
         empty += [video.video_id] * (len(unique) - len(solid))
         cleaned.append(replace(video, instances=tuple(solid)))
     return cleaned, [
-        *found("duplicate", "annotated instances repeat another one of their label", duplicates, "counted once"),
-        *found("empty", "annotated instances last less than 1 ms or end before they start", empty, "not counted"),
+        *make_findings(
+            "duplicate", "annotated instances repeat another one of their label", duplicates, "counted once"
+        ),
+        *make_findings(
+            "empty", "annotated instances last less than 1 ms or end before they start", empty, "not counted"
+        ),
     ]
 
 
-def _without_duplicates(instances: Iterable[Instance]) -> Iterator[Instance]:
+def _drop_duplicates(instances: Iterable[Instance]) -> Iterator[Instance]:
     """Instances whose start or end is not within 1 ms of an earlier kept one of the same label."""
     kept: dict[tuple[str, int], list[Instance]] = {}
     for item in instances:
@@ -153,7 +157,7 @@ def _is_same(a: Instance, b: Instance) -> bool:
     return abs(a.start - b.start) <= TOLERANCE_SECONDS and abs(a.end - b.end) <= TOLERANCE_SECONDS
 
 
-def _table(videos: list[AnnotatedVideo], label_ids: dict[str, int]) -> GroundTruth:
+def _make_table(videos: list[AnnotatedVideo], label_ids: dict[str, int]) -> GroundTruth:
     """Columns; labels become their places in the list of all classes, ordered by number."""
     places = {name: i for i, name in enumerate(label_ids)}
     rows = [(i, item) for i, video in enumerate(videos) for item in video.instances]

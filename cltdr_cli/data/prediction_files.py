@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cltdr_cli.data.annotation_json import load_json
+from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.segments import VideoResult
 
@@ -89,12 +89,12 @@ def read_predictions(path: Path) -> ResultRows:
     """
     if not path.is_file():
         raise AnnotationError(f"{path}: no such file", "--predictions takes a JSON, a CSV or a text file of rows.")
-    rows = _reader_of(path)(path)
+    rows = _find_reader(path)(path)
     _refuse_unreadable_numbers(rows)
     return rows
 
 
-def rows_of_results(results: Sequence[VideoResult], source: str) -> ResultRows:
+def collect_rows(results: Sequence[VideoResult], source: str) -> ResultRows:
     """What was just detected, as if read from a file.
 
     Args:
@@ -111,7 +111,7 @@ def rows_of_results(results: Sequence[VideoResult], source: str) -> ResultRows:
     return columns.finished(source)
 
 
-def _reader_of(path: Path) -> Callable[[Path], ResultRows]:
+def _find_reader(path: Path) -> Callable[[Path], ResultRows]:
     with path.open("rb") as file:
         head = file.read(2)
     suffix = path.suffix.lower()
@@ -148,14 +148,14 @@ def _read_json(path: Path) -> ResultRows:
         for place, item in enumerate(items):
             try:
                 start, end = item["segment"]
-                columns.add(video, _json_key(item), start, end, item["score"])
+                columns.add(video, _read_json_key(item), start, end, item["score"])
             except (KeyError, TypeError, ValueError) as error:
-                wrong.append(f"{video}[{place}]: {_reason(error)}")
+                wrong.append(f"{video}[{place}]: {_explain(error)}")
     _refuse(path, wrong)
     return columns.finished(str(path))
 
 
-def _json_key(item: dict[str, Any]) -> LabelKey:
+def _read_json_key(item: dict[str, Any]) -> LabelKey:
     name, number = item.get("label"), item.get("label_id")
     if name is None and number is None:
         raise KeyError("label")
@@ -165,7 +165,7 @@ def _json_key(item: dict[str, Any]) -> LabelKey:
 def _read_csv(path: Path) -> ResultRows:
     """``video_id,start,end,label,label_id,score``; one of label and label_id may be absent."""
     columns, wrong = _Columns(), list[str]()
-    for place, row in _csv_rows(path):
+    for place, row in _read_csv_rows(path):
         try:
             name, number = row.get("label") or None, row.get("label_id") or None
             if name is None and number is None:
@@ -173,12 +173,12 @@ def _read_csv(path: Path) -> ResultRows:
             key = LabelKey(name, None if number is None else int(number))
             columns.add(row["video_id"], key, row["start"], row["end"], row["score"])
         except (KeyError, TypeError, ValueError) as error:
-            wrong.append(f"line {place}: {_reason(error)}")
+            wrong.append(f"line {place}: {_explain(error)}")
     _refuse(path, wrong)
     return columns.finished(str(path))
 
 
-def _csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
+def _read_csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file, strict=True)
@@ -209,12 +209,12 @@ def _read_rows(path: Path) -> ResultRows:
             video, start, end, number, score = words
             columns.add(video, LabelKey(None, int(number)), start, end, score)
         except ValueError as error:
-            wrong.append(f"line {place}: {_reason(error)}")
+            wrong.append(f"line {place}: {_explain(error)}")
     _refuse(path, wrong)
     return columns.finished(str(path), thumos_numbers=True)
 
 
-def _reason(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     return f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
 
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cltdr_cli.data.findings import Finding, found
+from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import ScoredSplit
 from cltdr_cli.data.prediction_files import LabelKey, ResultRows
-from cltdr_cli.data.video_ids import core_id
+from cltdr_cli.data.video_info import strip_video_id
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.evaluation.tables import UNKNOWN, Predictions
 
 
-def aligned(
+def align_predictions(
     rows: ResultRows,
     split: ScoredSplit,
     class_numbers: Mapping[int, str],
@@ -36,35 +36,35 @@ def aligned(
         AnnotationError: There are predictions, and none is in a video of the split.
     """
     numbers = row_classes if rows.thumos_numbers and row_classes is not None else class_numbers
-    video_places = _video_places(rows.video_ids, split.truth.video_ids)
+    video_places = _match_videos(rows.video_ids, split.truth.video_ids)
     names = {name: i for i, name in enumerate(split.truth.label_names)}
-    label_places = np.array([_label_place(key, names, numbers) for key in rows.label_keys], int)
-    videos, labels = _taken(video_places, rows.videos), _taken(label_places, rows.labels)
+    label_places = np.array([_match_label(key, names, numbers) for key in rows.label_keys], int)
+    videos, labels = _take_places(video_places, rows.videos), _take_places(label_places, rows.labels)
     _refuse_wrong_split(rows, split, videos)
     aside = np.isin(rows.videos, [i for i, name in enumerate(rows.video_ids) if name in split.set_aside])
     outside = (videos == UNKNOWN) & ~aside
     keep = ~aside if outside_counts else ~aside & ~outside
     findings = [
-        *_video_findings(rows, split, aside, outside, outside_counts),
-        *_silent_videos(split, videos),
-        *_respelled(rows, split, video_places),
-        *_label_findings(rows, labels),
-        *_segment_findings(rows),
+        *_find_stray_videos(rows, split, aside, outside, outside_counts),
+        *_find_silent_videos(split, videos),
+        *_find_respelled(rows, split, video_places),
+        *_find_unknown_labels(rows, labels),
+        *_find_odd_segments(rows),
     ]
     predictions = Predictions(videos, labels, rows.segments_seconds, rows.scores)
-    return (predictions if keep.all() else predictions.selected(keep)), findings
+    return (predictions if keep.all() else predictions.select(keep)), findings
 
 
-def _video_places(wanted: tuple[str, ...], video_ids: tuple[str, ...]) -> NDArray[np.int64]:
+def _match_videos(wanted: tuple[str, ...], video_ids: tuple[str, ...]) -> NDArray[np.int64]:
     """Index in ``video_ids`` of each wanted id: by the id, else by its core where that is one video's only."""
     cores: dict[str, int] = {}
     for i, name in enumerate(video_ids):
-        cores[core_id(name)] = UNKNOWN if core_id(name) in cores else i
+        cores[strip_video_id(name)] = UNKNOWN if strip_video_id(name) in cores else i
     exact = {name: i for i, name in enumerate(video_ids)}
-    return np.array([exact.get(name, cores.get(core_id(name), UNKNOWN)) for name in wanted], np.int64)
+    return np.array([exact.get(name, cores.get(strip_video_id(name), UNKNOWN)) for name in wanted], np.int64)
 
 
-def _label_place(key: LabelKey, places: Mapping[str, int], numbers: Mapping[int, str]) -> int:
+def _match_label(key: LabelKey, places: Mapping[str, int], numbers: Mapping[int, str]) -> int:
     """Index of a class: by its name; by its number only where the row names none, or names the number."""
     if key.name is not None and key.name in places:
         return places[key.name]
@@ -72,7 +72,7 @@ def _label_place(key: LabelKey, places: Mapping[str, int], numbers: Mapping[int,
     return places.get(numbers.get(int(spelled), ""), UNKNOWN) if spelled.isdecimal() else UNKNOWN
 
 
-def _taken(places: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _take_places(places: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return places[rows] if len(places) else np.full(len(rows), UNKNOWN, np.int64)
 
 
@@ -89,7 +89,7 @@ def _refuse_wrong_split(rows: ResultRows, split: ScoredSplit, videos: NDArray[np
     )
 
 
-def _video_findings(
+def _find_stray_videos(
     rows: ResultRows,
     split: ScoredSplit,
     aside: NDArray[np.bool_],
@@ -105,36 +105,36 @@ def _video_findings(
     )
     for kind, text, mask, consequence in groups:
         names = [rows.video_ids[i] for i in np.unique(rows.videos[mask])]
-        yield from found(kind, text, names, consequence, int(mask.sum()))
+        yield from make_findings(kind, text, names, consequence, int(mask.sum()))
 
 
-def _silent_videos(split: ScoredSplit, videos: NDArray[np.int64]) -> list[Finding]:
+def _find_silent_videos(split: ScoredSplit, videos: NDArray[np.int64]) -> list[Finding]:
     silent = np.setdiff1d(np.arange(len(split.truth.video_ids)), videos)
     names = [split.truth.video_ids[i] for i in silent]
-    return found("silent-video", "videos have no prediction", names, "their instances are missed")
+    return make_findings("silent-video", "videos have no prediction", names, "their instances are missed")
 
 
-def _respelled(rows: ResultRows, split: ScoredSplit, places: NDArray[np.int64]) -> list[Finding]:
+def _find_respelled(rows: ResultRows, split: ScoredSplit, places: NDArray[np.int64]) -> list[Finding]:
     known = set(split.truth.video_ids)
     names = [name for name, place in zip(rows.video_ids, places, strict=True) if place >= 0 and name not in known]
     text = "video ids differ from the annotation's by the prefix v_ or a file suffix"
-    return found("respelled", text, names, "taken for the same videos")
+    return make_findings("respelled", text, names, "taken for the same videos")
 
 
-def _label_findings(rows: ResultRows, labels: NDArray[np.int64]) -> list[Finding]:
+def _find_unknown_labels(rows: ResultRows, labels: NDArray[np.int64]) -> list[Finding]:
     if not len(labels):
-        return found("no-predictions", "predictions in all", [rows.source], "every instance is missed", 0)
+        return make_findings("no-predictions", "predictions in all", [rows.source], "every instance is missed", 0)
     unknown = labels == UNKNOWN
-    names = [_spelled(rows.label_keys[i]) for i in np.unique(rows.labels[unknown])]
+    names = [_spell(rows.label_keys[i]) for i in np.unique(rows.labels[unknown])]
     text = "predictions have a label that the annotation does not have"
-    return found("unknown-label", text, names, "ignored, as the published evaluators do", int(unknown.sum()))
+    return make_findings("unknown-label", text, names, "ignored, as the published evaluators do", int(unknown.sum()))
 
 
-def _spelled(key: LabelKey) -> str:
+def _spell(key: LabelKey) -> str:
     return key.name if key.name is not None else f"class {key.number}"
 
 
-def _segment_findings(rows: ResultRows) -> list[Finding]:
+def _find_odd_segments(rows: ResultRows) -> list[Finding]:
     starts, ends = rows.segments_seconds.T
     groups = (
         ("reversed", "predictions end before they start", ends < starts, "counted as false positives"),
@@ -144,5 +144,5 @@ def _segment_findings(rows: ResultRows) -> list[Finding]:
     findings: list[Finding] = []
     for kind, text, mask, consequence in groups:
         places = [f"{rows.video_ids[rows.videos[i]]} {starts[i]:g}..{ends[i]:g}" for i in np.flatnonzero(mask)[:4]]
-        findings += found(kind, text, places, consequence, int(mask.sum()))
+        findings += make_findings(kind, text, places, consequence, int(mask.sum()))
     return findings

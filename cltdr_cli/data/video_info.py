@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, canonical_split
-from cltdr_cli.errors import AnnotationError
+from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, normalize_split
+from cltdr_cli.data.source_files import load_json, read_csv_rows
+from cltdr_cli.errors import AnnotationError, CltdrError
+from cltdr_cli.video import open_video
+from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
 
 FILE_NAMES = ("video_info_new.csv", "test_video_info.csv", "val_video_info.csv", "EPIC_100_video_info.csv")
 """What the tables of BSN (ActivityNet), AFSD (THUMOS14) and EPIC-KITCHENS-100 are called."""
+
+
+_FILE_SUFFIXES = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5", ".zarr", ".mp4", ".avi", ".mkv", ".webm", ".mov"}
 
 
 class VideoFacts(NamedTuple):
@@ -23,62 +28,90 @@ class VideoFacts(NamedTuple):
     split: str = ""
 
 
-def csv_rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file by its head.
-
-    Raises:
-        AnnotationError: Unreadable, or a row is shorter or longer than the head.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, restkey="", strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AnnotationError(f"{path} cannot be read as CSV: {error}") from error
-    for number, row in enumerate(rows, 2):
-        if "" in row or None in row.values():
-            raise AnnotationError(f"{path}: line {number} has not as many cells as the head")
-    return rows
-
-
 def read_video_info(path: Path) -> dict[str, VideoFacts]:
     """Facts by video id, from a table in any form known here.
 
     Raises:
         AnnotationError: Another kind of table, or a cell that is no number.
     """
-    rows = csv_rows(path)
+    rows = read_csv_rows(path)
     columns = set(rows[0]) if rows else set[str]()
     for needed, facts in _FORMS.items():
         if needed <= columns:
-            return _facts_by_video(path, rows, facts)
+            return _read_facts(path, rows, facts)
     raise AnnotationError(
         f"{path} is no table of videos known here (columns: {', '.join(sorted(columns)) or 'none'})",
         "Known: video_id,duration,fps · video,fps,count · video,numFrame,seconds,fps,subset",
     )
 
 
-def tables_beside(source: Path) -> list[Path]:
+def find_tables_beside(source: Path) -> list[Path]:
     """The published tables that lie in the folder of an annotation file, or around an annotation folder."""
     folders = [source, source.parent] if source.is_dir() else [source.parent]
     return [folder / name for folder in folders for name in FILE_NAMES if (folder / name).is_file()]
 
 
-def with_video_info(annotations: Annotations, tables: Iterable[Path]) -> Annotations:
+def add_video_info(annotations: Annotations, tables: Iterable[Path]) -> Annotations:
     """Annotations completed by tables: what the annotation file itself says goes first."""
     facts = {name: fact for table in tables for name, fact in read_video_info(table).items()}
-    videos = {name: _completed(video, facts.get(name)) for name, video in annotations.videos.items()}
+    videos = {name: _complete(video, facts.get(name)) for name, video in annotations.videos.items()}
     return replace(annotations, videos=videos)
 
 
-def _completed(video: AnnotatedVideo, facts: VideoFacts | None) -> AnnotatedVideo:
+def read_sidecar_facts(folder: Path) -> dict[str, VideoFacts]:
+    """What the sidecars ``<video_id>.json`` say, by video id; nothing for features without one.
+
+    The rate is that of the video: of one that was resampled to the extractor's own it is not known.
+
+    Raises:
+        AnnotationError: No such folder, no feature file in it, or a sidecar that does not read.
+    """
+    files = _list_files(folder, FEATURE_SUFFIXES, "feature file")
+    return {path.stem: _read_sidecar(path.with_suffix(".json")) for path in files}
+
+
+def read_video_facts(folder: Path, wanted: Collection[str]) -> tuple[dict[str, VideoFacts], dict[str, str]]:
+    """What the videos' streams say, by video id, and why some could not be opened.
+
+    Args:
+        folder: Where the videos are.
+        wanted: Video ids; other videos stay closed.
+
+    Raises:
+        AnnotationError: No such folder, or no video in it.
+    """
+    facts: dict[str, VideoFacts] = {}
+    failures: dict[str, str] = {}
+    cores = {strip_video_id(name) for name in wanted}
+    for path in _list_files(folder, VIDEO_SUFFIXES, "video"):
+        if strip_video_id(path.name) not in cores:
+            continue
+        try:
+            reader = open_video(path)
+            rate = reader.info.rate
+            facts[path.stem] = VideoFacts(reader.info.duration_seconds, None if rate is None else float(rate))
+            reader.close()
+        except CltdrError as error:
+            failures[path.name] = error.message
+    return facts, failures
+
+
+def strip_video_id(video_id: str) -> str:
+    """A video id without the ``v_`` of ActivityNet's files and without the suffix of a feature or video file."""
+    suffix = PurePosixPath(video_id).suffix
+    stem = video_id[: -len(suffix)] if suffix in _FILE_SUFFIXES else video_id
+    return stem.removeprefix("v_")
+
+
+def _complete(video: AnnotatedVideo, facts: VideoFacts | None) -> AnnotatedVideo:
     if facts is None:
         return video
     duration = video.duration_seconds if video.duration_seconds is not None else facts.duration_seconds
     fps = video.fps if video.fps is not None else facts.fps
-    return replace(video, duration_seconds=duration, fps=fps, split=video.split or canonical_split(facts.split))
+    return replace(video, duration_seconds=duration, fps=fps, split=video.split or normalize_split(facts.split))
 
 
-def _facts_by_video(
+def _read_facts(
     path: Path, rows: list[dict[str, str]], facts: Callable[[Mapping[str, str]], VideoFacts]
 ) -> dict[str, VideoFacts]:
     found: dict[str, VideoFacts] = {}
@@ -90,21 +123,39 @@ def _facts_by_video(
     return found
 
 
-def _bsn_facts(row: Mapping[str, str]) -> VideoFacts:
+def _read_bsn_row(row: Mapping[str, str]) -> VideoFacts:
     """``rfps`` is the measured rate, ``fps`` the rounded one."""
     return VideoFacts(float(row["seconds"]), float(row["rfps"]), row["subset"])
 
 
-def _afsd_facts(row: Mapping[str, str]) -> VideoFacts:
+def _read_afsd_row(row: Mapping[str, str]) -> VideoFacts:
     return VideoFacts(float(row["count"]) / float(row["fps"]), float(row["fps"]))
 
 
-def _epic_facts(row: Mapping[str, str]) -> VideoFacts:
+def _read_epic_row(row: Mapping[str, str]) -> VideoFacts:
     return VideoFacts(float(row["duration"]), float(row["fps"]))
 
 
+def _list_files(folder: Path, suffixes: frozenset[str], what: str) -> list[Path]:
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in suffixes)
+    if not found:
+        raise AnnotationError(f"{folder}: no {what} there", "Is it the right folder?")
+    return found
+
+
+def _read_sidecar(path: Path) -> VideoFacts:
+    if not path.is_file():
+        return VideoFacts(None, None)
+    record = load_json(path)
+    try:
+        fps = None if record.get("requested_fps") else float(record["fps"])
+        return VideoFacts(float(record["duration"]), fps)
+    except (KeyError, TypeError, ValueError) as error:
+        raise AnnotationError(f"{path} is no sidecar of features: {error!r}") from error
+
+
 _FORMS: dict[frozenset[str], Callable[[Mapping[str, str]], VideoFacts]] = {
-    frozenset({"video", "seconds", "rfps", "subset"}): _bsn_facts,
-    frozenset({"video", "fps", "count"}): _afsd_facts,
-    frozenset({"video_id", "duration", "fps"}): _epic_facts,
+    frozenset({"video", "seconds", "rfps", "subset"}): _read_bsn_row,
+    frozenset({"video", "fps", "count"}): _read_afsd_row,
+    frozenset({"video_id", "duration", "fps"}): _read_epic_row,
 }

@@ -1,1 +1,1 @@
-"""The drawn demo world: untrimmed videos of a jointed figure, with exact annotations. Ours from end to end."""
+"""The demo world: untrimmed videos of a drawn jointed figure, with exact annotations."""

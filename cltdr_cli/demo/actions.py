@@ -1,6 +1,7 @@
-"""The eight motions: offsets from the resting pose, zero before the start, at both ends and after.
+"""The eight actions as offsets from the resting pose.
 
-Between, they pass through zero for an instant at most, where one repeat ends and the next begins.
+The offsets are zero up to the start of an action and from its end on. In between they are zero only for an instant,
+where one repeat ends and the next begins.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cltdr_cli.demo.figure import SIDES, Pose, Track, combined
+from cltdr_cli.demo.figure import SIDES, Pose, Track, add_poses
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.8, 6.0
-"""Lengths of all actions; drawn alike for every label, so that length tells nothing."""
+"""Shortest and longest action. Lengths come from the same distribution for every label, so they give nothing away."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How one performance of an action differs from another.
+    """What differs from one performance of an action to the next.
 
     Attributes:
-        side: ``left`` or ``right``: the hand, leg or turn that leads.
+        side: The leading hand or leg, or the direction of a turn: ``left`` or ``right``.
         amplitude: Factor on all angles and heights.
-        repeats: Whole cycles within the action.
+        repeats: Number of cycles; an action consists of whole cycles.
         hold: Share of a cycle spent at its far end.
         haste: Exponent on the phase of a cycle; below 1 the way out is quicker than the way back.
         variant: From 0 to 1; picks among forms of the same action (kick to the side or the front, ...).
@@ -44,31 +45,31 @@ def _smooth(values: Track) -> Track:
 
 
 def _swing(cycle: Track, style: Style) -> Track:
-    """From 0 to 1 and back within each cycle, resting at 1 for the share ``hold``."""
+    """Go from 0 to 1 and back within each cycle, staying at 1 for the share ``hold``."""
     phase = np.mod(cycle, 1.0) ** style.haste
     way = (1.0 - style.hold) / 2
     return 0.5 - 0.5 * np.cos(np.pi * np.clip(np.minimum(phase, 1.0 - phase) / way, 0.0, 1.0))
 
 
-def _held(cycle: Track, style: Style, ramp_cycles: float = 0.4) -> Track:
-    """From 0 to 1 once, held over the repeats, and back: for limbs that stay up throughout."""
+def _hold(cycle: Track, style: Style, ramp_cycles: float = 0.4) -> Track:
+    """Go from 0 to 1 once, stay there over all repeats, and go back: for limbs that stay up throughout."""
     ramp = min(ramp_cycles, 0.3 * style.repeats)
     return _smooth(np.minimum(cycle, style.repeats - cycle) / ramp)
 
 
-def _other(side: str) -> str:
+def _switch_side(side: str) -> str:
     return "right" if side == "left" else "left"
 
 
 def _crouch(bend: Track) -> Pose:
-    """Hips and knees bent so that the ankles stay below the hips."""
+    """Bend hips and knees so that the ankles stay below the hips."""
     pose = {f"leg_flex_{side}": bend for side in SIDES}
     return pose | {f"knee_{side}": 2.0 * bend for side in SIDES}
 
 
 def _wave(cycle: Track, style: Style) -> Pose:
     """One forearm swings from side to side above the shoulder."""
-    up, side = _held(cycle, style), style.side
+    up, side = _hold(cycle, style), style.side
     swing = np.sin(2 * np.pi * cycle)
     raised = 1.55 + 0.75 * style.variant
     bend = 1.35 - 0.75 * style.variant
@@ -105,21 +106,21 @@ def _squat(cycle: Track, style: Style) -> Pose:
 
 
 def _kick(cycle: Track, style: Style) -> Pose:
-    """One leg is drawn up and snaps out, to the front or to the side; every other variant changes legs."""
+    """One leg is drawn up and kicks to the front or the side; in half of the variants the legs take turns."""
     alternate = style.variant % 0.5 > 0.25
     swing, phase = _swing(cycle, style), np.mod(cycle, 1.0)
     second = alternate & (np.floor(cycle) % 2 == 1)
-    guard = _held(cycle, style)
+    guard = _hold(cycle, style)
     poses: list[Pose] = [{f"elbow_{side}": 1.2 * guard for side in SIDES}]
-    for side, active in ((style.side, ~second), (_other(style.side), second)):
-        poses.append(_kick_of(side, swing * active, np.sin(2 * np.pi * phase) ** 2, style))
-    return combined(*poses)
+    for side, active in ((style.side, ~second), (_switch_side(style.side), second)):
+        poses.append(_kick_with(side, swing * active, np.sin(2 * np.pi * phase) ** 2, style))
+    return add_poses(*poses)
 
 
-def _kick_of(side: str, swing: Track, chamber: Track, style: Style) -> Pose:
+def _kick_with(side: str, swing: Track, chamber: Track, style: Style) -> Pose:
     knee = 1.5 * np.sqrt(swing) * chamber
     away = style.amplitude * swing
-    other = _other(side)
+    other = _switch_side(side)
     if style.variant < 0.5:
         body = {f"leg_flex_{side}": 1.6 * away, "pitch": -0.28 * away}
         return body | {f"knee_{side}": knee, f"arm_flex_{other}": 0.5 * away}
@@ -129,21 +130,21 @@ def _kick_of(side: str, swing: Track, chamber: Track, style: Style) -> Pose:
 
 
 def _punch(cycle: Track, style: Style) -> Pose:
-    """Both fists up; the arms shoot out in turns at the height of the chest."""
-    guard = _held(cycle, style, 0.3)
+    """Both fists up; the arms punch in turns at chest height."""
+    guard = _hold(cycle, style, 0.3)
     beat = np.sin(2 * np.pi * cycle)
     poses: list[Pose] = [{"pitch": 0.08 * guard, **_crouch(0.12 * guard)}]
-    for side, turn in ((style.side, beat), (_other(style.side), -beat)):
+    for side, turn in ((style.side, beat), (_switch_side(style.side), -beat)):
         out = guard * np.clip(turn, 0.0, 1.0) ** 0.8
         flex = 0.62 * guard + (0.9 + 0.12 * style.variant) * out
         elbow = 2.05 * guard - 2.15 * out
         twist = -0.42 * style.amplitude * SIDES[side] * out
         poses.append({f"arm_flex_{side}": flex, f"elbow_{side}": elbow, "twist": twist})
-    return combined(*poses)
+    return add_poses(*poses)
 
 
 def _bow(cycle: Track, style: Style) -> Pose:
-    """The trunk bends forward at straight hips and comes up again."""
+    """The trunk bends forward over straight legs and comes up again."""
     down = _swing(cycle, style)
     pitch = 1.4 * style.amplitude * down
     arms = {f"arm_flex_{side}": pitch * (0.15 + 0.6 * style.variant) for side in SIDES}
@@ -151,10 +152,10 @@ def _bow(cycle: Track, style: Style) -> Pose:
 
 
 def _spin(cycle: Track, style: Style) -> Pose:
-    """Whole turns about the vertical with the arms held out."""
+    """Full turns about the vertical axis with the arms held out."""
     share = cycle / style.repeats
     eased = share - np.sin(2 * np.pi * share) / (2 * np.pi) * min(0.6, 0.5 / style.repeats)
-    out = _held(cycle, style, 0.3)
+    out = _hold(cycle, style, 0.3)
     arms = {f"arm_abduct_{side}": (0.55 + 0.8 * style.variant) * style.amplitude * out for side in SIDES}
     return arms | {"yaw": 2 * np.pi * style.repeats * SIDES[style.side] * eased}
 
@@ -172,7 +173,7 @@ def _jumping_jack(cycle: Track, style: Style) -> Pose:
 
 @dataclass(frozen=True)
 class Motion:
-    """One action: its rhythm (seconds of one cycle, slowest and fastest) and its offsets from rest."""
+    """One action: the shortest and longest duration of one cycle, and the function that gives its offsets."""
 
     fastest_seconds: float
     slowest_seconds: float
@@ -190,27 +191,27 @@ MOTIONS = {
     "jumping jack": Motion(0.55, 0.95, _jumping_jack),
 }
 LABELS = tuple(MOTIONS)
-"""The label strings; a label's id is its place here."""
+"""Labels; the id of a label is its index here."""
 
 
-def action_offsets(label: str, style: Style, share: NDArray[np.float64]) -> Pose:
-    """What the action adds to the resting pose.
+def compute_offsets(label: str, style: Style, share: NDArray[np.float64]) -> Pose:
+    """Compute what an action adds to the resting pose.
 
     Args:
         label: One of ``LABELS``.
-        style: How it is performed.
-        share: ``[F]``, time since its start over its length; the offsets are zero outside (0, 1).
+        style: Style of this performance.
+        share: ``[F]``, elapsed share of the action; the offsets are zero outside (0, 1).
 
     Returns:
-        The channels that the action moves, each ``[F]``.
+        Offsets by channel, each ``[F]``; channels that do not move are absent.
     """
     inside = (share > 0.0) & (share < 1.0)
     pose = MOTIONS[label].offsets(np.where(inside, share, 0.0) * style.repeats, style)
     return {name: np.where(inside, values, 0.0) for name, values in pose.items()}
 
 
-def drawn_style(rng: np.random.Generator, label: str, length_seconds: float) -> Style:
-    """A style whose cycles fit the length at the rhythm of the action."""
+def draw_style(rng: np.random.Generator, label: str, length_seconds: float) -> Style:
+    """Draw a style. The number of cycles fits the length of the action and its usual rhythm."""
     motion = MOTIONS[label]
     wanted = rng.uniform(motion.fastest_seconds, motion.slowest_seconds)
     most = max(1, int(length_seconds / motion.fastest_seconds))

@@ -1,4 +1,4 @@
-"""The background of a video, painted once: textured wall, textured floor, a gradient of light."""
+"""Paints the background of a video: textured wall, textured floor, a gradient of light."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from PIL import Image
 from cltdr_cli.demo.scene import Backdrop
 
 Field = NDArray[np.float32]
-"""Shares from 0 to 1, ``[H, W]``."""
+"""Values from 0 to 1, ``[H, W]``."""
 
 
-def painted_backdrop(backdrop: Backdrop, width: int, height: int, margin: int) -> Image.Image:
-    """The background with ``margin`` pixels beyond each edge, for the camera to move over.
+def paint_backdrop(backdrop: Backdrop, width: int, height: int, margin: int) -> Image.Image:
+    """Paint the background with a margin beyond each edge, so that the camera can move.
 
     Args:
         backdrop: What to paint.
-        width: Of the picture, in pixels.
-        height: Of the picture, in pixels.
-        margin: Beyond each edge, in pixels.
+        width: Width of the picture, in pixels.
+        height: Height of the picture, in pixels.
+        margin: Pixels beyond each edge.
     """
     rng = np.random.default_rng(backdrop.seed)
     size = (height + 2 * margin, width + 2 * margin)
@@ -35,7 +35,7 @@ def painted_backdrop(backdrop: Backdrop, width: int, height: int, margin: int) -
         top = margin + round(backdrop.horizon * height)
         floor = TEXTURES[backdrop.floor](rng, size, backdrop.grain, 0.0)
         canvas[top:] = _blend(palette[3], palette[4], floor)[top:]
-    canvas *= (1 - backdrop.shading * _gradient(size, backdrop.angle))[..., None]
+    canvas *= (1 - backdrop.shading * _make_gradient(size, backdrop.angle))[..., None]
     canvas += rng.normal(0, 2.5, canvas.shape).astype(np.float32)
     return Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
 
@@ -44,18 +44,18 @@ def _blend(first: NDArray[np.float32], second: NDArray[np.float32], share: Field
     return (first + (second - first) * share[..., None]).astype(np.float32)
 
 
-def _gradient(size: tuple[int, int], angle: float) -> Field:
+def _make_gradient(size: tuple[int, int], angle: float) -> Field:
     down, across = np.mgrid[0 : 1 : size[0] * 1j, 0 : 1 : size[1] * 1j].astype(np.float32)
     ramp = across * math.cos(angle) + down * math.sin(angle)
     return ((ramp - ramp.min()) / (ramp.max() - ramp.min())).astype(np.float32)
 
 
-def _plain(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
-    return _gradient(size, angle + float(rng.uniform(-1, 1)))
+def _paint_plain(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
+    return _make_gradient(size, angle + float(rng.uniform(-1, 1)))
 
 
-def _noise(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
-    """Random values on coarse and fine grids, smoothly interpolated and added up."""
+def _paint_noise(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
+    """Sum of smoothly interpolated random values on coarse and fine grids."""
     total = np.zeros(size, np.float32)
     for octave in range(4):
         cell = max(2.0, 2.5 * grain / 2**octave)
@@ -65,13 +65,13 @@ def _noise(rng: np.random.Generator, size: tuple[int, int], grain: float, angle:
     return np.clip((total - total.min()) / (total.max() - total.min()), 0, 1)
 
 
-def _stripes(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
+def _paint_stripes(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
     down, across = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
     wave = np.sin((across * math.cos(angle) + down * math.sin(angle)) * (np.pi / grain))
     return np.clip(0.5 + wave * float(rng.uniform(0.5, 4)), 0, 1)
 
 
-def _blobs(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
+def _paint_blobs(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
     down, across = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
     cover = np.zeros(size, np.float32)
     for _ in range(int(rng.integers(5, 20))):
@@ -81,7 +81,7 @@ def _blobs(rng: np.random.Generator, size: tuple[int, int], grain: float, angle:
     return cover
 
 
-def _tiles(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
+def _paint_tiles(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
     """A chequerboard, or bricks in shifted rows."""
     down, across = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
     row = np.floor(down / grain)
@@ -92,8 +92,8 @@ def _tiles(rng: np.random.Generator, size: tuple[int, int], grain: float, angle:
     return np.clip(seam / 1.5, 0, 1)
 
 
-def _boxes(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
-    """Windows, pictures, shelves: upright boxes."""
+def _paint_boxes(rng: np.random.Generator, size: tuple[int, int], grain: float, angle: float) -> Field:
+    """Upright boxes, like windows, pictures or shelves."""
     cover = np.zeros(size, np.float32)
     for _ in range(int(rng.integers(3, 10))):
         high, wide = (int(side) for side in grain * rng.uniform(0.6, 3.5, 2))
@@ -103,10 +103,10 @@ def _boxes(rng: np.random.Generator, size: tuple[int, int], grain: float, angle:
 
 
 TEXTURES: dict[str, Callable[[np.random.Generator, tuple[int, int], float, float], Field]] = {
-    "plain": _plain,
-    "noise": _noise,
-    "stripes": _stripes,
-    "blobs": _blobs,
-    "tiles": _tiles,
-    "boxes": _boxes,
+    "plain": _paint_plain,
+    "noise": _paint_noise,
+    "stripes": _paint_stripes,
+    "blobs": _paint_blobs,
+    "tiles": _paint_tiles,
+    "boxes": _paint_boxes,
 }

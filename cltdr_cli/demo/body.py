@@ -1,4 +1,4 @@
-"""From joints to strokes: limbs as capsules around the bones, the trunk by how far it faces us."""
+"""Turns the joints of a figure into strokes: capsules around the bones, and a trunk as wide as it appears."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.demo.brush import Strokes
-from cltdr_cli.demo.figure import SIDES, Points, Track, joints
-from cltdr_cli.demo.motion import column_over_time, pose_over_time
+from cltdr_cli.demo.figure import SIDES, Points, Track, place_joints
+from cltdr_cli.demo.motion import locate_performer, pose_performer
 from cltdr_cli.demo.scene import Camera, Colour
 from cltdr_cli.demo.script import Look, Performer
 
 
 @dataclass(frozen=True)
 class Bone:
-    """A stroke between two joints; radii in body heights, ``nearer`` pulls it to the front."""
+    """A stroke between two joints. Radii are in body heights; ``nearer`` moves it toward the viewer when drawing."""
 
     start: str
     end: str
@@ -26,7 +26,7 @@ class Bone:
     nearer: float = 0.0
 
 
-def _limbs(look: Look) -> list[Bone]:
+def _list_limbs(look: Look) -> list[Bone]:
     thick = look.build.thickness
     bones: list[Bone] = []
     for side in SIDES:
@@ -41,7 +41,7 @@ def _limbs(look: Look) -> list[Bone]:
     return bones
 
 
-def _head(look: Look) -> list[Bone]:
+def _list_head_bones(look: Look) -> list[Bone]:
     radius = look.build.head_radius
     dark = (30.0, 25.0, 25.0)
     return [
@@ -55,33 +55,33 @@ def _head(look: Look) -> list[Bone]:
 
 
 class _View:
-    """Where a point of the figure lies in the picture, before the camera moves."""
+    """Projects points of a figure into the picture, before the camera moves."""
 
     def __init__(self, performer: Performer, camera: Camera, column: Track) -> None:
         self.performer, self.camera, self.column = performer, camera, column
 
-    def scale(self, point: Points) -> Track:
-        """Pixels of one body height at the distance of the point."""
-        return self.performer.height_pixels / (1 - self.depth(point) / self.camera.distance)
+    def measure_scale(self, point: Points) -> Track:
+        """Pixels per body height at the distance of the point, ``[F]``."""
+        return self.performer.height_pixels / (1 - self.measure_depth(point) / self.camera.distance)
 
-    def depth(self, point: Points) -> Track:
-        """Toward us, in body heights, in the tilted view."""
+    def measure_depth(self, point: Points) -> Track:
+        """Distance toward the viewer in body heights, ``[F]``, for a camera tilted downward."""
         return point[:, 2] * np.cos(self.camera.tilt) + (point[:, 1] - 0.5) * np.sin(self.camera.tilt)
 
-    def pixels(self, point: Points) -> NDArray[np.float64]:
-        """``[F, 2]``, column and row."""
+    def project(self, point: Points) -> NDArray[np.float64]:
+        """Column and row of a point in pixels, ``[F, 2]``."""
         up = point[:, 1] * np.cos(self.camera.tilt) - point[:, 2] * np.sin(self.camera.tilt)
-        scale = self.scale(point)
+        scale = self.measure_scale(point)
         return np.stack([self.column + scale * point[:, 0], self.performer.ground_y - scale * up], axis=1)
 
 
-def performer_strokes(performer: Performer, camera: Camera, seconds: Track) -> Strokes:
-    """The whole figure and its shadow, over the frames at ``seconds`` (``[F]``)."""
-    view = _View(performer, camera, column_over_time(performer, seconds))
-    points = joints(pose_over_time(performer, seconds), performer.look.build)
-    rows = [_bone_row(view, points, bone) for bone in _limbs(performer.look) + _head(performer.look)]
-    rows += _trunk_rows(view, points, performer.look)
-    rows.append(_shadow_row(view, points))
+def trace_performer(performer: Performer, camera: Camera, seconds: Track) -> Strokes:
+    """Strokes of the whole figure and its shadow in the frames at ``seconds`` (``[F]``)."""
+    view = _View(performer, camera, locate_performer(performer, seconds))
+    points = place_joints(pose_performer(performer, seconds), performer.look.build)
+    rows = [_trace_bone(view, points, bone) for bone in _list_limbs(performer.look) + _list_head_bones(performer.look)]
+    rows += _trace_trunk(view, points, performer.look)
+    rows.append(_trace_shadow(view, points))
     starts, ends, radii, colours, opacity, depth, softness = (list(column) for column in zip(*rows, strict=True))
     return Strokes(
         np.stack(starts, 1), np.stack(ends, 1), np.stack(radii, 1),
@@ -96,20 +96,20 @@ _Row = tuple[
 ]  # fmt: skip
 
 
-def _row(view: _View, start: Points, end: Points, radii: tuple[Track, Track], colour: Colour, near: float) -> _Row:
-    scaled = np.stack([radii[0] * view.scale(start), radii[1] * view.scale(end)], axis=1)
-    depth = (view.depth(start) + view.depth(end)) / 2 + near
-    return view.pixels(start), view.pixels(end), np.maximum(scaled, 0.4), colour, np.ones(len(start)), depth, 1.0
+def _make_row(view: _View, start: Points, end: Points, radii: tuple[Track, Track], colour: Colour, near: float) -> _Row:
+    scaled = np.stack([radii[0] * view.measure_scale(start), radii[1] * view.measure_scale(end)], axis=1)
+    depth = (view.measure_depth(start) + view.measure_depth(end)) / 2 + near
+    return view.project(start), view.project(end), np.maximum(scaled, 0.4), colour, np.ones(len(start)), depth, 1.0
 
 
-def _bone_row(view: _View, points: dict[str, Points], bone: Bone) -> _Row:
+def _trace_bone(view: _View, points: dict[str, Points], bone: Bone) -> _Row:
     start, end = points[bone.start], points[bone.end]
     radii = (np.full(len(start), bone.start_radius), np.full(len(start), bone.end_radius))
-    return _row(view, start, end, radii, bone.colour, bone.nearer)
+    return _make_row(view, start, end, radii, bone.colour, bone.nearer)
 
 
-def _trunk_rows(view: _View, points: dict[str, Points], look: Look) -> list[_Row]:
-    """Chest, pelvis and badge. The trunk is as wide as its shoulders and hips appear from here."""
+def _trace_trunk(view: _View, points: dict[str, Points], look: Look) -> list[_Row]:
+    """Strokes of chest, pelvis and badge. The trunk is as wide as shoulders and hips appear to the viewer."""
     across = points["shoulder_left"] - points["shoulder_right"]
     facing = np.hypot(across[:, 0], across[:, 1]) / (2 * look.build.shoulder_half)
     build, thick = look.build, 0.5 + 0.5 * look.build.thickness
@@ -120,20 +120,20 @@ def _trunk_rows(view: _View, points: dict[str, Points], look: Look) -> list[_Row
     badge = np.full(len(across), 0.034)
     hips = points["pelvis"] + 0.04 * (points["chest"] - points["pelvis"])
     return [
-        _row(view, hips, low, (waist, waist), look.trousers, -0.012),
-        _row(view, low, high, (waist, chest), look.shirt, 0.0),
-        _row(view, points["badge"], points["badge"], (badge, badge), look.badge, 0.012),
+        _make_row(view, hips, low, (waist, waist), look.trousers, -0.012),
+        _make_row(view, low, high, (waist, chest), look.shirt, 0.0),
+        _make_row(view, points["badge"], points["badge"], (badge, badge), look.badge, 0.012),
     ]
 
 
-def _shadow_row(view: _View, points: dict[str, Points]) -> _Row:
-    """A dark haze on the ground below the pelvis: it stays there when the figure jumps."""
+def _trace_shadow(view: _View, points: dict[str, Points]) -> _Row:
+    """A dark haze on the ground below the pelvis; it stays there when the figure jumps."""
     below = points["pelvis"] * np.array([1.0, 0.0, 1.0])
     left, right = below - np.array([0.11, 0.0, 0.0]), below + np.array([0.11, 0.0, 0.0])
-    size = view.scale(below) * 0.035
+    size = view.measure_scale(below) * 0.035
     opacity = np.full(len(below), 0.4)
     depth = np.full(len(below), -9.0)
     return (
-        view.pixels(left), view.pixels(right), np.stack([size, size], axis=1), (10.0, 10.0, 15.0),
+        view.project(left), view.project(right), np.stack([size, size], axis=1), (10.0, 10.0, 15.0),
         opacity, depth, 0.06 * view.performer.height_pixels,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The one stroke that everything moving is drawn with: a tapered capsule, anti-aliased and lit from one side."""
+"""Draws tapered capsules, anti-aliased and lit from one side. Everything that moves consists of them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Frame = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Strokes:
-    """``K`` capsules over the ``F`` frames of a video, in pixels of the picture.
+    """``K`` capsules in the ``F`` frames of a video, in pixels.
 
     Attributes:
         starts: ``[F, K, 2]``, x and y of one end.
-        ends: ``[F, K, 2]``, of the other.
+        ends: ``[F, K, 2]``, x and y of the other end.
         radii: ``[F, K, 2]``, at the start and at the end; a stroke of radius 0 is not drawn.
         colours: ``[F, K, 3]``, RGB from 0 to 255.
         opacity: ``[F, K]``, from 0 to 1.
-        depth: ``[F, K]``; smaller is farther away and drawn first.
+        depth: ``[F, K]``; strokes with smaller depth are farther away and drawn first.
         softness: ``[K]``, pixels over which an edge fades; 1 is a crisp anti-aliased edge.
     """
 
@@ -35,7 +35,7 @@ class Strokes:
 
 
 def paint(frame: Frame, strokes: Strokes, index: int) -> None:
-    """Draw frame ``index`` of the strokes onto the picture, far ones first, in place."""
+    """Draw the strokes of frame ``index`` onto the picture, in place, far ones first."""
     shapes = np.concatenate([strokes.starts[index], strokes.ends[index], strokes.radii[index]], axis=1).tolist()
     colours = strokes.colours[index].astype(np.float32)
     opacity, softness = strokes.opacity[index].tolist(), strokes.softness.tolist()
@@ -44,8 +44,8 @@ def paint(frame: Frame, strokes: Strokes, index: int) -> None:
             _paint_capsule(frame, shapes[k], colours[k], opacity[k], softness[k])
 
 
-def _patch(shape: list[float], margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the pixels that the capsule can touch."""
+def _find_patch(shape: list[float], margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the pixels that a capsule can cover."""
     ax, ay, bx, by, ra, rb = shape
     height, width = size
     left, right = min(ax - ra, bx - rb) - margin, max(ax + ra, bx + rb) + margin
@@ -56,8 +56,8 @@ def _patch(shape: list[float], margin: float, size: tuple[int, int]) -> tuple[in
 def _paint_capsule(
     frame: Frame, shape: list[float], colour: NDArray[np.float32], opacity: float, softness: float
 ) -> None:
-    """Blend one capsule: distance to its axis gives coverage; distance and side give the shade."""
-    left, top, right, bottom = _patch(shape, softness, (frame.shape[0], frame.shape[1]))
+    """Blend one capsule into the frame. The distance to its axis gives coverage and, with the side, the shade."""
+    left, top, right, bottom = _find_patch(shape, softness, (frame.shape[0], frame.shape[1]))
     if left >= right or top >= bottom:
         return
     ax, ay, bx, by, ra, rb = shape

@@ -1,4 +1,4 @@
-"""What moves and means nothing: balls, pendulums, plants in the wind, lamps, passers-by."""
+"""Moving things that are no actions: balls, pendulums, plants in the wind, lamps, passers-by."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEHIND, BEFORE = -5.0, 5.0
 
 @dataclass(frozen=True, eq=False)
 class _Stroke:
-    """One capsule: its ends ``[F, 2]``, its two radii in pixels, its brightness ``[F]`` or 1."""
+    """One capsule: its ends ``[F, 2]``, its radii in pixels, its brightness (``[F]`` or a constant)."""
 
     start: NDArray[np.float64]
     end: NDArray[np.float64]
@@ -26,66 +26,66 @@ class _Stroke:
     brightness: Track | float = 1.0
 
 
-def _fixed(x: float, y: float, count: int) -> NDArray[np.float64]:
+def _repeat_point(x: float, y: float, count: int) -> NDArray[np.float64]:
     return np.broadcast_to(np.array([x, y]), (count, 2))
 
 
-def _ball(thing: Distractor, turns: Track) -> list[_Stroke]:
-    """Hops to and fro."""
+def _trace_ball(thing: Distractor, turns: Track) -> list[_Stroke]:
+    """A ball that bounces to and fro."""
     along = np.abs(np.mod(0.37 * turns, 2.0) - 1.0) - 0.5
     hop = np.abs(np.sin(np.pi * turns)) * thing.reach
     at = np.stack([thing.x + 2.5 * thing.reach * along, thing.y - hop], axis=1)
     return [_Stroke(at, at, thing.size, thing.size)]
 
 
-def _hanging(thing: Distractor, turns: Track, sign: float) -> list[_Stroke]:
+def _trace_hanging(thing: Distractor, turns: Track, sign: float) -> list[_Stroke]:
     angle = 0.5 * np.sin(2 * np.pi * turns)
-    anchor = _fixed(thing.x, thing.y, len(turns))
+    anchor = _repeat_point(thing.x, thing.y, len(turns))
     end = anchor + thing.reach * np.stack([np.sin(angle), sign * np.cos(angle)], axis=1)
     return [_Stroke(anchor, end, 1.5, 1.0, 0.6), _Stroke(end, end, thing.size, thing.size)]
 
 
-def _pendulum(thing: Distractor, turns: Track) -> list[_Stroke]:
-    return _hanging(thing, turns, 1.0)
+def _trace_pendulum(thing: Distractor, turns: Track) -> list[_Stroke]:
+    return _trace_hanging(thing, turns, 1.0)
 
 
-def _plant(thing: Distractor, turns: Track) -> list[_Stroke]:
-    """Three leaves in the wind, each in its own time."""
+def _trace_plant(thing: Distractor, turns: Track) -> list[_Stroke]:
+    """Three leaves in the wind, out of step with each other."""
     leaves: list[_Stroke] = []
     for number, lean in enumerate((-0.5, 0.0, 0.45)):
         angle = lean + 0.22 * np.sin(2 * np.pi * (turns + 0.13 * number))
-        foot = _fixed(thing.x, thing.y, len(turns))
+        foot = _repeat_point(thing.x, thing.y, len(turns))
         tip = foot + thing.reach * np.stack([np.sin(angle), -np.cos(angle)], axis=1)
         leaves.append(_Stroke(foot, tip, 2.0, 0.4 * thing.size, 1.0 - 0.12 * number))
     return leaves
 
 
-def _lamp(thing: Distractor, turns: Track) -> list[_Stroke]:
-    """A screen or lamp that flickers where it stands."""
-    left = _fixed(thing.x, thing.y, len(turns))
-    right = _fixed(thing.x + thing.size, thing.y, len(turns))
+def _trace_lamp(thing: Distractor, turns: Track) -> list[_Stroke]:
+    """A flickering screen or lamp."""
+    left = _repeat_point(thing.x, thing.y, len(turns))
+    right = _repeat_point(thing.x + thing.size, thing.y, len(turns))
     brightness = 0.75 + 0.25 * np.sin(2 * np.pi * 2.3 * turns) * np.sin(2 * np.pi * 0.71 * turns)
     return [_Stroke(left, right, thing.size, thing.size, brightness)]
 
 
-def _passer(thing: Distractor, turns: Track) -> list[_Stroke]:
-    """Crosses the picture from edge to edge, again and again."""
+def _trace_passer(thing: Distractor, turns: Track) -> list[_Stroke]:
+    """Something that crosses the picture from edge to edge, again and again."""
     x = np.mod(0.22 * turns, 1.0) * 520 - 100
     start = np.stack([x, np.full_like(x, thing.y)], axis=1)
     return [_Stroke(start, start + np.array([1.6 * thing.size, 0.0]), thing.size, 0.7 * thing.size)]
 
 
 KINDS: dict[str, Callable[[Distractor, Track], list[_Stroke]]] = {
-    "ball": _ball,
-    "pendulum": _pendulum,
-    "plant": _plant,
-    "lamp": _lamp,
-    "passer": _passer,
+    "ball": _trace_ball,
+    "pendulum": _trace_pendulum,
+    "plant": _trace_plant,
+    "lamp": _trace_lamp,
+    "passer": _trace_passer,
 }
 
 
-def distractor_strokes(thing: Distractor, seconds: Track) -> Strokes:
-    """The strokes of one distractor over the frames at ``seconds`` (``[F]``)."""
+def trace_distractor(thing: Distractor, seconds: Track) -> Strokes:
+    """Strokes of one distractor in the frames at ``seconds`` (``[F]``)."""
     strokes = KINDS[thing.kind](thing, thing.hertz * seconds + thing.phase)
     count = len(seconds)
     brightness = np.stack([np.broadcast_to(np.asarray(one.brightness), (count,)) for one in strokes], axis=1)

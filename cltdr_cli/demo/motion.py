@@ -1,35 +1,39 @@
-"""From a performer's part to its pose and place at every frame."""
+"""Computes the pose and place of a performer in every frame."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cltdr_cli.demo.actions import action_offsets
-from cltdr_cli.demo.figure import SIDES, Pose, Track, combined, rest_pose
+from cltdr_cli.demo.actions import compute_offsets
+from cltdr_cli.demo.figure import SIDES, Pose, Track, add_poses, make_rest_pose
 from cltdr_cli.demo.script import Fidget, Performer, Walk
 
 
-def pose_over_time(performer: Performer, seconds: Track) -> Pose:
-    """Rest, plus habit, fidgets, walks, turns and actions.
+def pose_performer(performer: Performer, seconds: Track) -> Pose:
+    """Add up the resting pose, swaying, fidgets, walks, turns and actions.
 
     Args:
-        performer: The part.
+        performer: The figure and what it does.
         seconds: ``[F]``, times of the frames.
 
     Returns:
-        Every channel, ``[F]``. Actions change it strictly inside their segments only.
+        All channels, each ``[F]``. Actions change them strictly inside their segments only.
     """
-    parts = [rest_pose(len(seconds)), _habit(performer.habit_seed, seconds), {"yaw": _yaw(performer, seconds)}]
-    parts += [_fidgeting(fidget, seconds) for fidget in performer.fidgets]
-    parts += [_walking(walk, performer.height_pixels, seconds) for walk in performer.walks]
+    parts = [
+        make_rest_pose(len(seconds)),
+        _sway(performer.habit_seed, seconds),
+        {"yaw": _compute_yaw(performer, seconds)},
+    ]
+    parts += [_fidget(fidget, seconds) for fidget in performer.fidgets]
+    parts += [_walk(walk, performer.height_pixels, seconds) for walk in performer.walks]
     for act in performer.acts:
         share = (seconds - act.start_seconds) / (act.end_seconds - act.start_seconds)
-        parts.append(action_offsets(act.label, act.style, share))
-    return combined(*parts)
+        parts.append(compute_offsets(act.label, act.style, share))
+    return add_poses(*parts)
 
 
-def column_over_time(performer: Performer, seconds: Track) -> Track:
-    """Where the figure stands, in pixels from the left, ``[F]``."""
+def locate_performer(performer: Performer, seconds: Track) -> Track:
+    """Column where the figure stands, in pixels, ``[F]``."""
     knots = [(0.0, performer.start_x)]
     for walk in performer.walks:
         knots += [(walk.start_seconds, walk.from_x), (walk.end_seconds, walk.to_x)]
@@ -37,8 +41,8 @@ def column_over_time(performer: Performer, seconds: Track) -> Track:
     return np.interp(seconds, at, columns)
 
 
-def _yaw(performer: Performer, seconds: Track) -> Track:
-    """Eased turns between the facings."""
+def _compute_yaw(performer: Performer, seconds: Track) -> Track:
+    """Direction of the figure in radians, ``[F]``, turning smoothly from one facing to the next."""
     at, yaws = np.array(performer.facings).T
     after = np.clip(np.searchsorted(at, seconds, side="right"), 1, max(1, len(at) - 1))
     if len(at) == 1:
@@ -47,8 +51,8 @@ def _yaw(performer: Performer, seconds: Track) -> Track:
     return yaws[after - 1] + (yaws[after] - yaws[after - 1]) * share * share * (3 - 2 * share)
 
 
-def _habit(seed: int, seconds: Track) -> Pose:
-    """Breathing and swaying, slow and small, that never stops."""
+def _sway(seed: int, seconds: Track) -> Pose:
+    """Breathing and swaying: slow, small and always there."""
     rng = np.random.default_rng(seed)
 
     def sway(amount: float, slowest: float = 0.15, fastest: float = 0.45) -> Track:
@@ -63,8 +67,8 @@ def _habit(seed: int, seconds: Track) -> Pose:
     return pose
 
 
-def _fidgeting(fidget: Fidget, seconds: Track) -> Pose:
-    """A small motion, once there and back; none of it is an action."""
+def _fidget(fidget: Fidget, seconds: Track) -> Pose:
+    """A small motion that is no action, there and back once."""
     share = np.clip((seconds - fidget.start_seconds) / (fidget.end_seconds - fidget.start_seconds), 0.0, 1.0)
     there = fidget.amount * np.sin(np.pi * share) ** 2
     sign, side = SIDES[fidget.side], fidget.side
@@ -77,8 +81,8 @@ def _fidgeting(fidget: Fidget, seconds: Track) -> Pose:
     return {f"leg_flex_{side}": 0.22 * there, f"knee_{side}": 0.44 * there, "pitch": 0.08 * there}
 
 
-def _walking(walk: Walk, height_pixels: float, seconds: Track) -> Pose:
-    """Legs and arms swing against each other; the steps fit the distance."""
+def _walk(walk: Walk, height_pixels: float, seconds: Track) -> Pose:
+    """Swing legs and arms against each other, in steps that fit the distance."""
     length = walk.end_seconds - walk.start_seconds
     since = np.clip(seconds - walk.start_seconds, 0.0, length)
     going = np.clip(np.minimum(since, length - since) / 0.2, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Frames from a script: background under the moving camera, strokes, light, noise."""
+"""Draws the frames of a script: background under the moving camera, strokes, light, noise."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cltdr_cli.demo.backdrop import painted_backdrop
-from cltdr_cli.demo.body import performer_strokes
+from cltdr_cli.demo.backdrop import paint_backdrop
+from cltdr_cli.demo.body import trace_performer
 from cltdr_cli.demo.brush import Frame, Strokes, paint
-from cltdr_cli.demo.distractors import distractor_strokes
+from cltdr_cli.demo.distractors import trace_distractor
 from cltdr_cli.demo.figure import Track
 from cltdr_cli.demo.scene import Camera, Light
 from cltdr_cli.demo.script import HEIGHT, WIDTH, VideoScript
 
 MARGIN = 40
-"""Background beyond each edge, in pixels; no camera move goes farther."""
+"""Background beyond each edge, in pixels; the camera never moves farther."""
 
 
 def render_frames(script: VideoScript, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
     """Draw the frames ``[start, stop)`` of a script, one by one.
 
-    A frame depends on the script and its index only: any stretch equals the same stretch of the whole.
+    A frame depends on the script and its index only, so any stretch equals that stretch of the whole video.
 
     Args:
         script: The video.
@@ -36,11 +36,11 @@ def render_frames(script: VideoScript, start: int = 0, stop: int | None = None) 
     """
     stage = Stage(script)
     for index in range(start, script.frame_count if stop is None else min(stop, script.frame_count)):
-        yield stage.frame(index)
+        yield stage.draw_frame(index)
 
 
 class Stage:
-    """A script made ready: everything that moves, worked out for all frames at once.
+    """A script prepared for drawing: positions of everything that moves, computed for all frames at once.
 
     Args:
         script: The video.
@@ -49,20 +49,20 @@ class Stage:
     def __init__(self, script: VideoScript) -> None:
         seconds = np.arange(script.frame_count) / float(script.rate)
         scene = script.scene
-        self._boxes, self._zoom, self._offset = camera_way(scene.camera, seconds)
-        layers = [distractor_strokes(thing, seconds) for thing in scene.distractors if not thing.in_front]
+        self._boxes, self._zoom, self._offset = move_camera(scene.camera, seconds)
+        layers = [trace_distractor(thing, seconds) for thing in scene.distractors if not thing.in_front]
         by_ground = sorted(script.performers, key=lambda one: one.ground_y)
-        layers += [performer_strokes(one, scene.camera, seconds) for one in by_ground]
-        layers += [distractor_strokes(thing, seconds) for thing in scene.distractors if thing.in_front]
-        self._layers = [_tinted(self._seen(layer), scene.light) for layer in layers]
-        backdrop = np.asarray(painted_backdrop(scene.backdrop, WIDTH, HEIGHT, MARGIN))
+        layers += [trace_performer(one, scene.camera, seconds) for one in by_ground]
+        layers += [trace_distractor(thing, seconds) for thing in scene.distractors if thing.in_front]
+        self._layers = [_tint(self._apply_camera(layer), scene.light) for layer in layers]
+        backdrop = np.asarray(paint_backdrop(scene.backdrop, WIDTH, HEIGHT, MARGIN))
         tinted = np.clip(backdrop * np.array(scene.light.tint, np.float32), 0, 255)
         self._backdrop = Image.fromarray(tinted.astype(np.uint8))
-        self._gain = _gain(scene.light, seconds)
-        self._noise, self._noise_at = _noise(scene.light.noise, scene.backdrop.seed, script.frame_count)
+        self._gain = _compute_gain(scene.light, seconds)
+        self._noise, self._noise_at = _make_noise(scene.light.noise, scene.backdrop.seed, script.frame_count)
 
-    def _seen(self, strokes: Strokes) -> Strokes:
-        """The strokes where the moving camera sees them."""
+    def _apply_camera(self, strokes: Strokes) -> Strokes:
+        """Move the strokes to where the moving camera sees them."""
         zoom, offset = self._zoom[:, None, None], self._offset[:, None, :]
         return replace(
             strokes,
@@ -71,8 +71,8 @@ class Stage:
             radii=strokes.radii * zoom,
         )
 
-    def frame(self, index: int) -> Frame:
-        """Frame ``index``, RGB uint8 ``[240, 320, 3]``."""
+    def draw_frame(self, index: int) -> Frame:
+        """Draw frame ``index``, RGB uint8 ``[240, 320, 3]``."""
         box = tuple(self._boxes[index].tolist())
         ground = self._backdrop.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR, box=box)
         frame = np.array(ground)
@@ -86,22 +86,24 @@ class Stage:
         return np.clip(frame + self._noise[y : y + HEIGHT, x : x + WIDTH], 0, 255).astype(np.uint8)
 
 
-def camera_way(
-    camera: Camera, seconds: Track
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Boxes of the background that are seen ``[F, 4]``; zoom ``[F]`` and offset ``[F, 2]`` for what moves."""
+def move_camera(camera: Camera, seconds: Track) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Compute the way of the camera.
+
+    Returns:
+        Visible box of the background ``[F, 4]``; zoom ``[F]`` and offset in pixels ``[F, 2]`` of what stands before it.
+    """
     rng = np.random.default_rng(camera.seed)
     turns = seconds / camera.drift_seconds
 
-    def way(scale: float) -> Track:
+    def wander(scale: float) -> Track:
         return np.sin(2 * np.pi * (scale * turns + rng.random()))
 
-    drift = camera.drift_pixels * np.stack([way(1.0), 0.5 * way(0.7)], axis=1)
+    drift = camera.drift_pixels * np.stack([wander(1.0), 0.5 * wander(0.7)], axis=1)
     shake = sum(
         np.sin(2 * np.pi * (hertz * seconds[:, None] + rng.random(2))) for hertz in rng.uniform(1.5, 7.0, 3)
     ) * (camera.shake_pixels / 2)
     low, high = camera.zoom
-    zoom = low + (high - low) * (0.5 + 0.5 * way(0.6))
+    zoom = low + (high - low) * (0.5 + 0.5 * wander(0.6))
     centre = np.array([WIDTH, HEIGHT]) / 2
     offset = centre - (centre + drift) * zoom[:, None] + shake
     corner = -offset / zoom[:, None] + MARGIN
@@ -109,12 +111,12 @@ def camera_way(
     return np.concatenate([corner, far], axis=1), zoom, offset
 
 
-def _tinted(strokes: Strokes, light: Light) -> Strokes:
+def _tint(strokes: Strokes, light: Light) -> Strokes:
     return replace(strokes, colours=np.clip(strokes.colours * np.array(light.tint), 0, 255))
 
 
-def _gain(light: Light, seconds: Track) -> Track:
-    """Brightness over time."""
+def _compute_gain(light: Light, seconds: Track) -> Track:
+    """Brightness in each frame, ``[F]``."""
     gain = light.gain * (1 + light.swing * np.sin(2 * np.pi * seconds / light.swing_seconds))
     gain *= 1 + light.flicker * np.sin(2 * np.pi * light.flicker_hertz * seconds)
     factor = np.ones_like(seconds)
@@ -124,8 +126,8 @@ def _gain(light: Light, seconds: Track) -> Track:
     return gain * factor
 
 
-def _noise(sigma: float, seed: int, frame_count: int) -> tuple[NDArray[np.int16] | None, NDArray[np.int64]]:
-    """A sheet of noise larger than the picture, and where each frame looks at it."""
+def _make_noise(sigma: float, seed: int, frame_count: int) -> tuple[NDArray[np.int16] | None, NDArray[np.int64]]:
+    """A sheet of noise larger than the picture, and the corner ``[F, 2]`` of the part that each frame shows."""
     rng = np.random.default_rng(seed + 1)
     places = rng.integers(0, 48, (frame_count, 2))
     if sigma == 0:

@@ -1,4 +1,4 @@
-"""The stage of one video: background, camera, light and what else moves. Drawn without a look at the labels."""
+"""The surroundings in one video: background, camera, light and other moving things, drawn independently of labels."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ WALLS = ("plain", "noise", "stripes", "blobs", "tiles", "boxes")
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What stands still.
+    """The background.
 
     Attributes:
         wall: One of ``WALLS``.
-        floor: Likewise, or empty where the wall goes down to the lower edge.
+        floor: One of ``WALLS``, or empty where the wall reaches the lower edge.
         horizon: Where the floor begins, as a share of the height from the top.
         colours: Three of the wall, then two of the floor.
         grain: Size of the texture, in pixels.
-        angle: Of stripes and of the gradient of light, in radians.
+        angle: Angle of stripes and of the gradient of light, in radians.
         shading: Strength of that gradient, from 0 to 1.
-        seed: Of the texture.
+        seed: Seed of the texture.
     """
 
     wall: str
@@ -40,16 +40,16 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Camera:
-    """How the camera moves and looks.
+    """Position and motion of the camera.
 
     Attributes:
-        drift_pixels: How far it wanders, slowly.
-        drift_seconds: Length of one such wandering.
-        zoom: Lowest and highest factor on the way.
-        shake_pixels: How far a hand trembles.
-        tilt: Looking down, in radians.
-        distance: To the figure, in body heights; smaller is stronger perspective.
-        seed: Of the ways.
+        drift_pixels: Amplitude of a slow drift.
+        drift_seconds: Period of that drift.
+        zoom: Lowest and highest zoom factor.
+        shake_pixels: Amplitude of a hand-held shake.
+        tilt: Downward tilt, in radians.
+        distance: Distance to the figure, in body heights; smaller gives stronger perspective.
+        seed: Seed of the motion.
     """
 
     drift_pixels: float
@@ -63,17 +63,17 @@ class Camera:
 
 @dataclass(frozen=True)
 class Light:
-    """How bright it is, over time.
+    """Brightness over time, tint and noise.
 
     Attributes:
-        gain: Factor on the whole.
-        swing: Share by which it swells and fades.
-        swing_seconds: Length of one swell.
-        switches: ``(seconds, factor)``, from then on.
-        flicker: Share of a fast flicker.
-        flicker_hertz: Its frequency.
-        tint: Factor on red, green and blue.
-        noise: Standard deviation of the sensor's noise, of 255.
+        gain: Overall brightness factor.
+        swing: Relative amplitude of slow changes.
+        swing_seconds: Period of these changes.
+        switches: ``(seconds, factor)``: from that time on brightness is multiplied by the factor.
+        flicker: Relative amplitude of a fast flicker.
+        flicker_hertz: Frequency of the flicker.
+        tint: Factors on red, green and blue.
+        noise: Standard deviation of the sensor noise, on a scale of 255.
     """
 
     gain: float
@@ -88,18 +88,18 @@ class Light:
 
 @dataclass(frozen=True)
 class Distractor:
-    """Something else that moves: ``ball``, ``pendulum``, ``plant``, ``lamp`` or ``passer``.
+    """Something that moves and is no action.
 
     Attributes:
-        kind: Which.
+        kind: ``ball``, ``pendulum``, ``plant``, ``lamp`` or ``passer``.
         x: Column of its anchor.
         y: Row of its anchor.
         size: Radius, in pixels.
-        reach: Length of its swing or of its flight, in pixels.
+        reach: Length of its swing or flight, in pixels.
         hertz: Frequency of its motion.
-        phase: From 0 to 1.
-        colour: Of its body.
-        in_front: Whether it passes before the figures.
+        phase: Phase of its motion, from 0 to 1.
+        colour: Its colour.
+        in_front: Whether it is in front of the figures.
     """
 
     kind: str
@@ -115,7 +115,7 @@ class Distractor:
 
 @dataclass(frozen=True)
 class Scene:
-    """All of the stage; ``figure_contrast`` is the colour that clothes should stand out from."""
+    """The whole surroundings; ``figure_contrast`` is the colour that clothes should stand out from."""
 
     backdrop: Backdrop
     camera: Camera
@@ -124,8 +124,8 @@ class Scene:
     figure_contrast: Colour
 
 
-def drawn_colour(rng: np.random.Generator, away_from: Colour | None = None) -> Colour:
-    """Any colour; with ``away_from``, one that can be told from it."""
+def draw_colour(rng: np.random.Generator, away_from: Colour | None = None) -> Colour:
+    """Draw any colour; with ``away_from``, one that is clearly different from it."""
     while True:
         red, green, blue = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.05, 0.9), rng.uniform(0.15, 0.98))
         colour = (255 * red, 255 * green, 255 * blue)
@@ -133,33 +133,33 @@ def drawn_colour(rng: np.random.Generator, away_from: Colour | None = None) -> C
             return colour
 
 
-def drawn_scene(rng: np.random.Generator, width: int, height: int) -> Scene:
-    """A stage for a picture of this size."""
-    wall = drawn_colour(rng)
-    near = [_near(rng, wall, 45), _near(rng, wall, 70)]
-    floor = drawn_colour(rng)
+def draw_scene(rng: np.random.Generator, width: int, height: int) -> Scene:
+    """Draw the surroundings for a picture of this size in pixels."""
+    wall = draw_colour(rng)
+    near = [_draw_near(rng, wall, 45), _draw_near(rng, wall, 70)]
+    floor = draw_colour(rng)
     backdrop = Backdrop(
         wall=str(rng.choice(WALLS)),
         floor=str(rng.choice(("plain", "noise", "tiles"))) if rng.random() < 0.75 else "",
         horizon=float(rng.uniform(0.55, 0.8)),
-        colours=(wall, *near, floor, _near(rng, floor, 40)),
+        colours=(wall, *near, floor, _draw_near(rng, floor, 40)),
         grain=float(rng.uniform(8, 48)),
         angle=float(rng.uniform(0, np.pi)),
         shading=float(rng.uniform(0, 0.5)),
         seed=int(rng.integers(2**31)),
     )
-    light = _drawn_light(rng)
+    light = _draw_light(rng)
     count = int(rng.choice((0, 1, 2, 3), p=(0.3, 0.35, 0.2, 0.15)))
-    distractors = tuple(_drawn_distractor(rng, width, height) for _ in range(count))
-    return Scene(backdrop, _drawn_camera(rng), light, distractors, wall)
+    distractors = tuple(_draw_distractor(rng, width, height) for _ in range(count))
+    return Scene(backdrop, _draw_camera(rng), light, distractors, wall)
 
 
-def _near(rng: np.random.Generator, colour: Colour, spread: float) -> Colour:
+def _draw_near(rng: np.random.Generator, colour: Colour, spread: float) -> Colour:
     red, green, blue = np.clip(np.add(colour, rng.uniform(-spread, spread, 3)), 0, 255).tolist()
     return red, green, blue
 
 
-def _drawn_camera(rng: np.random.Generator) -> Camera:
+def _draw_camera(rng: np.random.Generator) -> Camera:
     low, high = np.sort(rng.uniform(0.97, 1.12, 2)).tolist()
     still = rng.random() < 0.25
     steady = still or rng.random() < 0.4
@@ -174,7 +174,7 @@ def _drawn_camera(rng: np.random.Generator) -> Camera:
     )
 
 
-def _drawn_light(rng: np.random.Generator) -> Light:
+def _draw_light(rng: np.random.Generator) -> Light:
     switches: list[tuple[float, float]] = []
     if rng.random() < 0.25:
         start = float(rng.uniform(3, 40))
@@ -192,7 +192,7 @@ def _drawn_light(rng: np.random.Generator) -> Light:
     )
 
 
-def _drawn_distractor(rng: np.random.Generator, width: int, height: int) -> Distractor:
+def _draw_distractor(rng: np.random.Generator, width: int, height: int) -> Distractor:
     kind = str(rng.choice(("ball", "pendulum", "plant", "lamp", "passer")))
     return Distractor(
         kind=kind,
@@ -202,6 +202,6 @@ def _drawn_distractor(rng: np.random.Generator, width: int, height: int) -> Dist
         reach=float(rng.uniform(20, 90)),
         hertz=float(rng.uniform(0.25, 1.4)),
         phase=float(rng.random()),
-        colour=drawn_colour(rng),
+        colour=draw_colour(rng),
         in_front=bool(rng.random() < 0.2),
     )

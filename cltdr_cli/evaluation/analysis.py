@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.evaluation.average_precision import Evaluation
-from cltdr_cli.evaluation.breakdown import Bucket, by_count, by_length, normalized_mean_ap
-from cltdr_cli.evaluation.curves import RECALL_GRID, precision_at_recall
-from cltdr_cli.evaluation.false_positives import KINDS, LEAST_TIOU, false_positives
-from cltdr_cli.evaluation.recall import Recall, recall_at
+from cltdr_cli.evaluation.breakdown import Bucket, compute_normalized_mean_ap, split_by_count, split_by_length
+from cltdr_cli.evaluation.curves import RECALL_GRID, compute_precision_at_recall
+from cltdr_cli.evaluation.false_positives import KINDS, LEAST_TIOU, classify_predictions
+from cltdr_cli.evaluation.recall import Recall, compute_recall
 from cltdr_cli.evaluation.tables import GroundTruth, Predictions
 
 
-def scores(truth: GroundTruth, evaluation: Evaluation) -> dict[str, Any]:
+def summarize_scores(truth: GroundTruth, evaluation: Evaluation) -> dict[str, Any]:
     """The result of ``cltdr eval --json-out``: thresholds, mAP, AP per class; fractions, not percent."""
     columns = zip(evaluation.classes, evaluation.ap.T, strict=True)
     return {
@@ -29,7 +29,7 @@ def scores(truth: GroundTruth, evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def analysis(
+def analyze_predictions(
     truth: GroundTruth,
     predictions: Predictions,
     evaluation: Evaluation,
@@ -45,19 +45,21 @@ def analysis(
         length_edges: Seconds between kinds of instances, rising.
         count_edges: Instances of a class in a video between kinds, rising.
     """
-    wrong = false_positives(truth, predictions, evaluation)
-    curves = precision_at_recall(evaluation)
+    wrong = classify_predictions(truth, predictions, evaluation)
+    curves = compute_precision_at_recall(evaluation)
     tious = evaluation.tious
     return {
-        **scores(truth, evaluation),
+        **summarize_scores(truth, evaluation),
         "predictions": len(predictions),
         "recall": {
-            "any_label": _recall(recall_at(truth, predictions, tious)),
-            "same_label": _recall(recall_at(truth, predictions, tious, same_label=True)),
+            "any_label": _describe_recall(compute_recall(truth, predictions, tious)),
+            "same_label": _describe_recall(compute_recall(truth, predictions, tious, same_label=True)),
         },
-        "normalized_mAP": normalized_mean_ap(truth, evaluation).tolist(),
-        "by_length": [_bucket(bucket) for bucket in by_length(truth, evaluation, length_edges)],
-        "by_instances_per_video": [_bucket(bucket) for bucket in by_count(truth, evaluation, count_edges)],
+        "normalized_mAP": compute_normalized_mean_ap(truth, evaluation).tolist(),
+        "by_length": [_describe_bucket(bucket) for bucket in split_by_length(truth, evaluation, length_edges)],
+        "by_instances_per_video": [
+            _describe_bucket(bucket) for bucket in split_by_count(truth, evaluation, count_edges)
+        ],
         "false_positives": {
             "kinds": list(KINDS),
             "least_tiou": LEAST_TIOU,
@@ -65,11 +67,11 @@ def analysis(
             "counts": wrong.counts.tolist(),
             "gain": wrong.gain.tolist(),
         },
-        "precision_recall": _curves(truth, evaluation, curves),
+        "precision_recall": _describe_curves(truth, evaluation, curves),
     }
 
 
-def _recall(recall: Recall) -> dict[str, Any]:
+def _describe_recall(recall: Recall) -> dict[str, Any]:
     return {
         "segments_per_video": recall.proposals.tolist(),
         "recall": recall.recall.tolist(),
@@ -77,7 +79,7 @@ def _recall(recall: Recall) -> dict[str, Any]:
     }
 
 
-def _bucket(bucket: Bucket) -> dict[str, Any]:
+def _describe_bucket(bucket: Bucket) -> dict[str, Any]:
     return {
         "name": bucket.name,
         "instances": bucket.instances,
@@ -90,7 +92,7 @@ def _bucket(bucket: Bucket) -> dict[str, Any]:
     }
 
 
-def _curves(truth: GroundTruth, evaluation: Evaluation, curves: NDArray[np.float64]) -> dict[str, Any]:
+def _describe_curves(truth: GroundTruth, evaluation: Evaluation, curves: NDArray[np.float64]) -> dict[str, Any]:
     mean = curves.mean(axis=1) if len(evaluation.classes) else curves.sum(axis=1)
     names = [truth.label_names[label] for label in evaluation.classes]
     per_class = {name: np.round(curves[:, k], 6).tolist() for k, name in enumerate(names)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cltdr_cli.evaluation.matching import greedy_matches
+from cltdr_cli.evaluation.matching import match_greedily
 from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions, TieRule
 
 DEFAULT_TIES: TieRule = "published"
@@ -63,19 +63,19 @@ def evaluate(
     """
     thresholds = np.atleast_1d(np.asarray(tious, np.float64))
     classes, counts = np.unique(truth.labels, return_counts=True)
-    order = tuple(ranked(predictions, int(label), ties) for label in classes)
+    order = tuple(rank_predictions(predictions, int(label), ties) for label in classes)
     ranks = np.arange(len(predictions), dtype=np.int64)
     if order:
         rows = np.concatenate(order)
         ranks[rows] = np.arange(len(rows))
-    matches = greedy_matches(truth, predictions, ranks, thresholds)
+    matches = match_greedily(truth, predictions, ranks, thresholds)
     hits = matches != UNKNOWN
-    columns = [average_precision(hits[:, rows], int(count)) for rows, count in zip(order, counts, strict=True)]
+    columns = [compute_average_precision(hits[:, rows], int(count)) for rows, count in zip(order, counts, strict=True)]
     ap = np.stack(columns, axis=1) if columns else np.zeros((len(thresholds), 0))
     return Evaluation(thresholds, classes, ap, matches, order, counts)
 
 
-def ranked(predictions: Predictions, label: int, ties: TieRule = DEFAULT_TIES) -> NDArray[np.int64]:
+def rank_predictions(predictions: Predictions, label: int, ties: TieRule = DEFAULT_TIES) -> NDArray[np.int64]:
     """Rows of the predictions of one label, best score first.
 
     Args:
@@ -94,7 +94,7 @@ def ranked(predictions: Predictions, label: int, ties: TieRule = DEFAULT_TIES) -
     return rows[np.argsort(scores)[::-1]]
 
 
-def average_precision(hits: NDArray[np.bool_], instances: int) -> NDArray[np.float64]:
+def compute_average_precision(hits: NDArray[np.bool_], instances: int) -> NDArray[np.float64]:
     """Interpolated average precision of ranked predictions.
 
     Args:
@@ -104,22 +104,24 @@ def average_precision(hits: NDArray[np.bool_], instances: int) -> NDArray[np.flo
     Returns:
         float64 ``[T]``: the area under the precision envelope over recall.
     """
-    _, precision = precision_recall(hits, instances)
-    return (envelope(precision) * hits).sum(axis=1) / instances
+    _, precision = compute_precision_recall(hits, instances)
+    return (compute_envelope(precision) * hits).sum(axis=1) / instances
 
 
-def precision_recall(hits: NDArray[np.bool_], instances: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def compute_precision_recall(
+    hits: NDArray[np.bool_], instances: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Recall and precision after each rank, float64 ``[T, n]`` each."""
     found = np.cumsum(hits, axis=1, dtype=np.float64)
     return found / instances, found / np.arange(1, hits.shape[1] + 1)
 
 
-def envelope(precision: NDArray[np.float64]) -> NDArray[np.float64]:
+def compute_envelope(precision: NDArray[np.float64]) -> NDArray[np.float64]:
     """The best precision at this rank or any later one, ``[T, n]``."""
     return np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
 
 
-def tied_rows(predictions: Predictions) -> int:
+def count_tied_rows(predictions: Predictions) -> int:
     """How many predictions share their score with another one of the same label."""
     known = predictions.labels != UNKNOWN
     columns = np.stack([predictions.labels[known].astype(np.float64), predictions.scores[known]], axis=1)

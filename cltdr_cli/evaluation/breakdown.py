@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from cltdr_cli.evaluation.average_precision import Evaluation, envelope
+from cltdr_cli.evaluation.average_precision import Evaluation, compute_envelope
 from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth
 
 
@@ -35,7 +35,7 @@ class Bucket:
     recall: NDArray[np.float64]
 
 
-def by_length(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]) -> list[Bucket]:
+def split_by_length(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]) -> list[Bucket]:
     """Buckets of instances by their length: up to the first edge, up to the second, …, longer than the last.
 
     Args:
@@ -45,10 +45,10 @@ def by_length(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]
     """
     lengths = truth.segments_seconds[:, 1] - truth.segments_seconds[:, 0]
     middle = [f"{low:g}-{high:g} s" for low, high in pairwise(edges)]
-    return _buckets(truth, evaluation, lengths, edges, [f"≤ {edges[0]:g} s", *middle, f"> {edges[-1]:g} s"])
+    return _make_buckets(truth, evaluation, lengths, edges, [f"≤ {edges[0]:g} s", *middle, f"> {edges[-1]:g} s"])
 
 
-def by_count(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]) -> list[Bucket]:
+def split_by_count(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]) -> list[Bucket]:
     """Buckets of instances by how many of their class are in their video, as in DETAD.
 
     Args:
@@ -60,15 +60,15 @@ def by_count(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float])
     _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
     first = f"{edges[0]:g}" if edges[0] == 1 else f"1-{edges[0]:g}"
     middle = [f"{low + 1:g}-{high:g}" for low, high in pairwise(edges)]
-    return _buckets(truth, evaluation, counts[place], edges, [first, *middle, f"> {edges[-1]:g}"])
+    return _make_buckets(truth, evaluation, counts[place], edges, [first, *middle, f"> {edges[-1]:g}"])
 
 
-def normalized_mean_ap(truth: GroundTruth, evaluation: Evaluation) -> NDArray[np.float64]:
+def compute_normalized_mean_ap(truth: GroundTruth, evaluation: Evaluation) -> NDArray[np.float64]:
     """float64 ``[T]``: normalised mAP over all instances, which those of the buckets compare with."""
-    return _bucket(truth, evaluation, np.ones(len(truth), bool), "all").normalized
+    return _make_bucket(truth, evaluation, np.ones(len(truth), bool), "all").normalized
 
 
-def _buckets(
+def _make_buckets(
     truth: GroundTruth,
     evaluation: Evaluation,
     values: NDArray[np.float64] | NDArray[np.int64],
@@ -76,17 +76,17 @@ def _buckets(
     names: Sequence[str],
 ) -> list[Bucket]:
     place = np.searchsorted(np.asarray(edges, np.float64), values, "left")
-    return [_bucket(truth, evaluation, place == i, name) for i, name in enumerate(names)]
+    return [_make_bucket(truth, evaluation, place == i, name) for i, name in enumerate(names)]
 
 
-def _bucket(truth: GroundTruth, evaluation: Evaluation, inside: NDArray[np.bool_], name: str) -> Bucket:
+def _make_bucket(truth: GroundTruth, evaluation: Evaluation, inside: NDArray[np.bool_], name: str) -> Bucket:
     """Predictions that found an instance of another kind are neither right nor wrong here; all others count."""
     columns: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     usual = float(evaluation.instance_counts.mean()) if len(evaluation.classes) else 0.0
     for label, rows in zip(evaluation.classes, evaluation.order, strict=True):
         instances = int((inside & (truth.labels == label)).sum())
         if instances:
-            columns.append(_class_ap(evaluation.matches[:, rows], inside, instances, usual))
+            columns.append(_compute_class_ap(evaluation.matches[:, rows], inside, instances, usual))
     zero = np.zeros(len(evaluation.tious))
     ap, normalized = (np.mean(part, axis=0) for part in zip(*columns, strict=True)) if columns else (zero, zero)
     found = np.zeros((len(evaluation.tious), len(truth) + 1), bool)
@@ -95,7 +95,7 @@ def _bucket(truth: GroundTruth, evaluation: Evaluation, inside: NDArray[np.bool_
     return Bucket(name, int(inside.sum()), len(columns), ap, normalized, recall)
 
 
-def _class_ap(
+def _compute_class_ap(
     matches: NDArray[np.int64], inside: NDArray[np.bool_], instances: int, usual: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Average precision of one class on the instances inside, plain and normalised, float64 ``[T]`` each."""
@@ -105,5 +105,5 @@ def _class_ap(
     share = found / instances
     plain = found / np.maximum(found + wrong, 1)
     normal = share * usual / np.maximum(share * usual + wrong, np.finfo(np.float64).tiny)
-    ap, normalized = ((envelope(precision) * hits).sum(axis=1) / instances for precision in (plain, normal))
+    ap, normalized = ((compute_envelope(precision) * hits).sum(axis=1) / instances for precision in (plain, normal))
     return ap, normalized

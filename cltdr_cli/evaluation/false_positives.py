@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cltdr_cli.evaluation.average_precision import Evaluation, average_precision
-from cltdr_cli.evaluation.matching import Pairs, overlapping_pairs
+from cltdr_cli.evaluation.average_precision import Evaluation, compute_average_precision
+from cltdr_cli.evaluation.matching import Pairs, find_overlapping_pairs
 from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions
 
 KINDS = ("right", "duplicate", "wrong label", "localization", "confusion", "background")
@@ -50,7 +50,7 @@ class FalsePositives:
     gain: NDArray[np.float64]
 
 
-def false_positives(truth: GroundTruth, predictions: Predictions, evaluation: Evaluation) -> FalsePositives:
+def classify_predictions(truth: GroundTruth, predictions: Predictions, evaluation: Evaluation) -> FalsePositives:
     """Classify the best ten times G predictions of each class, G being the number of its instances.
 
     Args:
@@ -58,19 +58,19 @@ def false_positives(truth: GroundTruth, predictions: Predictions, evaluation: Ev
         predictions: The predictions.
         evaluation: Their evaluation.
     """
-    tenths = _tenths(evaluation, len(predictions))
+    tenths = _count_tenths(evaluation, len(predictions))
     considered = np.flatnonzero(tenths >= 0)
     kinds = np.full((len(evaluation.tious), len(predictions)), -1, np.int64)
-    part = predictions.selected(considered)
-    pairs = overlapping_pairs(truth, part, LEAST_TIOU, same_label=False)
+    part = predictions.select(considered)
+    pairs = find_overlapping_pairs(truth, part, LEAST_TIOU, same_label=False)
     for row, found, threshold in zip(kinds, evaluation.matches, evaluation.tious, strict=True):
-        row[considered] = _kinds(truth, part, pairs, float(threshold), found[considered] != UNKNOWN)
-    profile = np.stack([_shares(row, tenths) for row in kinds])
+        row[considered] = _classify(truth, part, pairs, float(threshold), found[considered] != UNKNOWN)
+    profile = np.stack([_compute_shares(row, tenths) for row in kinds])
     counts = np.stack([np.bincount(row[considered], minlength=len(KINDS)) for row in kinds])
-    return FalsePositives(evaluation.tious, profile, counts, _gains(evaluation, kinds))
+    return FalsePositives(evaluation.tious, profile, counts, _compute_gains(evaluation, kinds))
 
 
-def _tenths(evaluation: Evaluation, predictions: int) -> NDArray[np.int64]:
+def _count_tenths(evaluation: Evaluation, predictions: int) -> NDArray[np.int64]:
     """int64 ``[N]``: to which G of its class, 0 to 9, each prediction belongs by rank; -1 for later ones."""
     tenths = np.full(predictions, -1, np.int64)
     for rows, instances in zip(evaluation.order, evaluation.instance_counts, strict=True):
@@ -79,7 +79,7 @@ def _tenths(evaluation: Evaluation, predictions: int) -> NDArray[np.int64]:
     return tenths
 
 
-def _kinds(
+def _classify(
     truth: GroundTruth, predictions: Predictions, pairs: Pairs, threshold: float, right: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """int64 ``[N]``: kind of each prediction at one threshold."""
@@ -98,7 +98,7 @@ def _kinds(
     return kinds
 
 
-def _shares(kinds: NDArray[np.int64], tenths: NDArray[np.int64]) -> NDArray[np.float64]:
+def _compute_shares(kinds: NDArray[np.int64], tenths: NDArray[np.int64]) -> NDArray[np.float64]:
     """float64 ``[10, 6]``."""
     counts = np.zeros((_TIMES_INSTANCES, len(KINDS)))
     kept = tenths >= 0
@@ -106,20 +106,20 @@ def _shares(kinds: NDArray[np.int64], tenths: NDArray[np.int64]) -> NDArray[np.f
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def _gains(evaluation: Evaluation, kinds: NDArray[np.int64]) -> NDArray[np.float64]:
+def _compute_gains(evaluation: Evaluation, kinds: NDArray[np.int64]) -> NDArray[np.float64]:
     """float64 ``[T, 6]``: mAP without the predictions of each wrong kind, less the mAP."""
     gains = np.zeros((len(evaluation.tious), len(KINDS)))
     for t in range(len(evaluation.tious)):
         for kind in range(1, len(KINDS)):
-            gains[t, kind] = _mean_ap_without(evaluation, t, kinds[t] == kind) - evaluation.mean_ap[t]
+            gains[t, kind] = _compute_mean_ap_without(evaluation, t, kinds[t] == kind) - evaluation.mean_ap[t]
     return gains
 
 
-def _mean_ap_without(evaluation: Evaluation, t: int, left_out: NDArray[np.bool_]) -> float:
+def _compute_mean_ap_without(evaluation: Evaluation, t: int, left_out: NDArray[np.bool_]) -> float:
     """The mAP at one threshold without some false positives. Leaving out false positives changes no match."""
     values: list[float] = []
     for rows, instances in zip(evaluation.order, evaluation.instance_counts, strict=True):
         kept = rows[~left_out[rows]]
         hits = evaluation.matches[t : t + 1, kept] != UNKNOWN
-        values.append(float(average_precision(hits, int(instances))[0]))
+        values.append(float(compute_average_precision(hits, int(instances))[0]))
     return float(np.mean(values)) if values else 0.0

@@ -29,7 +29,7 @@ class Pairs:
     tiou: NDArray[np.float64]
 
 
-def temporal_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def compute_temporal_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """Intersection over union of two lists of segments, row by row; 0 where there is no union to speak of.
 
     Args:
@@ -41,7 +41,7 @@ def temporal_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.f
     return np.divide(shared, union, out=np.zeros(len(a)), where=union > 0)
 
 
-def overlapping_pairs(
+def find_overlapping_pairs(
     truth: GroundTruth, predictions: Predictions, floor: float, same_label: bool = True
 ) -> Pairs:
     """Every prediction with every instance of its video (and label) that it overlaps by at least ``floor``.
@@ -52,14 +52,14 @@ def overlapping_pairs(
         floor: Least temporal IoU of a pair; pairs without any overlap are never listed.
         same_label: Pair equal labels only; else all instances of the video.
     """
-    chunks = list(_pairs_in_chunks(truth, predictions, floor, same_label))
+    chunks = list(_find_pairs_in_chunks(truth, predictions, floor, same_label))
     if not chunks:
         none = np.zeros(0, np.int64)
         return Pairs(none, none, np.zeros(0))
     return Pairs(*(np.concatenate(columns) for columns in zip(*chunks, strict=True)))
 
 
-def greedy_matches(
+def match_greedily(
     truth: GroundTruth, predictions: Predictions, ranks: NDArray[np.int64], tious: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """Give each prediction, best score first, the free instance of its video and label that it overlaps most.
@@ -76,7 +76,7 @@ def greedy_matches(
     Returns:
         int64 ``[T, N]``: the instance of each prediction at each threshold, -1 for none.
     """
-    pairs = overlapping_pairs(truth, predictions, float(tious.min(initial=1.0)))
+    pairs = find_overlapping_pairs(truth, predictions, float(tious.min(initial=1.0)))
     by_wish = np.lexsort((-pairs.instances, -pairs.tiou, pairs.predictions))
     wishes = Pairs(pairs.predictions[by_wish], pairs.instances[by_wish], pairs.tiou[by_wish])
     matched = np.full((len(tious), len(predictions)), UNKNOWN, np.int64)
@@ -110,25 +110,25 @@ def _settle(
         asking, last = asking[more], last[more]
 
 
-def _pairs_in_chunks(
+def _find_pairs_in_chunks(
     truth: GroundTruth, predictions: Predictions, floor: float, same_label: bool
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
     """Pairs of at least ``floor``, computed for a bounded number of predictions at a time."""
-    instance_keys, keys = _group_keys(truth, predictions, same_label)
+    instance_keys, keys = _make_group_keys(truth, predictions, same_label)
     by_key = np.argsort(instance_keys, kind="stable")
     start = np.searchsorted(instance_keys[by_key], keys, "left")
     count = np.searchsorted(instance_keys[by_key], keys, "right") - start
     rows = np.flatnonzero(count)
-    for chunk in _bounded(rows, count[rows]):
+    for chunk in _split_bounded(rows, count[rows]):
         within = np.arange(count[chunk].sum()) - np.repeat(np.cumsum(count[chunk]) - count[chunk], count[chunk])
         row = np.repeat(chunk, count[chunk])
         instance = by_key[np.repeat(start[chunk], count[chunk]) + within]
-        tiou = temporal_iou(predictions.segments_seconds[row], truth.segments_seconds[instance])
+        tiou = compute_temporal_iou(predictions.segments_seconds[row], truth.segments_seconds[instance])
         keep = (tiou >= floor) & (tiou > 0)
         yield row[keep], instance[keep], tiou[keep]
 
 
-def _group_keys(
+def _make_group_keys(
     truth: GroundTruth, predictions: Predictions, same_label: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Equal numbers for what may be paired; predictions outside the ground truth get a number of no instance."""
@@ -140,7 +140,7 @@ def _group_keys(
     return truth.videos * classes + truth.labels, np.where(known, keys, UNKNOWN)
 
 
-def _bounded(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def _split_bounded(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Split ``rows`` where their running count of pairs passes the bound."""
     if len(rows):
         chunk = np.cumsum(counts) // _PAIRS_AT_ONCE

@@ -34,7 +34,7 @@ def require_matplotlib() -> None:
         )
 
 
-def drawn(analysis: Mapping[str, Any]) -> dict[str, bytes]:
+def draw_plots(analysis: Mapping[str, Any]) -> dict[str, bytes]:
     """Every picture of an analysis, as PNG and SVG files by name.
 
     Args:
@@ -50,7 +50,7 @@ def drawn(analysis: Mapping[str, Any]) -> dict[str, bytes]:
     return files
 
 
-def _figure(columns: int, width: float = 10.0, height: float = 4.2) -> tuple[Figure, list[Axes]]:
+def _make_figure(columns: int, width: float = 10.0, height: float = 4.2) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -66,12 +66,12 @@ def _draw_scores(analysis: Mapping[str, Any]) -> Figure:
     """The mAP at each threshold, and the average AP of each class."""
     classes = sorted(analysis["per_class"].items(), key=lambda item: float(np.mean(item[1])))
     shown = classes if len(classes) <= 30 else [*classes[:15], *classes[-15:]]
-    figure, (left, right) = _figure(2, height=max(4.2, 0.19 * len(shown)))
-    _bars(left, [f"{t:.2f}" for t in analysis["tiou"]], analysis["mAP"])
+    figure, (left, right) = _make_figure(2, height=max(4.2, 0.19 * len(shown)))
+    _draw_bars(left, [f"{t:.2f}" for t in analysis["tiou"]], analysis["mAP"])
     left.set(xlabel="tIoU", ylabel="mAP (%)", title=f"average mAP {100 * analysis['average_mAP']:.2f} %")
     names, values = [name for name, _ in shown], [100 * float(np.mean(ap)) for _, ap in shown]
     right.barh(range(len(shown)), values, color=_ONE_COLOR, height=0.7)
-    right.set_yticks(range(len(shown)), _shortened(names), fontsize=8)
+    right.set_yticks(range(len(shown)), _shorten(names), fontsize=8)
     right.set_ylim(-0.6, len(shown) - 0.4)
     right.grid(axis="y", visible=False)
     right.grid(axis="x", color="#dddddd", linewidth=0.6)
@@ -83,9 +83,9 @@ def _draw_scores(analysis: Mapping[str, Any]) -> Figure:
 def _draw_curves(analysis: Mapping[str, Any]) -> Figure:
     """Precision over recall: the mean of the classes at each threshold; each class at the middle threshold."""
     curves, tious = analysis["precision_recall"], analysis["tiou"]
-    figure, (left, right) = _figure(2)
+    figure, (left, right) = _make_figure(2)
     for t, curve in enumerate(curves["mean"]):
-        left.plot(curves["recall"], curve, color=_shade(t, len(tious)), label=f"{tious[t]:.2f}")
+        left.plot(curves["recall"], curve, color=_pick_shade(t, len(tious)), label=f"{tious[t]:.2f}")
     left.legend(title="tIoU", fontsize=8, frameon=False, ncols=1 + len(tious) // 6)
     left.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="mean of the classes")
     middle = len(tious) // 2
@@ -99,13 +99,13 @@ def _draw_curves(analysis: Mapping[str, Any]) -> Figure:
 
 def _draw_recall(analysis: Mapping[str, Any]) -> Figure:
     """Recall over the number of segments allowed per video."""
-    figure, axes = _figure(2)
+    figure, axes = _make_figure(2)
     titles = {"any_label": "as proposals, any label", "same_label": "with the right label"}
     for ax, (key, title) in zip(axes, titles.items(), strict=True):
         recall = analysis["recall"][key]
         counts = recall["segments_per_video"]
         for t, row in enumerate(recall["recall"]):
-            color = _shade(t, len(analysis["tiou"]))
+            color = _pick_shade(t, len(analysis["tiou"]))
             ax.plot(counts, row, color=color, label=f"{analysis['tiou'][t]:.2f}", marker=".")
         ax.plot(counts, recall["average_recall"], color="black", linewidth=2, linestyle="--", label="average")
         ax.set_xscale("log")
@@ -119,7 +119,7 @@ def _draw_recall(analysis: Mapping[str, Any]) -> Figure:
 
 def _draw_sensitivity(analysis: Mapping[str, Any]) -> Figure:
     """Normalised mAP on parts of the instances."""
-    figure, axes = _figure(2)
+    figure, axes = _make_figure(2)
     whole = 100 * float(np.mean(analysis["normalized_mAP"]))
     titles = {
         "by_length": "by length of the instance",
@@ -127,10 +127,8 @@ def _draw_sensitivity(analysis: Mapping[str, Any]) -> Figure:
     }
     for ax, (key, title) in zip(axes, titles.items(), strict=True):
         names = [f"{bucket['name']}\n{bucket['instances']}" for bucket in analysis[key]]
-        _bars(ax, names, [bucket["average_normalized_mAP"] for bucket in analysis[key]])
-        ax.axhline(
-            whole, color="black", linestyle="--", linewidth=1, zorder=2, label=f"all instances: {whole:.1f}"
-        )
+        _draw_bars(ax, names, [bucket["average_normalized_mAP"] for bucket in analysis[key]])
+        ax.axhline(whole, color="black", linestyle="--", linewidth=1, zorder=2, label=f"all instances: {whole:.1f}")
         ax.set(title=title, xlabel="kind, and how many instances")
         ax.legend(fontsize=8, frameon=False, loc="upper left")
     top = max(ax.get_ylim()[1] for ax in axes)
@@ -144,7 +142,7 @@ def _draw_false_positives(analysis: Mapping[str, Any]) -> Figure:
     """Shares of the kinds of predictions by rank, and the mAP won without each wrong kind."""
     wrong, tious = analysis["false_positives"], analysis["tiou"]
     middle = len(tious) // 2
-    figure, (left, right) = _figure(2)
+    figure, (left, right) = _make_figure(2)
     profile = np.array(wrong["profile"][middle])
     below = np.zeros(len(profile))
     for kind, color in enumerate(_KIND_COLORS):
@@ -160,13 +158,13 @@ def _draw_false_positives(analysis: Mapping[str, Any]) -> Figure:
     left.set_title(f"what predictions are, tIoU {tious[middle]:.2f}")
     left.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
     gains = np.array(wrong["gain"]).mean(axis=0)[1:]
-    _bars(right, [kind.replace(" ", "\n") for kind in wrong["kinds"][1:]], gains, list(_KIND_COLORS[1:]))
+    _draw_bars(right, [kind.replace(" ", "\n") for kind in wrong["kinds"][1:]], gains, list(_KIND_COLORS[1:]))
     right.set_ylabel("points of average mAP")
     right.set_title("what is won without each wrong kind")
     return figure
 
 
-def _bars(ax: Axes, names: list[str], values: Any, colors: list[str] | str = _ONE_COLOR) -> None:
+def _draw_bars(ax: Axes, names: list[str], values: Any, colors: list[str] | str = _ONE_COLOR) -> None:
     """Bars of fractions, in percent, with their numbers on top."""
     heights = [100 * float(value) for value in values]
     bars = ax.bar(range(len(names)), heights, 0.7, color=colors)
@@ -177,14 +175,14 @@ def _bars(ax: Axes, names: list[str], values: Any, colors: list[str] | str = _ON
     ax.set_ylim(0, max(1.0, 1.12 * max(heights)))
 
 
-def _shade(place: int, count: int) -> tuple[float, float, float, float]:
+def _pick_shade(place: int, count: int) -> tuple[float, float, float, float]:
     from matplotlib import colormaps
 
     red, green, blue, alpha = colormaps["viridis"](0.9 * place / max(1, count - 1))
     return float(red), float(green), float(blue), float(alpha)
 
 
-def _shortened(names: list[str]) -> list[str]:
+def _shorten(names: list[str]) -> list[str]:
     """Names of classes as plain text (``$`` starts a formula in matplotlib), not too long."""
     short = [name if len(name) <= 28 else name[:27] + "…" for name in names]
     return [name.replace("$", r"\$") for name in short]

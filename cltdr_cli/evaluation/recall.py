@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cltdr_cli.evaluation.matching import overlapping_pairs
+from cltdr_cli.evaluation.matching import find_overlapping_pairs
 from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions
 
 PROPOSALS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -35,7 +35,7 @@ class Recall:
         return self.recall.mean(axis=0)
 
 
-def recall_at(
+def compute_recall(
     truth: GroundTruth,
     predictions: Predictions,
     tious: ArrayLike,
@@ -57,10 +57,10 @@ def recall_at(
     """
     thresholds = np.atleast_1d(np.asarray(tious, np.float64))
     counts = np.asarray(proposals, np.int64)
-    places = places_in_video(predictions)
-    best = predictions.selected(np.flatnonzero((places < counts.max()) & (predictions.videos != UNKNOWN)))
-    places = places_in_video(best)
-    pairs = overlapping_pairs(truth, best, float(thresholds.min()), same_label)
+    places = rank_in_video(predictions)
+    best = predictions.select(np.flatnonzero((places < counts.max()) & (predictions.videos != UNKNOWN)))
+    places = rank_in_video(best)
+    pairs = find_overlapping_pairs(truth, best, float(thresholds.min()), same_label)
     first = np.full((len(thresholds), len(truth)), np.iinfo(np.int64).max)
     for row, threshold in zip(first, thresholds, strict=True):
         close = pairs.tiou >= threshold
@@ -68,7 +68,7 @@ def recall_at(
     return Recall(counts, thresholds, (first[:, :, None] < counts).mean(axis=1))
 
 
-def places_in_video(predictions: Predictions) -> NDArray[np.int64]:
+def rank_in_video(predictions: Predictions) -> NDArray[np.int64]:
     """int64 ``[N]``: 0 for the best segment of its video, 1 for the next; equal scores in file order."""
     order = np.lexsort((-predictions.scores, predictions.videos))
     videos = predictions.videos[order]

@@ -56,6 +56,6 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def selected(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
+    def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
         """The rows of a boolean mask or index array, order kept."""
         return Predictions(self.videos[keep], self.labels[keep], self.segments_seconds[keep], self.scores[keep])

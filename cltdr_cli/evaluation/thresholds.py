@@ -20,13 +20,13 @@ def parse_tious(text: str) -> NDArray[np.float64]:
         parts = [float(part) for part in text.split(":" if ":" in text else ",")]
     except ValueError as error:
         raise UsageError(f"--tiou {text}: not numbers", _HINT) from error
-    values = _spaced(text, parts) if ":" in text else np.array(parts, np.float64)
+    values = _space_evenly(text, parts) if ":" in text else np.array(parts, np.float64)
     if not ((values > 0) & (values <= 1)).all():
         raise UsageError(f"--tiou {text}: thresholds lie above 0 and up to 1", _HINT)
     return values
 
 
-def _spaced(text: str, parts: list[float]) -> NDArray[np.float64]:
+def _space_evenly(text: str, parts: list[float]) -> NDArray[np.float64]:
     if len(parts) != 3 or not all(np.isfinite(parts)):
         raise UsageError(f"--tiou {text}: three numbers belong here", _HINT)
     first, last, step = parts

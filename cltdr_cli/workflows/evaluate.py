@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cltdr_cli.data.benchmarks import benchmark
+from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.data.feature_files import feature_file
-from cltdr_cli.data.prediction_files import ResultRows, read_predictions, rows_of_results
+from cltdr_cli.data.prediction_files import ResultRows, collect_rows, read_predictions
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.evaluation.tables import TieRule
 from cltdr_cli.evaluation.thresholds import parse_tious
@@ -84,7 +84,7 @@ def evaluate(
         CltdrError: The detector cannot be loaded.
     """
     _check_sources(predictions, features, videos)
-    record = benchmark(dataset)
+    record = find_dataset(dataset)
     tious = None if tiou is None else parse_tious(tiou)
     root = data_root or os.environ.get(_DATA_ROOT_VARIABLE)
     read = read_dataset_annotations(
@@ -175,4 +175,4 @@ def _detect(
     results, failures = detect_split(annotated, detect_in, report=report)
     if not results:
         raise AnnotationError(f"no video of the split could be detected in: {place.folder}", "See above.")
-    return rows_of_results(results, str(place.folder)), failures
+    return collect_rows(results, str(place.folder)), failures

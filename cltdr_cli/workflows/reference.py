@@ -8,10 +8,9 @@ from pathlib import Path
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations
-from cltdr_cli.data.benchmarks import Benchmark, Protocol
 from cltdr_cli.data.class_lists import read_class_list
-from cltdr_cli.data.ground_truth import ScoredSplit, scored_split
-from cltdr_cli.data.locations import annotation_path
+from cltdr_cli.data.datasets import DatasetRecord, Protocol, find_annotation_file
+from cltdr_cli.data.ground_truth import ScoredSplit, select_scored_split
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Reference:
         protocol: Choice of videos; None where the data set has but one.
     """
 
-    record: Benchmark
+    record: DatasetRecord
     annotations: Annotations
     split: ScoredSplit
     protocol: Protocol | None
@@ -55,7 +54,7 @@ class Reference:
 
 
 def read_dataset_annotations(
-    record: Benchmark,
+    record: DatasetRecord,
     annotations: Path | None = None,
     data_root: Path | None = None,
     labels: Path | None = None,
@@ -76,7 +75,7 @@ def read_dataset_annotations(
     """
     names = read_class_list(labels) if labels is not None else record.class_names
     return read_annotations(
-        annotation_path(record, annotations, data_root),
+        find_annotation_file(record, annotations, data_root),
         names,
         first_id=record.first_id,
         task=record.task,
@@ -85,7 +84,7 @@ def read_dataset_annotations(
 
 
 def make_reference(
-    record: Benchmark, annotations: Annotations, split: str | None = None, protocol: str | None = None
+    record: DatasetRecord, annotations: Annotations, split: str | None = None, protocol: str | None = None
 ) -> Reference:
     """The part of an annotation that is scored.
 
@@ -99,5 +98,5 @@ def make_reference(
         AnnotationError: There is no such split, or no instance in it.
         UsageError: There is no such protocol.
     """
-    chosen = record.protocol(protocol)
-    return Reference(record, annotations, scored_split(annotations, record, split, chosen), chosen)
+    chosen = record.find_protocol(protocol)
+    return Reference(record, annotations, select_scored_split(annotations, record, split, chosen), chosen)

@@ -12,7 +12,7 @@ from cltdr_cli.files import check_writable
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.video.inputs import FailedInput, Input
-from cltdr_cli.writers import WRITERS, OutputFile, format_for, plan_outputs, write
+from cltdr_cli.writers import WRITERS, OutputFile, find_format, plan_outputs, write
 
 _REWRITE_SECONDS = 60.0
 """Files of several inputs are written again this often, so that a run that is stopped keeps what it found."""
@@ -35,7 +35,7 @@ class Result(VideoResult):
             UsageError: The suffix names no format.
             OutputError: The file cannot be written.
         """
-        format_name = format_for(Path(path))
+        format_name = find_format(Path(path))
         if format_name is None:
             raise UsageError(f"{path}: its suffix picks no format", f"end it in .{', .'.join(WRITERS)}")
         write(format_name, [self], Path(path), self.run)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from cltdr_cli.data.findings import Finding
 from cltdr_cli.data.prediction_files import ResultRows
-from cltdr_cli.data.predictions import aligned
-from cltdr_cli.evaluation.analysis import analysis, scores
-from cltdr_cli.evaluation.average_precision import Evaluation, tied_rows
+from cltdr_cli.data.predictions import align_predictions
+from cltdr_cli.evaluation.analysis import analyze_predictions, summarize_scores
+from cltdr_cli.evaluation.average_precision import Evaluation, count_tied_rows
 from cltdr_cli.evaluation.average_precision import evaluate as evaluate_predictions
-from cltdr_cli.evaluation.plots import drawn
+from cltdr_cli.evaluation.plots import draw_plots
 from cltdr_cli.evaluation.tables import Predictions, TieRule
 from cltdr_cli.files import write_bytes, write_text
 from cltdr_cli.video.inputs import FailedInput
@@ -105,7 +105,7 @@ class SplitScores:
     @cached_property
     def ties(self) -> Ties:
         """What predictions of equal score do to the result; where there are any, the other rule is tried too."""
-        count = tied_rows(self.predictions)
+        count = count_tied_rows(self.predictions)
         averages = {rule: self._average_by(rule) for rule in TIE_RULES} if count else {}
         return Ties(self.tie_rule, count, averages)
 
@@ -128,7 +128,7 @@ class SplitScores:
 
     def to_json(self) -> dict[str, Any]:
         """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos`` and ``instances``."""
-        return scores(self.reference.split.truth, self.evaluation)
+        return summarize_scores(self.reference.split.truth, self.evaluation)
 
     def write_json(self, path: Path) -> None:
         """Write ``to_json()``.
@@ -150,7 +150,7 @@ class SplitScores:
             "dataset": record.name,
             "split": self.reference.split.split,
             "protocol": protocol.name if protocol else None,
-            **analysis(
+            **analyze_predictions(
                 self.reference.split.truth,
                 self.predictions,
                 self.evaluation,
@@ -160,7 +160,7 @@ class SplitScores:
             "ties": self.ties.to_json(),
             "findings": [vars(finding) for finding in self.findings],
         }
-        plots = drawn(content)
+        plots = draw_plots(content)
         write_text(folder / "report.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         for name, data in plots.items():
             write_bytes(folder / name, data)
@@ -189,6 +189,6 @@ def score_split(
     thresholds = reference.record.thresholds if tious is None else tious
     numbers = {number: name for name, number in reference.annotations.label_ids.items()}
     row_classes = reference.record.row_classes or None
-    predictions, findings = aligned(rows, reference.split, numbers, row_classes, outside_counts)
+    predictions, findings = align_predictions(rows, reference.split, numbers, row_classes, outside_counts)
     evaluation = evaluate_predictions(reference.split.truth, predictions, thresholds, ties)
     return SplitScores(reference, predictions, evaluation, (*reference.split.findings, *findings), ties)

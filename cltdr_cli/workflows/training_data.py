@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cltdr_cli.data.annotation_layouts import read_annotations
-from cltdr_cli.data.annotations import Annotations, canonical_split
-from cltdr_cli.data.benchmarks import Benchmark, benchmark
+from cltdr_cli.data.annotations import Annotations, normalize_split
 from cltdr_cli.data.class_lists import read_class_list
 from cltdr_cli.data.dataset import CLASS_AGNOSTIC, TrainingSplit, training_split
+from cltdr_cli.data.datasets import DatasetRecord, find_dataset
 from cltdr_cli.errors import UsageError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import Method
@@ -43,7 +43,7 @@ class TrainingData:
     method: Method
     config: TrainConfig
     class_names: tuple[str, ...]
-    data_set: Benchmark
+    data_set: DatasetRecord
     annotations: Annotations
     split_name: str
     split: TrainingSplit
@@ -100,7 +100,7 @@ def read_training_data(
         CltdrError: Settings and data do not fit each other.
     """
     chosen = with_overrides(load_preset(preset), settings)
-    data_set = benchmark(chosen.benchmark.dataset)
+    data_set = find_dataset(chosen.benchmark.dataset)
     names = _find_class_order(labels, chosen)
     found = read_annotations(annotations, names, first_id=data_set.first_id, task=data_set.task)
     split_name = _check_split(found, splits[0] or _choose_split(found, data_set), "train_split=")
@@ -112,8 +112,8 @@ def read_training_data(
         raise UsageError(f"preset {chosen.name} (method {chosen.method}) is not trained", "`cltdr presets list`")
     _check_class_count(chosen, class_names)
     files = chosen.features.of_any_kind() if force else chosen.features
-    split = training_split(found.of_split(split_name), features, files, class_names)
-    eval_split = splits[1] and canonical_split(splits[1])
+    split = training_split(found.select_split(split_name), features, files, class_names)
+    eval_split = splits[1] and normalize_split(splits[1])
     return TrainingData(
         chosen, method, chosen.training, class_names, data_set, found, split_name, split, files, eval_split
     )
@@ -147,13 +147,13 @@ def _check_class_count(preset: Preset, class_names: Sequence[str]) -> None:
         )
 
 
-def _choose_split(annotations: Annotations, data_set: Benchmark) -> str:
+def _choose_split(annotations: Annotations, data_set: DatasetRecord) -> str:
     """The data set's training split; everything, where the annotation has no splits.
 
     Raises:
         UsageError: The data set trains on another split, and the annotation has one that is called training.
     """
-    there = annotations.splits()
+    there = annotations.count_splits()
     if set(there) == {""}:
         return ""
     if "training" in there and data_set.train_split != "training":
@@ -171,8 +171,8 @@ def _check_split(annotations: Annotations, name: str, argument: str) -> str:
     Raises:
         UsageError: It has no such split.
     """
-    there = annotations.splits()
-    if canonical_split(name) not in there:
+    there = annotations.count_splits()
+    if normalize_split(name) not in there:
         listed = ", ".join(f"{split or 'unnamed'} ({count} videos)" for split, count in there.items())
         raise UsageError(f"{annotations.source} has no split {name!r}", f"It has {listed}: use {argument}.")
-    return canonical_split(name)
+    return normalize_split(name)

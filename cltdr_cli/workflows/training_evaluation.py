@@ -13,8 +13,8 @@ from torch import nn
 from cltdr_cli.data.annotations import AnnotatedVideo
 from cltdr_cli.data.dataset import class_agnostic
 from cltdr_cli.data.feature_files import check_feature_file, feature_file, load_sequence
-from cltdr_cli.data.findings import found
-from cltdr_cli.data.prediction_files import rows_of_results
+from cltdr_cli.data.findings import make_findings
+from cltdr_cli.data.prediction_files import collect_rows
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.pipeline import detect_features
 from cltdr_cli.reporting import SILENT, Reporter
@@ -82,7 +82,7 @@ class SplitEvaluation:
             raise FeatureError(f"{features} has no features of the split {data.eval_split}", "Use another eval_split=.")
         missing = [name for name in reference.video_ids if name not in paths]
         text = f"videos of {data.eval_split} have no feature file"
-        for finding in found("missing-features", text, missing, "their instances count as missed"):
+        for finding in make_findings("missing-features", text, missing, "their instances count as missed"):
             report.warning(str(finding))
         return cls(reference, paths, preset, data.class_names, device, processes, report)
 
@@ -97,7 +97,7 @@ class SplitEvaluation:
         if not self.processes.is_first:
             return {}
         by_id = {result.video_id: result for part in parts for result in part}
-        rows = rows_of_results([by_id[name] for name in self.paths if name in by_id], "training")
+        rows = collect_rows([by_id[name] for name in self.paths if name in by_id], "training")
         scores = score_split(self.reference, rows, None, "stable")
         by_tiou = {f"mAP@{tiou:.2f}": value for tiou, value in zip(scores.tiou, scores.mean_ap, strict=True)}
         return {"score": scores.average, **by_tiou}

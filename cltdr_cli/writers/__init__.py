@@ -8,12 +8,19 @@ from pathlib import Path
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.writers.activitynet_json import write_json
 from cltdr_cli.writers.csv_table import write_csv
-from cltdr_cli.writers.plan import OutputFile, format_for, plan_outputs
+from cltdr_cli.writers.plan import OutputFile, find_format, plan_outputs
 from cltdr_cli.writers.subtitles import write_srt, write_vtt
+from cltdr_cli.writers.timeline_svg import write_svg
 
 Writer = Callable[[Sequence[VideoResult], Path, dict[str, object]], None]
 
-WRITERS: dict[str, Writer] = {"json": write_json, "csv": write_csv, "srt": write_srt, "vtt": write_vtt}
+WRITERS: dict[str, Writer] = {
+    "json": write_json,
+    "csv": write_csv,
+    "srt": write_srt,
+    "vtt": write_vtt,
+    "svg": write_svg,
+}
 """Keys are the words of ``--format`` and the suffixes of ``--out``."""
 
 
@@ -32,4 +39,4 @@ def write(format_name: str, results: Sequence[VideoResult], path: Path, external
     WRITERS[format_name](results, path, external)
 
 
-__all__ = ["WRITERS", "OutputFile", "Writer", "format_for", "plan_outputs", "write"]
+__all__ = ["WRITERS", "OutputFile", "Writer", "find_format", "plan_outputs", "write"]

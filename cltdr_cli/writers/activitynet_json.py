@@ -15,7 +15,7 @@ from cltdr_cli import __version__
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.files import write_text
 from cltdr_cli.segments import Detections, VideoResult
-from cltdr_cli.writers.numbers import check_distinct, written_segments
+from cltdr_cli.writers.numbers import check_distinct, sort_segments
 
 LAYOUT = "VERSION 1.3"
 """What the published result files of ActivityNet state as their version."""
@@ -33,8 +33,8 @@ def write_json(results: Sequence[VideoResult], path: Path, external: dict[str, o
     videos = {result.video_id: result.provenance for result in results}
     content = {
         "version": LAYOUT,
-        "results": {result.video_id: _rows(result) for result in results},
-        "external_data": plain_json({**external, "cltdr_version": __version__, "videos": videos}),
+        "results": {result.video_id: _make_rows(result) for result in results},
+        "external_data": to_plain_json({**external, "cltdr_version": __version__, "videos": videos}),
     }
     # A file name that is not UTF-8 holds lone surrogates; backslashreplace spells them as JSON does.
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "backslashreplace")
@@ -48,19 +48,19 @@ def read_json(path: Path) -> dict[str, Detections]:
     """
     try:
         results = json.loads(path.read_bytes())["results"]
-        return {video_id: _detections(rows) for video_id, rows in results.items()}
+        return {video_id: _make_detections(rows) for video_id, rows in results.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AnnotationError(f"{path}: not a results file of cltdr: {error!r}") from error
 
 
-def plain_json(value: Any) -> Any:
+def to_plain_json(value: Any) -> Any:
     """Facts as JSON can say them: numpy scalars, paths and fractions as their plain kin, not-a-number as null."""
     if isinstance(value, Mapping):
-        return {str(key): plain_json(item) for key, item in value.items()}
+        return {str(key): to_plain_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain_json(item) for item in value]
+        return [to_plain_json(item) for item in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return plain_json(value.tolist())
+        return to_plain_json(value.tolist())
     if isinstance(value, Fraction):
         return float(value)
     if isinstance(value, float):
@@ -68,14 +68,14 @@ def plain_json(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def _rows(result: VideoResult) -> list[dict[str, object]]:
+def _make_rows(result: VideoResult) -> list[dict[str, object]]:
     return [
         {"label": s.label, "label_id": s.label_id, "score": s.score, "segment": [s.start, s.end]}
-        for s in written_segments(result)
+        for s in sort_segments(result)
     ]
 
 
-def _detections(rows: list[dict[str, Any]]) -> Detections:
+def _make_detections(rows: list[dict[str, Any]]) -> Detections:
     segments = np.array([row["segment"] for row in rows], np.float64).reshape(-1, 2)
     scores = np.array([row["score"] for row in rows], np.float32)
     return Detections(segments, scores, np.array([row["label_id"] for row in rows], np.int64))

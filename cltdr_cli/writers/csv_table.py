@@ -15,7 +15,7 @@ import numpy as np
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.files import write_text
 from cltdr_cli.segments import Detections, VideoResult
-from cltdr_cli.writers.numbers import check_distinct, written_segments
+from cltdr_cli.writers.numbers import check_distinct, sort_segments
 
 COLUMNS = ("video_id", "start", "end", "label", "label_id", "score")
 """Times in seconds."""
@@ -30,8 +30,8 @@ def write_csv(results: Sequence[VideoResult], path: Path, external: dict[str, ob
     check_distinct(results)
     lines = [",".join(COLUMNS)]
     for result in results:
-        for s in written_segments(result):
-            lines.append(",".join(map(_cell, (result.video_id, s.start, s.end, s.label, s.label_id, s.score))))
+        for s in sort_segments(result):
+            lines.append(",".join(map(_quote, (result.video_id, s.start, s.end, s.label, s.label_id, s.score))))
     write_text(path, "\n".join(lines) + "\n", "surrogateescape")  # file names that are not UTF-8 keep their bytes
 
 
@@ -47,18 +47,18 @@ def read_csv(path: Path) -> dict[str, Detections]:
         by_video: dict[str, list[dict[str, str]]] = {}
         for row in rows:
             by_video.setdefault(row["video_id"], []).append(row)
-        return {video_id: _detections(rows) for video_id, rows in by_video.items()}
+        return {video_id: _make_detections(rows) for video_id, rows in by_video.items()}
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise AnnotationError(f"{path}: not a segment table of cltdr: {error!r}") from error
 
 
-def _cell(value: object) -> str:
+def _quote(value: object) -> str:
     """As RFC 4180 quotes it; csv.writer of older Pythons leaves a lone carriage return unquoted."""
     text = str(value)
     return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
 
 
-def _detections(rows: list[dict[str, str]]) -> Detections:
+def _make_detections(rows: list[dict[str, str]]) -> Detections:
     segments = np.array([(float(row["start"]), float(row["end"])) for row in rows], np.float64)
     scores = np.array([float(row["score"]) for row in rows], np.float32)
     return Detections(segments, scores, np.array([int(row["label_id"]) for row in rows], np.int64))

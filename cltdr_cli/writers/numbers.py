@@ -12,7 +12,7 @@ from cltdr_cli.errors import OutputError
 from cltdr_cli.segments import Segment, VideoResult
 
 
-def written_segments(result: VideoResult) -> Iterator[Segment]:
+def sort_segments(result: VideoResult) -> Iterator[Segment]:
     """Segments by falling score with written numbers.
 
     Raises:
@@ -24,10 +24,10 @@ def written_segments(result: VideoResult) -> Iterator[Segment]:
     order = np.argsort(-found.scores, kind="stable")
     rows = replace(result, detections=found.selected(order))
     for segment in rows:
-        yield replace(segment, score=_shortest(segment.score))
+        yield replace(segment, score=_shorten(segment.score))
 
 
-def _shortest(score: float) -> float:
+def _shorten(score: float) -> float:
     """The double whose decimals are the shortest that name this float32: 0.1, not 0.10000000149011612."""
     return float(np.format_float_positional(np.float32(score), unique=True))
 

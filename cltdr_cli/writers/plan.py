@@ -9,8 +9,8 @@ from pathlib import Path
 from cltdr_cli.errors import UsageError
 from cltdr_cli.plain_text import safe_file_name
 
-FORMATS = ("json", "csv", "srt", "vtt")
-MERGING_FORMATS = ("json", "csv")
+FORMATS = ("json", "csv", "srt", "vtt", "svg")
+MERGING_FORMATS = ("json", "csv", "svg")
 """Formats that hold the results of several videos."""
 
 
@@ -29,7 +29,7 @@ class OutputFile:
     inputs: tuple[int, ...]
 
 
-def format_for(path: Path) -> str | None:
+def find_format(path: Path) -> str | None:
     """The format that a file's suffix picks; None if it picks none."""
     suffix = path.suffix.lower().removeprefix(".")
     return suffix if suffix in FORMATS else None
@@ -54,19 +54,19 @@ def plan_outputs(
     """
     path, wanted = Path(out), tuple(dict.fromkeys(formats))
     if _is_folder(out):
-        planned = _files_in_folder(path, wanted or ("json",), video_ids)
+        planned = _plan_folder(path, wanted or ("json",), video_ids)
     else:
-        planned = [OutputFile(path, _single_format(path, wanted), tuple(range(len(video_ids))))]
+        planned = [OutputFile(path, _pick_format(path, wanted), tuple(range(len(video_ids))))]
         if planned[0].format not in MERGING_FORMATS and len(video_ids) > 1:
             raise UsageError(
                 f"--out {out}: subtitles of {len(video_ids)} videos cannot share one file",
                 "name a folder, and use --format " + planned[0].format,
             )
-    _spare(planned, protected)
+    _refuse_overwriting(planned, protected)
     return planned
 
 
-def file_names(video_ids: Sequence[str]) -> list[str]:
+def make_file_names(video_ids: Sequence[str]) -> list[str]:
     """Names that any file system takes as one file each, distinct also where case does not count."""
     taken: set[str] = set()
     names: list[str] = []
@@ -85,8 +85,8 @@ def _is_folder(out: str | Path) -> bool:
     return Path(out).is_dir() or str(out).endswith(("/", "\\")) or not (Path(out).suffix or Path(out).exists())
 
 
-def _files_in_folder(folder: Path, formats: Sequence[str], video_ids: Sequence[str]) -> list[OutputFile]:
-    names = file_names(video_ids)
+def _plan_folder(folder: Path, formats: Sequence[str], video_ids: Sequence[str]) -> list[OutputFile]:
+    names = make_file_names(video_ids)
     return [
         OutputFile(folder / f"{name}.{format_name}", format_name, (position,))
         for position, name in enumerate(names)
@@ -94,8 +94,8 @@ def _files_in_folder(folder: Path, formats: Sequence[str], video_ids: Sequence[s
     ]
 
 
-def _single_format(path: Path, formats: tuple[str, ...]) -> str:
-    picked = format_for(path)
+def _pick_format(path: Path, formats: tuple[str, ...]) -> str:
+    picked = find_format(path)
     is_stream = path.exists() and not path.is_file()
     if picked is None and is_stream and len(formats) == 1:
         return formats[0]
@@ -110,7 +110,7 @@ def _single_format(path: Path, formats: tuple[str, ...]) -> str:
     return picked
 
 
-def _spare(planned: Sequence[OutputFile], protected: Sequence[Path]) -> None:
+def _refuse_overwriting(planned: Sequence[OutputFile], protected: Sequence[Path]) -> None:
     spared = {path.resolve() for path in protected}
     for output in planned:
         if output.path.resolve() in spared:

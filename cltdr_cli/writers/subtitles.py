@@ -9,7 +9,7 @@ from cltdr_cli.errors import OutputError
 from cltdr_cli.files import write_text
 from cltdr_cli.plain_text import harmless
 from cltdr_cli.segments import Segment, VideoResult
-from cltdr_cli.writers.numbers import written_segments
+from cltdr_cli.writers.numbers import sort_segments
 
 _SRT_LOOKALIKES = str.maketrans("<>{}\\", "\u2039\u203a()\u29f5")
 """SRT knows no escape for the tags that players read (``<i>``, ``{\\an8}``), so their signs become lookalikes."""
@@ -25,8 +25,8 @@ def write_srt(results: Sequence[VideoResult], path: Path, external: dict[str, ob
         OutputError: More than one video, a number that is not finite, or the file cannot be written.
     """
     cues = [
-        f"{number}\n{_span(segment, ',')}\n{_text(segment).translate(_SRT_LOOKALIKES)}\n"
-        for number, segment in enumerate(_by_start(results, path), 1)
+        f"{number}\n{_format_span(segment, ',')}\n{_format_text(segment).translate(_SRT_LOOKALIKES)}\n"
+        for number, segment in enumerate(_sort_by_start(results, path), 1)
     ]
     write_text(path, "\n".join(cues))
 
@@ -38,29 +38,29 @@ def write_vtt(results: Sequence[VideoResult], path: Path, external: dict[str, ob
         OutputError: More than one video, a number that is not finite, or the file cannot be written.
     """
     cues = [
-        f"{_span(segment, '.')}\n{_text(segment).translate(_VTT_ESCAPES)}\n"
-        for segment in _by_start(results, path)
+        f"{_format_span(segment, '.')}\n{_format_text(segment).translate(_VTT_ESCAPES)}\n"
+        for segment in _sort_by_start(results, path)
     ]
     write_text(path, "\n".join(["WEBVTT\n", *cues]))
 
 
-def _by_start(results: Sequence[VideoResult], path: Path) -> list[Segment]:
+def _sort_by_start(results: Sequence[VideoResult], path: Path) -> list[Segment]:
     if len(results) != 1:
         raise OutputError(f"{path}: subtitles belong to one video, not to {len(results)}", "write to a folder")
-    return sorted(written_segments(results[0]), key=lambda segment: (segment.start, segment.end))
+    return sorted(sort_segments(results[0]), key=lambda segment: (segment.start, segment.end))
 
 
-def _span(segment: Segment, point: str) -> str:
+def _format_span(segment: Segment, point: str) -> str:
     """``start --> end``; a cue lasts a millisecond at least, since players drop one that does not last."""
     start = max(0, round(segment.start * 1000))
     end = max(start + 1, round(segment.end * 1000))
-    return f"{_stamp(start, point)} --> {_stamp(end, point)}"
+    return f"{_format_stamp(start, point)} --> {_format_stamp(end, point)}"
 
 
-def _stamp(milliseconds: int, point: str) -> str:
+def _format_stamp(milliseconds: int, point: str) -> str:
     seconds, rest = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{rest:03}"
 
 
-def _text(segment: Segment) -> str:
+def _format_text(segment: Segment) -> str:
     return f"{' '.join(harmless(' '.join(segment.label.split())).split())} ({segment.score:.2f})"

@@ -1,4 +1,4 @@
-"""The baseline that the localizer is held against: the extractor's own classifier, slid over the same features."""
+"""The baseline that the localizer is compared with: the extractor's own classifier on the same features."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cltdr_cli.data.annotations import Annotations
-from cltdr_cli.data.benchmarks import Benchmark, benchmark
-from cltdr_cli.data.ground_truth import ScoredSplit, scored_split
-from cltdr_cli.data.prediction_files import rows_of_results
-from cltdr_cli.data.predictions import aligned
+from cltdr_cli.data.datasets import DatasetRecord, find_dataset
+from cltdr_cli.data.ground_truth import ScoredSplit, select_scored_split
+from cltdr_cli.data.prediction_files import collect_rows
+from cltdr_cli.data.predictions import align_predictions
 from cltdr_cli.demo.actions import LABELS
-from cltdr_cli.evaluation.analysis import scores
+from cltdr_cli.evaluation.analysis import summarize_scores
 from cltdr_cli.evaluation.average_precision import evaluate
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.localize import NetworkLocalizer
@@ -45,19 +45,19 @@ SEARCHED: dict[str, tuple[Any, ...]] = {
     "thresholds": ((0.3, 0.5, 0.7), (0.5,), (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
     "nms_sigma": (0.1, 0.3),
 }
-"""The numbers tried on the validation split, every combination."""
+"""Settings tried on the validation split, in every combination."""
 
 
-def baseline_choices() -> Iterator[tuple[SlidingConfig, InferenceConfig]]:
-    """Every combination of the searched numbers."""
+def list_choices() -> Iterator[tuple[SlidingConfig, InferenceConfig]]:
+    """Every combination of the searched settings."""
     for values in product(*SEARCHED.values()):
         chosen = dict(zip(SEARCHED, values, strict=True))
         sigma = float(chosen.pop("nms_sigma"))
         yield replace(START, **chosen), InferenceConfig(nms_method="soft", nms_sigma=sigma, max_seg_num=200)
 
 
-def sliding(head: nn.Linear, config: SlidingConfig, inference: InferenceConfig) -> NetworkLocalizer:
-    """The baseline of an extractor's class head ``[9, 256]``."""
+def build_baseline(head: nn.Linear, config: SlidingConfig, inference: InferenceConfig) -> NetworkLocalizer:
+    """Build the baseline of an extractor's class head, whose weights are ``[9, 256]``."""
     import torch
 
     return NetworkLocalizer(
@@ -68,78 +68,78 @@ def sliding(head: nn.Linear, config: SlidingConfig, inference: InferenceConfig) 
     )
 
 
-def baseline_results(localizer: NetworkLocalizer, sequences: Mapping[str, FeatureSequence]) -> list[VideoResult]:
-    """Detections in every video; runs of idle are no actions."""
+def detect_actions(localizer: NetworkLocalizer, sequences: Mapping[str, FeatureSequence]) -> list[VideoResult]:
+    """Detect in every video. Segments of the class "idle" are dropped."""
     return [
-        VideoResult(name, _actions(localizer(sequence)), LABELS, sequence.duration_seconds, {})
+        VideoResult(name, _drop_idle(localizer(sequence)), LABELS, sequence.duration_seconds, {})
         for name, sequence in sequences.items()
     ]
 
 
-def _actions(found: Detections) -> Detections:
+def _drop_idle(found: Detections) -> Detections:
     return found.selected(np.flatnonzero(found.labels < len(LABELS)))
 
 
-def described(config: SlidingConfig, inference: InferenceConfig) -> dict[str, Any]:
-    """The chosen numbers as plain JSON."""
+def describe_choice(config: SlidingConfig, inference: InferenceConfig) -> dict[str, Any]:
+    """The settings as plain JSON."""
     return {**asdict(config), "nms_sigma": inference.nms_sigma}
 
 
-def feature_files(folder: Path, video_ids: tuple[str, ...]) -> dict[str, FeatureSequence]:
-    """Features of these videos, with their times from the sidecars."""
+def load_sequences(folder: Path, video_ids: tuple[str, ...]) -> dict[str, FeatureSequence]:
+    """Load the features of these videos, with their times from the sidecars."""
     from cltdr_cli.features.store import load_features
 
     return {name: load_features(folder / f"{name}.npy") for name in video_ids}
 
 
-def measured_baseline(annotations: Annotations, features: Path, weights: Path) -> dict[str, Any]:
+def measure_baseline(annotations: Annotations, features: Path, weights: Path) -> dict[str, Any]:
     """Tune the baseline on the validation split, then score it on the test split.
 
     Args:
-        annotations: Of all splits.
+        annotations: Annotations of all splits.
         features: Folder of feature files.
-        weights: The extractor's.
+        weights: Weights file of the extractor.
 
     Returns:
-        ``chosen`` numbers, ``tried`` combinations, and the ``validation`` and ``test`` scores.
+        ``chosen`` settings, number of ``tried`` combinations, and the ``validation`` and ``test`` scores.
     """
     from cltdr_cli.zoo.extractors import ModelSources, load_extractor
 
     head = load_extractor("demo", ModelSources(files={"demo": weights})).extractor.class_head()
     assert head is not None, "a demo network has a class head"
-    validation = BaselineSplit.of(annotations, "validation", features)
-    choices = list(baseline_choices())
-    config, inference = max(choices, key=lambda choice: validation.score(sliding(head, *choice))["average_mAP"])
-    best = sliding(head, config, inference)
+    validation = BaselineSplit.read(annotations, "validation", features)
+    choices = list(list_choices())
+    config, inference = max(choices, key=lambda choice: validation.score(build_baseline(head, *choice))["average_mAP"])
+    best = build_baseline(head, config, inference)
     return {
-        "chosen": described(config, inference),
+        "chosen": describe_choice(config, inference),
         "tried": len(choices),
         "validation": validation.score(best),
-        "test": BaselineSplit.of(annotations, "test", features).score(best),
+        "test": BaselineSplit.read(annotations, "test", features).score(best),
     }
 
 
 @dataclass(frozen=True, eq=False)
 class BaselineSplit:
-    """The features of a split and what happens in it."""
+    """The features of a split, and what predictions on it are scored against."""
 
     sequences: dict[str, FeatureSequence]
     truth: ScoredSplit
     numbers: dict[int, str]
-    record: Benchmark
+    record: DatasetRecord
 
     @classmethod
-    def of(cls, annotations: Annotations, split: str, features: Path) -> BaselineSplit:
-        """Read the features of a split."""
-        record = benchmark("custom")
-        truth = scored_split(annotations, record, split, record.protocol(None))
-        sequences = feature_files(features, tuple(truth.truth.video_ids))
+    def read(cls, annotations: Annotations, split: str, features: Path) -> BaselineSplit:
+        """Read the features of a split and prepare its ground truth."""
+        record = find_dataset("custom")
+        truth = select_scored_split(annotations, record, split, record.find_protocol(None))
+        sequences = load_sequences(features, tuple(truth.truth.video_ids))
         return cls(sequences, truth, {number: name for name, number in annotations.label_ids.items()}, record)
 
     def score(self, localizer: NetworkLocalizer) -> dict[str, Any]:
-        """What ``cltdr eval`` would say of the detections."""
-        rows = rows_of_results(baseline_results(localizer, self.sequences), "the sliding baseline")
-        predictions, _ = aligned(rows, self.truth, self.numbers, None, True)
-        return scores(
+        """Detect in the split and score as ``cltdr eval`` does."""
+        rows = collect_rows(detect_actions(localizer, self.sequences), "the sliding baseline")
+        predictions, _ = align_predictions(rows, self.truth, self.numbers, None, True)
+        return summarize_scores(
             self.truth.truth, evaluate(self.truth.truth, predictions, self.record.thresholds, "published")
         )

@@ -1,4 +1,4 @@
-"""Videos as plain arrays of small frames, read again and again while the extractor is trained."""
+"""Videos decoded once into arrays of small frames, which the extractor's training reads many times."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def store_frames(
     """Decode every video once into ``folder/<video_id>.npy``; what is there already stays.
 
     Args:
-        videos: Files.
-        folder: Where the arrays go: about 40 MB a minute of video and 10 frames a second.
+        videos: Video files.
+        folder: Folder of the arrays; a minute of video takes about 60 MB.
         workers: Processes.
         report: Called with the number of videos done.
 
@@ -32,7 +32,7 @@ def store_frames(
         OutputError: The disk is full.
     """
     check_writable_folder(folder)
-    jobs = [(path, stored(folder, path.stem)) for path in videos]
+    jobs = [(path, locate_frames(folder, path.stem)) for path in videos]
     missing = [job for job in jobs if not job[1].is_file()]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for done, _ in enumerate(pool.map(_store, *zip(*missing, strict=True)) if missing else (), start=1):
@@ -40,18 +40,18 @@ def store_frames(
                 report(len(jobs) - len(missing) + done)
 
 
-def stored(folder: Path, video_id: str) -> Path:
-    """Where the frames of one video lie, or would lie."""
+def locate_frames(folder: Path, video_id: str) -> Path:
+    """Path of the frames of one video."""
     return folder / f"{video_id}.npy"
 
 
 def read_frames(folder: Path, video_id: str) -> Frames:
-    """The frames of one video, mapped into memory and read where they are looked at."""
-    return np.load(stored(folder, video_id), mmap_mode="r", allow_pickle=False)
+    """Frames of one video as a memory-mapped array."""
+    return np.load(locate_frames(folder, video_id), mmap_mode="r", allow_pickle=False)
 
 
-def small_frames(path: Path) -> Frames:
-    """All frames of a video as the extractor's own preprocessing makes them, in bytes.
+def decode_small_frames(path: Path) -> Frames:
+    """Decode all frames of a video, preprocessed as the extractor wants them but stored as bytes.
 
     Raises:
         VideoError: The video cannot be read.
@@ -63,14 +63,14 @@ def small_frames(path: Path) -> Frames:
     from extractors.catalog import DEMO
     from extractors.preprocess import prepare_frames
 
-    def in_bytes(frames: NDArray[np.uint8]) -> Frames:
+    def to_bytes(frames: NDArray[np.uint8]) -> Frames:
         prepared = prepare_frames(torch.from_numpy(np.ascontiguousarray(frames)), DEMO, torch.device("cpu"))
         pixels = (prepared * DEMO.std[0] + DEMO.mean[0]) * 255
         return pixels.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
 
     reader = open_video(path, "pyav")
     try:
-        return np.concatenate([in_bytes(batch.frames) for batch in FrameStream(reader)])
+        return np.concatenate([to_bytes(batch.frames) for batch in FrameStream(reader)])
     finally:
         reader.close()
 
@@ -79,6 +79,6 @@ def _store(video: Path, target: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
-    frames = small_frames(video)
+    frames = decode_small_frames(video)
     with replacing(target) as partial, partial.open("wb") as file:
         np.save(file, frames, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""The two files in the box: the frozen extractor, the localizer, and what the manifest says of them."""
+"""The two bundled weights files: where they lie, how they are written, and their entries in the manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EXTRACTOR, LOCALIZER = "demo", "demo-localizer"
-"""Names in the manifest; ``<name>.safetensors`` in ``bundled/``."""
+"""Names in the manifest; each file is ``bundled/<name>.safetensors``."""
 
 _NOTES = {
     EXTRACTOR: "Extractor of the demo model: a small 3-D CNN. Knows drawn figures only.",
@@ -22,18 +22,18 @@ _NOTES = {
 }
 
 
-def bundled_file(folder: Path, name: str) -> Path:
-    """Where one of the two files lies in a folder."""
+def locate_file(folder: Path, name: str) -> Path:
+    """Path of one of the two files in a folder."""
     return folder / f"{name}.safetensors"
 
 
 def save_extractor(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
-    """Write the extractor's weights as half floats, whole or not at all.
+    """Write the extractor's weights as half floats, atomically.
 
     Args:
         path: The file.
-        state: Of a ``DemoNetwork``.
-        facts: ``trained`` and how it was made; kept in the header as JSON.
+        state: State dict of a ``DemoNetwork``.
+        facts: ``trained`` and how the file was made; stored in its header as JSON.
 
     Raises:
         OutputError: The file cannot be written.
@@ -48,8 +48,8 @@ def save_extractor(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, 
         save_file(halves, partial, {"facts": json.dumps(dict(facts), ensure_ascii=False)})
 
 
-def extractor_facts(path: Path) -> dict[str, Any]:
-    """What the file of an extractor says of its making.
+def read_extractor_facts(path: Path) -> dict[str, Any]:
+    """Read how an extractor's file was made, from its header.
 
     Raises:
         WeightsError: It cannot be read.
@@ -66,7 +66,7 @@ def extractor_facts(path: Path) -> dict[str, Any]:
 
 
 def write_untrained(folder: Path, seed: int) -> None:
-    """Write both files with random weights: the same seed gives the same files.
+    """Write both files with random weights. The same seed gives the same files.
 
     Raises:
         OutputError: A file cannot be written.
@@ -79,22 +79,22 @@ def write_untrained(folder: Path, seed: int) -> None:
     from cltdr_cli.zoo.preset import load_preset
     from extractors.demo import DemoNetwork
 
-    facts = {"trained": False, "seed": seed, "source": "cltdr demo build --untrained"}
+    facts = {"trained": False, "seed": seed, "source": "examples/bundled_model/build.py --untrained"}
     preset = load_preset("demo")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         extractor, localizer = DemoNetwork(), build_network(find_method(preset.method), preset.model)
-    save_extractor(bundled_file(folder, EXTRACTOR), extractor.state_dict(), facts)
+    save_extractor(locate_file(folder, EXTRACTOR), extractor.state_dict(), facts)
     labels = preset.class_names or ()
-    save_checkpoint(bundled_file(folder, LOCALIZER), localizer.state_dict(), preset, labels, facts)
+    save_checkpoint(locate_file(folder, LOCALIZER), localizer.state_dict(), preset, labels, facts)
 
 
-def manifest_entries(folder: Path) -> dict[str, dict[str, Any]]:
-    """What the manifest is to say of the two files of a folder."""
-    return {name: _entry(bundled_file(folder, name), name) for name in (EXTRACTOR, LOCALIZER)}
+def make_manifest_entries(folder: Path) -> dict[str, dict[str, Any]]:
+    """The manifest's entries for the two files of a folder."""
+    return {name: _make_entry(locate_file(folder, name), name) for name in (EXTRACTOR, LOCALIZER)}
 
 
-def _entry(path: Path, name: str) -> dict[str, Any]:
+def _make_entry(path: Path, name: str) -> dict[str, Any]:
     from cltdr_cli.zoo.digests import file_digests
 
     return {
@@ -104,28 +104,28 @@ def _entry(path: Path, name: str) -> dict[str, Any]:
         "digests": {"sha256": file_digests(path)["sha256"]},
         "licence": "MIT",
         "non_commercial": False,
-        "origin": "cltdr demo build",
+        "origin": "examples/bundled_model/build.py",
         "note": _NOTES[name],
     }
 
 
 def install(folder: Path, package: Path) -> None:
-    """Copy the two files of a folder, and what was measured of them, into the package; enter them in its manifest.
+    """Copy the two files and their results into a weights folder, and update the manifest there.
 
     Args:
-        folder: Where the files were built.
-        package: The folder of ``manifest.json``.
+        folder: Folder of the build.
+        package: Folder of ``manifest.json``, such as ``weights`` in a checkout.
 
     Raises:
-        OutputError: The package takes no files.
+        OutputError: A file cannot be written.
     """
     manifest = package / "manifest.json"
     content: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
     for name in (EXTRACTOR, LOCALIZER):
-        with replacing(bundled_file(package / "bundled", name)) as partial:
-            shutil.copyfile(bundled_file(folder, name), partial)
+        with replacing(locate_file(package / "bundled", name)) as partial:
+            shutil.copyfile(locate_file(folder, name), partial)
     for name in ("README.md", "results.json"):
         if (folder / name).is_file():
             write_text(package / "bundled" / name, (folder / name).read_text(encoding="utf-8"))
     others = {name: facts for name, facts in content.items() if name not in (EXTRACTOR, LOCALIZER)}
-    write_text(manifest, json.dumps(others | manifest_entries(folder), indent=2, ensure_ascii=False) + "\n")
+    write_text(manifest, json.dumps(others | make_manifest_entries(folder), indent=2, ensure_ascii=False) + "\n")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.data.annotation_text import THUMOS_CLASSES
-from cltdr_cli.data.class_lists import packaged_class_list
+from cltdr_cli.data.class_lists import read_packaged_class_list
 from cltdr_cli.errors import UsageError
 
 
@@ -34,7 +35,7 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Benchmark:
+class DatasetRecord:
     """What an evaluation needs to know of a data set.
 
     Attributes:
@@ -68,7 +69,7 @@ class Benchmark:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Class names by number; empty where they come from the annotation."""
-        return packaged_class_list(self.class_list) if self.class_list else ()
+        return read_packaged_class_list(self.class_list) if self.class_list else ()
 
     @property
     def thresholds(self) -> NDArray[np.float64]:
@@ -82,7 +83,7 @@ class Benchmark:
             return THUMOS_CLASSES
         return dict(enumerate(self.class_names, self.first_id))
 
-    def protocol(self, name: str | None) -> Protocol | None:
+    def find_protocol(self, name: str | None) -> Protocol | None:
         """The protocol of that name, by default the first; None where there is but one.
 
         Raises:
@@ -125,59 +126,87 @@ _THUMOS_PROTOCOLS = (
 _ACTIVITYNET_TIOUS = (0.5, 0.95, 10)
 
 _RECORDS = (
-    Benchmark(
+    DatasetRecord(
         "thumos14", "validation", ("test",), (0.3, 0.7, 5), "thumos14",
         ("thumos14/thumos14.json", "thumos/annotations/thumos14.json", "thumos14", "thumos14/thumos_gt.json"),
         count_edges=(1.0, 40.0, 80.0), protocols=_THUMOS_PROTOCOLS,
         note="Ambiguous rows are not scored: a detection there is a false positive, as in all Python evaluators.",
     ),
-    Benchmark(
+    DatasetRecord(
         "multithumos", "training", ("test", "validation"), (0.1, 0.9, 9), "multithumos",
         ("multithumos/multithumos.json", "multithumos/annotations/multithumos.json"), first_id=1,
         count_edges=(1.0, 40.0, 80.0), note="The videos of THUMOS14 with 65 classes.",
     ),
-    Benchmark(
+    DatasetRecord(
         "epic-kitchens-100-verb", "training", ("validation",), (0.1, 0.5, 5), "epic100-verb",
         ("epic100/EPIC_100_validation.csv", "epic_kitchens/annotations/epic_kitchens_100_verb.json"), task="verb",
         length_edges=(2.0, 4.0, 6.0, 8.0), count_edges=(1.0, 40.0, 80.0),
     ),
-    Benchmark(
+    DatasetRecord(
         "epic-kitchens-100-noun", "training", ("validation",), (0.1, 0.5, 5), "epic100-noun",
         ("epic100/EPIC_100_validation.csv", "epic_kitchens/annotations/epic_kitchens_100_noun.json"), task="noun",
         length_edges=(2.0, 4.0, 6.0, 8.0), count_edges=(1.0, 40.0, 80.0),
     ),
-    Benchmark(
+    DatasetRecord(
         "activitynet-1.3", "training", ("validation",), _ACTIVITYNET_TIOUS, "activitynet13",
         ("activitynet/activity_net.v1-3.min.json", "anet_1.3/annotations/anet1.3_i3d_filtered.json",
          "activitynet/anet_anno_action.json"), length_edges=_LONG,
         note="Numbers compare only on the same list of videos: 4,926 in the official validation split, 4,728 "
         "where blocked ones are left out. They also hang on the video-level classifier.",
     ),
-    Benchmark(
+    DatasetRecord(
         "hacs", "training", ("validation",), _ACTIVITYNET_TIOUS, "hacs",
         ("hacs/HACS_segments_v1.1.1.json", "hacs/annotations/HACS_segments_v1.1.1.json"), length_edges=_LONG,
         note="Some published numbers fuse scores of an outside classifier.",
     ),
-    Benchmark(
+    DatasetRecord(
         "charades", "training", ("test",), (0.1, 0.9, 9), "charades",
         ("charades/charades.json", "charades/Charades_v1_test.csv"),
     ),
-    Benchmark(
+    DatasetRecord(
         "custom", "training", ("test", "validation", "training", ""), (0.3, 0.7, 5), "",
         ("annotations.json", "annotations.csv"), note="Your own videos; classes are those of the annotation.",
     ),
 )  # fmt: skip
 
-BENCHMARKS = {record.name: record for record in _RECORDS}
+DATASETS = {record.name: record for record in _RECORDS}
 """Every benchmark by name."""
 
 
-def benchmark(name: str) -> Benchmark:
+def find_dataset(name: str) -> DatasetRecord:
     """The benchmark of that name.
 
     Raises:
         UsageError: There is none.
     """
-    if name not in BENCHMARKS:
-        raise UsageError(f"no such dataset: {name}", f"Known: {', '.join(BENCHMARKS)}.")
-    return BENCHMARKS[name]
+    if name not in DATASETS:
+        raise UsageError(f"no such dataset: {name}", f"Known: {', '.join(DATASETS)}.")
+    return DATASETS[name]
+
+
+def find_annotation_file(record: DatasetRecord, given: Path | None, data_root: Path | None) -> Path:
+    """The annotation given, else the first file of the benchmark that lies under the data root.
+
+    Raises:
+        UsageError: Neither is there.
+    """
+    if given is not None:
+        return given
+    if data_root is None:
+        raise UsageError(
+            f"no annotation of {record.name}",
+            "Give --annotations FILE, or --data-root DIR (or $CLTDR_DATA) with " + _list_alternatives(record),
+        )
+    expected = find_expected_file(record, data_root)
+    if expected is None:
+        raise UsageError(f"{data_root} has no annotation of {record.name}", f"Expected: {_list_alternatives(record)}")
+    return expected
+
+
+def find_expected_file(record: DatasetRecord, data_root: Path) -> Path | None:
+    """The first of the benchmark's files that exists under the data root; None if there is none."""
+    return next((data_root / name for name in record.files if (data_root / name).exists()), None)
+
+
+def _list_alternatives(record: DatasetRecord) -> str:
+    return " or ".join(record.files)

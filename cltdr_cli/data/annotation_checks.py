@@ -1,0 +1,248 @@
+"""What is wrong with annotations, before any training: one function for each kind of defect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
+from cltdr_cli.data.findings import Finding, make_findings
+from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
+from cltdr_cli.data.video_info import VideoFacts, strip_video_id
+
+SAME_TIOU = 0.9
+"""Two instances of one label that overlap by this much are probably one, annotated twice."""
+
+_FPS_TOLERANCE = 0.005
+_DURATION_TOLERANCE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What annotations are checked against.
+
+    Attributes:
+        videos: The annotated videos.
+        class_names: Names that are known; empty where the annotation itself names the classes.
+        measured: Rate and duration by video id, from feature sidecars or the videos themselves; may be empty.
+        files_given: Whether ``measured`` tells which videos exist.
+    """
+
+    videos: Sequence[AnnotatedVideo]
+    class_names: frozenset[str]
+    measured: Mapping[str, VideoFacts]
+    files_given: bool
+
+    @cached_property
+    def measured_by_core(self) -> dict[str, VideoFacts]:
+        """``measured`` by what all spellings of a video's id share."""
+        return {strip_video_id(name): facts for name, facts in self.measured.items()}
+
+
+def check_annotations(
+    annotations: Annotations,
+    class_names: Sequence[str] = (),
+    measured: Mapping[str, VideoFacts] | None = None,
+) -> list[Finding]:
+    """Everything that is wrong, the severe first.
+
+    Args:
+        annotations: As read.
+        class_names: The only names that are right; empty for any.
+        measured: Rate and duration by video id as measured; None where nothing was measured.
+    """
+    context = CheckContext(
+        tuple(annotations.videos.values()), frozenset(class_names), measured or {}, measured is not None
+    )
+    findings = [replace(one, severe=severe) for check, severe in _CHECKS for one in check(context)]
+    return sorted(findings, key=lambda one: not one.severe)
+
+
+def _list_instances(context: CheckContext) -> Iterator[tuple[AnnotatedVideo, Instance]]:
+    return ((video, item) for video in context.videos for item in video.instances)
+
+
+def _describe_place(video: AnnotatedVideo, item: Instance) -> str:
+    return f"{video.video_id} {item.label} {item.start:g}..{item.end:g} s"
+
+
+def _find_unreadable(context: CheckContext) -> list[Finding]:
+    places = [
+        _describe_place(v, i)
+        for v, i in _list_instances(context)
+        if not (math.isfinite(i.start) and math.isfinite(i.end))
+    ]
+    return make_findings("not-a-number", "instances have a time that is no number", places, "mend or remove them")
+
+
+def _find_unknown_labels(context: CheckContext) -> list[Finding]:
+    names = context.class_names
+    places = [_describe_place(v, i) for v, i in _list_instances(context) if names and i.label not in names]
+    return make_findings(
+        "unknown-label", "instances have a label that is not in the class list", places, "mend the label"
+    )
+
+
+def _find_reversed(context: CheckContext) -> list[Finding]:
+    places = [_describe_place(v, i) for v, i in _list_instances(context) if i.end < i.start]
+    return make_findings("reversed", "instances end before they start", places, "left out of training and scoring")
+
+
+def _find_empty(context: CheckContext) -> list[Finding]:
+    places = [_describe_place(v, i) for v, i in _list_instances(context) if 0 <= i.end - i.start < TOLERANCE_SECONDS]
+    return make_findings("empty", "instances last less than 1 ms", places, "left out of training and scoring")
+
+
+def _find_outside(context: CheckContext) -> list[Finding]:
+    places = [_describe_place(v, i) for v, i in _list_instances(context) if _is_outside(i, _find_duration(context, v))]
+    return make_findings("outside", "instances lie wholly outside their video", places, "nothing of them can be seen")
+
+
+def _is_outside(item: Instance, duration_seconds: float) -> bool:
+    return item.end - item.start >= TOLERANCE_SECONDS and (item.end <= 0 or item.start >= duration_seconds)
+
+
+def _find_past_end(context: CheckContext) -> list[Finding]:
+    past = [(v, i) for v, i in _list_instances(context) if i.start < _find_duration(context, v) < i.end]
+    places = [f"{_describe_place(v, i)} of {_find_duration(context, v):g} s" for v, i in past]
+    most = max((i.end - _find_duration(context, v) for v, i in past), default=0.0)
+    return make_findings("past-end", "instances end after their video", places, f"at most {most:.2f} s too late")
+
+
+def _find_before_start(context: CheckContext) -> list[Finding]:
+    places = [_describe_place(v, i) for v, i in _list_instances(context) if i.start < 0 < i.end]
+    return make_findings("before-start", "instances start before their video", places, "seen from 0 s on")
+
+
+def _find_repeated(context: CheckContext) -> list[Finding]:
+    exact: list[str] = []
+    near: list[str] = []
+    for video in context.videos:
+        for one, other in _pair_repeated(video.instances):
+            same = max(abs(one.start - other.start), abs(one.end - other.end)) <= TOLERANCE_SECONDS
+            (exact if same else near).append(_describe_place(video, other))
+    return [
+        *make_findings("duplicate", "instances repeat another one of their label", exact, "counted once"),
+        *make_findings("near-duplicate", "instances nearly repeat another one of their label", near, "counted twice"),
+    ]
+
+
+def _pair_repeated(instances: Sequence[Instance]) -> Iterator[tuple[Instance, Instance]]:
+    """Instances of one label that overlap by ``SAME_TIOU``: an earlier one and each that doubles it."""
+    items = sorted((i for i in instances if i.end - i.start >= TOLERANCE_SECONDS), key=_order_by_label)
+    doubles: set[int] = set()
+    for i, one in enumerate(items):
+        latest_start = one.start + (1 - SAME_TIOU) * (one.end - one.start)
+        for j in range(i + 1, len(items)):
+            if items[j].label != one.label or items[j].start > latest_start:
+                break
+            if j not in doubles and _compute_tiou(one, items[j]) >= SAME_TIOU:
+                doubles.add(j)
+                yield one, items[j]
+
+
+def _order_by_label(item: Instance) -> tuple[str, float, float]:
+    return item.label, item.start, item.end
+
+
+def _compute_tiou(a: Instance, b: Instance) -> float:
+    shared = max(0.0, min(a.end, b.end) - max(a.start, b.start))
+    return shared / ((a.end - a.start) + (b.end - b.start) - shared)
+
+
+def _find_other_rates(context: CheckContext) -> list[Finding]:
+    places = [
+        f"{v.video_id}: annotated {v.fps:g}, measured {fps:g}"
+        for v in context.videos
+        if (facts := _find_facts(context, v)) is not None
+        and (fps := facts.fps) is not None
+        and v.fps is not None
+        and abs(fps - v.fps) > _FPS_TOLERANCE * v.fps
+    ]
+    return make_findings(
+        "fps", "videos have another frame rate than annotated", places, "times shift if frames are counted"
+    )
+
+
+def _find_other_durations(context: CheckContext) -> list[Finding]:
+    places = [
+        f"{v.video_id}: annotated {v.duration_seconds:g} s, measured {measured:g} s"
+        for v in context.videos
+        if (facts := _find_facts(context, v)) is not None
+        and (measured := facts.duration_seconds) is not None
+        and v.duration_seconds is not None
+        and abs(measured - v.duration_seconds) > _DURATION_TOLERANCE_SECONDS
+    ]
+    return make_findings("duration", "videos last longer or shorter than annotated", places, "is it the same video?")
+
+
+def _find_missing_files(context: CheckContext) -> list[Finding]:
+    names = [v.video_id for v in context.videos if context.files_given and _find_facts(context, v) is None]
+    return make_findings("no-file", "annotated videos have no file", names, "not trained on, and missed in scoring")
+
+
+def _find_without_duration(context: CheckContext) -> list[Finding]:
+    names = [v.video_id for v in context.videos if math.isinf(_find_duration(context, v))]
+    return make_findings("no-duration", "videos have no duration", names, "segments past their end cannot be found")
+
+
+def _find_without_split(context: CheckContext) -> list[Finding]:
+    names = [v.video_id for v in context.videos if not v.split]
+    return make_findings(
+        "no-split", "videos belong to no split", names, 'each needs a "subset" (training, validation, test)'
+    )
+
+
+def _find_without_instance(context: CheckContext) -> list[Finding]:
+    names = [v.video_id for v in context.videos if not v.instances]
+    return make_findings("no-instance", "videos have no instance", names, "all background")
+
+
+def _find_untrained_classes(context: CheckContext) -> list[Finding]:
+    """A class that a later split holds, but the training does not, cannot be learnt."""
+    labels = {
+        split: {i.label for v, i in _list_instances(context) if v.split == split} for split in _list_splits(context)
+    }
+    train = labels.get("training", set[str]())
+    others = [f"{name} ({split})" for split, names in labels.items() if train for name in sorted(names - train)]
+    return make_findings(
+        "untrained-class", "classes of another split are not in the training split", others, "never found"
+    )
+
+
+def _list_splits(context: CheckContext) -> list[str]:
+    return sorted({video.split for video in context.videos})
+
+
+def _find_facts(context: CheckContext, video: AnnotatedVideo) -> VideoFacts | None:
+    return context.measured.get(video.video_id) or context.measured_by_core.get(strip_video_id(video.video_id))
+
+
+def _find_duration(context: CheckContext, video: AnnotatedVideo) -> float:
+    """Annotated duration, else the measured one, else infinite."""
+    facts = _find_facts(context, video)
+    measured = facts.duration_seconds if facts is not None else None
+    known = video.duration_seconds if video.duration_seconds is not None else measured
+    return math.inf if known is None else known
+
+
+_CHECKS: tuple[tuple[Callable[[CheckContext], list[Finding]], bool], ...] = (
+    (_find_unreadable, True),
+    (_find_unknown_labels, True),
+    (_find_reversed, True),
+    (_find_outside, True),
+    (_find_other_rates, True),
+    (_find_other_durations, True),
+    (_find_empty, False),
+    (_find_past_end, False),
+    (_find_before_start, False),
+    (_find_repeated, False),
+    (_find_missing_files, False),
+    (_find_without_duration, False),
+    (_find_without_split, False),
+    (_find_without_instance, False),
+    (_find_untrained_classes, False),
+)
+"""Every check, and whether what it finds is severe."""
