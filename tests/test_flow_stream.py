@@ -126,7 +126,7 @@ def test_only_extractors_that_look_at_flow_get_it():
     assert isinstance(with_flow(stream, TWO_STREAMS, CountingFlow()), FlowFrames)
     with pytest.raises(UsageError, match="i3d-flow looks at optical flow") as caught:
         check_flow(EXTRACTORS["i3d-flow"].spec, None)
-    assert "--flow tvl1" in caught.value.hint
+    assert "flow= tvl1" in caught.value.hint
 
 
 @pytest.mark.parametrize("option", [None, "resize"])

@@ -192,14 +192,14 @@ def test_without_a_sidecar_the_message_says_what_to_type(tmp_path):
     path = bare(tmp_path)
     with pytest.raises(FeatureError) as caught:
         load_features(path, MODEL)
-    assert "--fps FRAMES_PER_SECOND --duration SECONDS" in caught.value.hint
+    assert "fps= FRAMES_PER_SECOND and duration= SECONDS" in caught.value.hint
     assert "10 steps cover 52 frames" in caught.value.hint
     with pytest.raises(FeatureError) as caught:
         load_features(path, MODEL, fps=25)
-    assert "add --duration SECONDS of the video (its 10 steps cover 52 frames, 2.08 seconds)" in caught.value.hint
+    assert "add duration= SECONDS of the video (its 10 steps cover 52 frames, 2.08 seconds)" in caught.value.hint
     with pytest.raises(FeatureError) as caught:
         load_features(path, MODEL, duration_seconds=2)
-    assert "--fps" in caught.value.hint
+    assert "fps=" in caught.value.hint
     with pytest.raises(FeatureError, match="no sidecar"):
         load_features(path, fps=25, duration_seconds=2)
     loaded = load_features(path, MODEL, fps=25, duration_seconds=2.5)

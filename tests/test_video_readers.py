@@ -254,13 +254,13 @@ def test_without_decord_auto_is_pyav_and_decord_says_how_to_get_it(drawn, monkey
 
 @pytest.mark.skipif(not decord_installed(), reason="no decord")
 def test_decord_refuses_what_it_cannot_decode(shared):
-    with pytest.raises(VideoError, match=r"cannot decode the codec av1.\nUse --reader pyav"):
+    with pytest.raises(VideoError, match=r"cannot decode the codec av1.\nChoose reader= pyav"):
         open_video(shared / "data" / "videos" / "av1_video.mkv", "decord")
 
 
 @pytest.mark.skipif(not decord_installed(), reason="no decord")
 def test_decord_refuses_containers_it_loses_frames_from(drawn):
-    with pytest.raises(VideoError, match=r"frames may be lost from its container \(mpegts\).\nUse --reader pyav"):
+    with pytest.raises(VideoError, match=r"frames may be lost from its container \(mpegts\).\nChoose reader= pyav"):
         open_video(drawn("late.ts"), "decord")
 
 

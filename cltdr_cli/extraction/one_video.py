@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Status = Literal["made", "kept", "failed", "busy", "fatal"]
 
-_REPORT = "Run it alone with --debug, and report what it prints."
+_REPORT = "Extract this video alone; if it fails again, report the error and the kind of video."
 
 
 @dataclass(frozen=True)
@@ -165,5 +165,5 @@ def _unexpected(item: Input, error: Exception) -> str:
         import torch
 
         if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-            return f"{item.path}: not enough memory: {error}. A smaller --batch-size may fit."
+            return f"{item.path}: not enough memory: {error}. A smaller batch_size= may fit."
     return f"{item.path}: unexpected {type(error).__name__}: {error}"

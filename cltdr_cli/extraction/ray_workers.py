@@ -143,7 +143,7 @@ class RayActors:
         return CltdrError(
             f"Ray starts no actor: {reason}. Each asks for {asked}; the cluster has {there.get('CPU', 0):g} and "
             f"{there.get('GPU', 0):g}.",
-            "Ask for less with --ray-cpus and --ray-gpus, or look at ray status; cltdr must be installed on every "
+            "Ask for less with ray_cpus= and ray_gpus=, or look at `ray status`; cltdr must be installed on every "
             "machine.",
         )
 
@@ -165,7 +165,7 @@ def _connected(needs: RayNeeds, count: int) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UsageError("--engine ray: Ray is not installed.", "pip install 'cltdr-cli[ray]'") from error
+        raise UsageError("engine= ray: Ray is not installed.", "pip install 'cltdr-cli[ray]'") from error
     own: dict[str, Any] = {"num_cpus": max(1, math.ceil(count * needs.cpus)), "include_dashboard": False}
     where: dict[str, Any] = {"address": "local", **own} if needs.address is None else {"address": needs.address}
     try:
@@ -174,7 +174,7 @@ def _connected(needs: RayNeeds, count: int) -> Any:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise CltdrError(
             f"The Ray cluster {needs.address or 'of this machine'} cannot be used: {error}.",
-            "ray status tells whether it runs; ray start --head begins one.",
+            "`ray status` tells whether it runs; `ray start --head` starts one.",
         ) from error
     return ray
 

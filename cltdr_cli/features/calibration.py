@@ -83,9 +83,9 @@ def draw_calibration(videos: Sequence[Path], extractor: Extractor, source: ClipS
         drawn += _clips(path, extractor, source, -(-CLIPS // len(chosen)))
     if len(drawn) < 2:
         raise UsageError(
-            f"--precision int8 is calibrated on the videos of the run, and the first {len(chosen)} of them give "
+            f"precision= int8 is calibrated on the videos of the run, and the first {len(chosen)} of them give "
             f"{len(drawn)} clip{'s' * (len(drawn) != 1)}.",
-            "Give longer videos, or leave --precision out.",
+            "Give longer videos, or leave precision= out.",
         )
     checked = range(len(drawn))[CHECKED_EVERY - 1 :: CHECKED_EVERY] or [len(drawn) - 1]
     clips = torch.stack([clip for number, clip in enumerate(drawn) if number not in checked])
@@ -112,7 +112,7 @@ def calibrated_extractor(extractor: OpenVinoExtractor, calibration: Calibration)
         raise UsageError(
             f"{extractor.spec.name} in int8 strays too far from fp32 on these videos: cosine similarity "
             f"{cosine:.4f}, and {LEAST_COSINE} is the least that is used.",
-            "Leave --precision out.",
+            "Leave precision= out.",
         )
     return quantised
 

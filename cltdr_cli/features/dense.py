@@ -31,7 +31,7 @@ def check_dense_extraction(spec: ExtractorSpec, *, stride_frames: int, window_fr
     try:
         check_dense(spec, stride_frames=stride_frames, window_frames=window_frames)
     except ValueError as error:
-        raise UsageError(f"--dense: {error}.", "Leave --dense out, or the values at their usual.") from error
+        raise UsageError(f"dense= is not possible: {error}.", "Leave dense= out, or the stride and window at their usual values.") from error
 
 
 def extract_dense(

@@ -27,8 +27,8 @@ def check_flow(spec: ExtractorSpec, flow: FlowEngine | None) -> None:
     """
     if spec.modality != "rgb" and flow is None:
         raise UsageError(
-            f"The extractor {spec.name} looks at optical flow, and it was not said which.",
-            "Say --flow tvl1 (as its weights were trained) or --flow raft.",
+            f"The extractor {spec.name} needs optical flow, and none was chosen.",
+            "Choose flow= tvl1 (which its weights were trained on) or flow= raft.",
         )
 
 

@@ -52,7 +52,7 @@ def feature_format(name: str) -> FeatureFormat:
         UsageError: There is none, or a package that it needs is not installed.
     """
     if name not in WRITERS:
-        raise UsageError(f"--format {name}: no such format of features", f"there are {', '.join(WRITERS)}")
+        raise UsageError(f"There is no feature format named {name!r}.", f"Choose one of {', '.join(WRITERS)}.")
     WRITERS[name].require()
     return WRITERS[name]
 
@@ -123,4 +123,4 @@ WRITERS: dict[str, FeatureFormat] = {
     "hdf5": FeatureFormat(".h5", _write_hdf5, _has_header, require=require_h5py),
     "zarr": FeatureFormat(".zarr", _write_zarr, zarr_is_whole, replacing_folder, require_zarr),
 }
-"""Every format that features are written in, by its name for ``--format``."""
+"""Every format that features are written in, by its name."""

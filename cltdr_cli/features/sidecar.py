@@ -172,7 +172,7 @@ def _field_names() -> list[str]:
 
 
 def _hint(path: Path) -> str:
-    return f"extract the features again, or move {path.name} away and give --fps and --duration"
+    return f"extract the features again, or move {path.name} away and give fps= and duration="
 
 
 def _text(value: Any) -> str:

@@ -150,7 +150,7 @@ def why_unfinished(
     if not form.is_whole(path, (found.steps, found.width)):
         return f"{path.name} is not whole"
     if strict and found.broken_seconds is not None:
-        return f"the video breaks off at {found.broken_seconds:.2f} s, and --strict wants it whole"
+        return f"the video breaks off at {found.broken_seconds:.2f} s, and strict= asks for whole videos"
     return found.recipe.difference(wanted)
 
 
@@ -255,7 +255,7 @@ def check_sidecar(sidecar: Sidecar, expected: ExpectedFeatures, path: Path) -> N
     other = kind_difference(recipe, expected)
     if other is not None:
         raise _contradiction(
-            path, *other, more="\n--force takes them as they are: the numbers mean something else"
+            path, *other, more="\nforce= uses them all the same, and the scores may mean little"
         )
     if expected.rate is not None and abs(sidecar.fps / expected.rate - 1) > _RATE_TOLERANCE:
         raise _contradiction(path, "fps", f"{sidecar.fps:g}", f"{expected.rate:g}")
@@ -274,7 +274,7 @@ def _times_unknown(
     if expected is None:
         return FeatureError(f"{path}: has no sidecar, so its stride and window are unknown", "name a preset")
     frames = (len(features) - 1) * expected.stride_frames + expected.window_frames
-    missing = "--duration SECONDS" if grid is not None else "--fps FRAMES_PER_SECOND --duration SECONDS"
+    missing = "duration= SECONDS" if grid is not None else "fps= FRAMES_PER_SECOND and duration= SECONDS"
     covered = f", {frames / grid.rate:.2f} seconds" if grid is not None else ""
     return FeatureError(
         f"{path}: nothing says when its steps are: there is no sidecar {sidecar_path(path).name}",

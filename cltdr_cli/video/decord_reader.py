@@ -56,14 +56,14 @@ class DecordReader:
         if not decord_installed():
             raise UsageError(
                 "The reader decord is not installed.",
-                "pip install decord, or use --reader pyav: it gives the same.",
+                "pip install decord, or choose reader= pyav, which gives the same frames.",
             )
         self._probe = probe or probe_video(path, "decord")
         self._table = table or read_packet_table(path)
         self._info = replace(self._probe.info, reader="decord")
         objection = decord_objection(self._probe, self._table) or self._first_failure()
         if objection:
-            raise VideoError(f"The reader decord cannot read {path}: {objection}.", "Use --reader pyav or auto.")
+            raise VideoError(f"The reader decord cannot read {path}: {objection}.", "Choose reader= pyav or reader= auto.")
         self._closed = False
 
     @property
