@@ -12,7 +12,7 @@ import pytest
 import torch
 from features_made import RECIPE, array, spoiled, stored
 
-from cltdr_cli.features.census import summarize_folder
+from cltdr_cli.features.folder_report import summarize_folder
 from cltdr_cli.features.formats import WRITERS
 from cltdr_cli.features.inspection import inspect_file, inspect_header
 from cltdr_cli.features.listing import FeatureEntry, list_features
