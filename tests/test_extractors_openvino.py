@@ -144,7 +144,7 @@ def test_without_the_package_its_name_is_said(monkeypatch):
 
 def test_nothing_is_reported_to_the_makers_of_openvino():
     code = (
-        "from extractors.openvino_backend import imported_openvino\n"
+        "from extractors.openvino_backend import import_openvino\n"
         "import_openvino()\n"
         "import sys\n"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]\n"

@@ -124,7 +124,7 @@ def test_bytes_resized_on_another_device_differ_by_rounding_only(monkeypatch):
 
     frames = photo(240, 320)
     on_cpu = prepare_frames(frames, EXTRACTORS["demo"].spec, CPU)
-    original = room._interpolated
+    original = room._interpolate
 
     def as_float(pixels, size, *, antialias):
         return original(pixels.float(), size, antialias=antialias).round().clamp(0, 255)

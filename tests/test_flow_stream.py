@@ -122,7 +122,7 @@ def test_only_extractors_that_look_at_flow_get_it():
     assert add_flow(stream, EXTRACTORS["i3d-rgb"].spec, CountingFlow()) is stream
     assert add_flow(stream, EXTRACTORS["demo"].spec, None) is stream
     assert isinstance(add_flow(stream, TWO_STREAMS, CountingFlow()), FlowFrames)
-    with pytest.raises(UsageError, match="i3d-flow looks at optical flow") as caught:
+    with pytest.raises(UsageError, match="i3d-flow needs optical flow") as caught:
         check_flow(EXTRACTORS["i3d-flow"].spec, None)
     assert "flow= tvl1" in caught.value.hint
 
@@ -193,7 +193,7 @@ def test_two_streams_are_each_stream_on_the_same_frames(streams, sample_video):
 
 
 def test_without_an_engine_nothing_is_read(streams, tmp_path):
-    with pytest.raises(UsageError, match="i3d looks at optical flow"):
+    with pytest.raises(UsageError, match="The extractor i3d needs optical flow"):
         extract_video(tmp_path / "gone.mp4", streams["i3d"], VideoOptions())
 
 

@@ -1,4 +1,4 @@
-"""cltdr features: what is in a folder of features, and what is wrong with it."""
+"""cltdr features: summarize a folder of features, and check it for errors."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Look into and check folders of features, ours or published ones.",
+    help="Summarize and check folders of features, extracted or published.",
 )
 
 Folder = Annotated[Path, typer.Argument(help="Folder of feature files.", metavar="DIR")]
 OwnPreset = Annotated[
     str | None,
-    typer.Option("--preset", help="What they are for: its names of files, width and grid.", metavar="NAME|FILE"),
+    typer.Option("--preset", help="Preset that the features are for: file names, width and grid.", metavar="NAME|FILE"),
 ]
 Settings = Annotated[
     list[str],
     typer.Option("--set", help="Change any value of the preset; repeatable.", metavar="KEY=VALUE"),
 ]
-JsonOut = Annotated[Path | None, typer.Option(help="Write all of it as JSON.", metavar="FILE")]
+JsonOut = Annotated[Path | None, typer.Option(help="Write the result as JSON.", metavar="FILE")]
 
 _SHOWN = 4
 _LONGEST = 200
@@ -56,10 +56,10 @@ def info(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Say what is in a folder of features: how many files, made by what and how, how long.
+    """Summarize a folder of features: number of files, how they were made, length of the videos.
 
-    Headers and sidecars are read, not the features themselves (except of .pt and .pkl files, which tell nothing
-    before); cltdr features check reads them all.
+    Only headers and sidecars are read (except for .pt and .pkl files, which have no header);
+    `cltdr features check` reads everything.
     """
     from cltdr_cli.features.folder_report import summarize_folder
     from cltdr_cli.features.inspection import inspect_header
@@ -67,19 +67,19 @@ def info(
 
     if json_out is not None:
         check_writable(json_out)
-    wanted = _preset(preset, settings)
-    listing = _listed(folder, wanted)
-    census = summarize_folder(listing, _looked_at(listing, wanted, inspect_header))
-    console.table(f"{folder}: {census.files} feature files", ("fact", "value (files)"), _rows(census))
+    wanted = _load_preset(preset, settings)
+    listing = _list_files(folder, wanted)
+    summary = summarize_folder(listing, _inspect_files(listing, wanted, inspect_header))
+    console.table(f"{folder}: {summary.files} feature files", ("fact", "value (files)"), _list_rows(summary))
     if json_out is not None:
-        write_text(json_out, json.dumps(census.facts(), indent=1) + "\n", "backslashreplace")
+        write_text(json_out, json.dumps(summary.facts(), indent=1) + "\n", "backslashreplace")
 
 
 @app.command()
 def check(
     folder: Folder,
     annotations: Annotated[
-        Path | None, typer.Option(help="JSON, CSV or THUMOS folder that they belong to.", metavar="FILE")
+        Path | None, typer.Option(help="Annotations of the same videos: JSON, CSV or THUMOS folder.", metavar="FILE")
     ] = None,
     preset: OwnPreset = None,
     settings: Settings = [],  # noqa: B006 # typer copies it
@@ -88,10 +88,10 @@ def check(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Read every feature file to its end and find what is wrong before any training.
+    """Read every feature file completely and find errors before training.
 
     Damaged files, NaN, contradictions between files, sidecars, annotations and preset, duplicates, annotated
-    segments after the last step. Exit status 1 if something is to be mended.
+    segments after the last step. Exit status 1 if something must be repaired.
     """
     from cltdr_cli.data.feature_checks import group_defects, make_feature_findings
     from cltdr_cli.features.inspection import inspect_file
@@ -99,16 +99,16 @@ def check(
 
     if json_out is not None:
         check_writable(json_out)
-    wanted = _preset(preset, settings)
-    read = _annotations(annotations, wanted) if annotations is not None else None
-    listing = _listed(folder, wanted)
-    reports = _looked_at(listing, wanted, inspect_file)
-    places = group_defects(_defects(listing, reports, wanted, read))
+    wanted = _load_preset(preset, settings)
+    read = _read_annotations(annotations, wanted) if annotations is not None else None
+    listing = _list_files(folder, wanted)
+    reports = _inspect_files(listing, wanted, inspect_file)
+    places = group_defects(_find_defects(listing, reports, wanted, read))
     findings = make_feature_findings(places)
     whole = sum(not report.defects for report in reports)
     typer.echo(f"{harmless(folder)}: {len(reports)} feature files, {whole} of them in order by themselves")
     for finding in findings:
-        console.warning(_listed_finding(finding))
+        console.warning(_format_finding(finding))
     if json_out is not None:
         _write_findings(json_out, folder, len(reports), places)
     elif any(finding.examples[-1] == "…" for finding in findings):
@@ -119,7 +119,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _preset(name: str | None, settings: list[str]) -> Preset | None:
+def _load_preset(name: str | None, settings: list[str]) -> Preset | None:
     from cltdr_cli.errors import UsageError
     from cltdr_cli.zoo.overrides import with_overrides
     from cltdr_cli.zoo.preset import load_preset
@@ -131,7 +131,7 @@ def _preset(name: str | None, settings: list[str]) -> Preset | None:
     return with_overrides(load_preset(name), settings)
 
 
-def _annotations(path: Path, preset: Preset | None) -> Annotations:
+def _read_annotations(path: Path, preset: Preset | None) -> Annotations:
     from cltdr_cli.data.annotation_layouts import read_annotations
     from cltdr_cli.data.datasets import find_dataset
 
@@ -139,7 +139,7 @@ def _annotations(path: Path, preset: Preset | None) -> Annotations:
     return read_annotations(path, record.class_names, first_id=record.first_id, task=record.task)
 
 
-def _listed(folder: Path, preset: Preset | None) -> FolderListing:
+def _list_files(folder: Path, preset: Preset | None) -> FolderListing:
     from cltdr_cli.features.listing import list_features
 
     if preset is None:
@@ -147,10 +147,10 @@ def _listed(folder: Path, preset: Preset | None) -> FolderListing:
     return list_features(folder, preset.features.file_prefix, preset.features.file_suffix)
 
 
-def _looked_at(
+def _inspect_files(
     listing: FolderListing, preset: Preset | None, look: Callable[[FeatureEntry, tuple[str, ...]], FileReport]
 ) -> list[FileReport]:
-    """Reports of all files, one file in memory at a time."""
+    """Reports of all files; one file is in memory at a time."""
     keys = preset.features.file_keys if preset is not None else ()
     reports: list[FileReport] = []
     with console.progress(str(listing.folder), len(listing.entries), "files") as bar:
@@ -160,7 +160,7 @@ def _looked_at(
     return reports
 
 
-def _defects(
+def _find_defects(
     listing: FolderListing, reports: list[FileReport], preset: Preset | None, annotations: Annotations | None
 ) -> list[Defect]:
     from cltdr_cli.data.feature_checks import find_annotation_defects
@@ -176,15 +176,15 @@ def _defects(
     return found
 
 
-def _listed_finding(finding: Finding) -> str:
-    """A line for the finding and one for each example: what is said of a file may be a sentence of its own."""
+def _format_finding(finding: Finding) -> str:
+    """A line for the finding and one for each example, which may be a whole sentence."""
     head = f"{'to mend: ' if finding.severe else ''}{finding.count} {finding.text}: {finding.consequence}"
     examples = (place if len(place) <= _LONGEST else f"{place[:_LONGEST]}…" for place in finding.examples)
     return "\n    ".join([head, *examples])
 
 
 def _write_findings(path: Path, folder: Path, files: int, places: dict[str, list[str]]) -> None:
-    """All places, where the screen shows the first few."""
+    """Write all places of each finding; the screen shows only the first few."""
     from cltdr_cli.data.feature_checks import KINDS
     from cltdr_cli.files import write_text
 
@@ -196,42 +196,42 @@ def _write_findings(path: Path, folder: Path, files: int, places: dict[str, list
     write_text(path, json.dumps(content, indent=1) + "\n", "backslashreplace")
 
 
-def _rows(census: FolderSummary) -> list[tuple[str, str]]:
-    least, middle, most = census.steps or (0, 0, 0)
+def _list_rows(summary: FolderSummary) -> list[tuple[str, str]]:
+    least, middle, most = summary.steps or (0, 0, 0)
     rows = [
-        ("files", _counts(census.formats, census.files)),
-        ("size", _size(census.size_bytes)),
-        ("values", _counts(census.types, census.files)),
-        ("channels", _counts(census.widths, census.files)),
-        ("steps", f"{least:g} to {most:g}, median {middle:g}" if census.steps else ""),
-        ("extractor", _counts(census.extractors, census.files)),
-        ("grid", _counts(census.grids, census.files)),
-        ("frame rate", _counts(census.rates, census.files)),
-        ("optical flow", _counts(census.flows, census.files)),
-        ("arithmetic", _counts(census.arithmetic, census.files)),
-        ("weights", _counts(census.weights, census.files)),
-        ("video", _length(census.video_seconds) if census.extractors else ""),
-        ("without sidecar", str(census.without_sidecar or "")),
-        ("unreadable", f"{census.unreadable}: see cltdr features check" if census.unreadable else ""),
-        ("half-written", f"{census.leftovers} left by a stopped run" if census.leftovers else ""),
-        ("failed", f"{census.failed} videos in failed.csv" if census.failed else ""),
+        ("files", _format_counts(summary.formats, summary.files)),
+        ("size", _format_size(summary.size_bytes)),
+        ("values", _format_counts(summary.types, summary.files)),
+        ("channels", _format_counts(summary.widths, summary.files)),
+        ("steps", f"{least:g} to {most:g}, median {middle:g}" if summary.steps else ""),
+        ("extractor", _format_counts(summary.extractors, summary.files)),
+        ("grid", _format_counts(summary.grids, summary.files)),
+        ("frame rate", _format_counts(summary.rates, summary.files)),
+        ("optical flow", _format_counts(summary.flows, summary.files)),
+        ("arithmetic", _format_counts(summary.arithmetic, summary.files)),
+        ("weights", _format_counts(summary.weights, summary.files)),
+        ("video", _format_length(summary.video_seconds) if summary.extractors else ""),
+        ("without sidecar", str(summary.without_sidecar or "")),
+        ("unreadable", f"{summary.unreadable}: see cltdr features check" if summary.unreadable else ""),
+        ("half-written", f"{summary.leftovers} left by a stopped run" if summary.leftovers else ""),
+        ("failed", f"{summary.failed} videos in failed.csv" if summary.failed else ""),
     ]
     return [(name, text) for name, text in rows if text]
 
 
-def _counts(counts: dict[str, int], files: int) -> str:
-    """``30 (196), 25 (16)``; a fact of all files needs no number."""
+def _format_counts(counts: dict[str, int], files: int) -> str:
+    """``30 (196), 25 (16)``; a value that all files share needs no number."""
     if list(counts.values()) == [files]:
         return next(iter(counts))
     shown = [f"{value} ({count})" for value, count in list(counts.items())[:_SHOWN]]
     return ", ".join(shown + [f"{len(counts) - _SHOWN} more"] * (len(counts) > _SHOWN))
 
 
-def _length(seconds: float) -> str:
+def _format_length(seconds: float) -> str:
     return f"{seconds / 3600:.2f} hours" if seconds >= 3600 else f"{seconds / 60:.2f} minutes"
 
 
-def _size(size_bytes: float) -> str:
+def _format_size(size_bytes: float) -> str:
     for unit in _UNITS[:-1]:
         if size_bytes < 1000:
             return f"{size_bytes:.3g} {unit}"
