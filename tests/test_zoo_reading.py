@@ -213,7 +213,7 @@ def test_overrides_that_belong_together():
         ("training.epochs", "there is no value"),
         ("training.epochs=three", "the value must be a whole number, not 'three'"),
         ("training.epochs=", "must be a whole number, not 'null'"),
-        ("training.epochs=0", "--set: epochs must be at least 1, got 0"),
+        ("training.epochs=0", "--set training.epochs=0: the value must be at least 1, got 0"),
         ("training.epochs=[1", "not YAML"),
         ("gmg_gate=rellu", "must be identity, relu or none, not 'rellu'; did you mean 'relu'"),
         ("regression_range=[[0, 4]]", "regression_range has 1 entries"),
