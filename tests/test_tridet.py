@@ -123,7 +123,9 @@ def test_how_feature_files_are_read_does_not_change_the_model(shared: Path):
     content = yaml.safe_load((folder / "config.yaml").read_text())
     assert content["dataset"].pop("backbone_type") == "slowfast"
     without = preset_from_published(yaml.safe_dump(content), folder.name)
-    assert without.model == preset_from_published(folder / "config.yaml", folder.name).model
+    given = preset_from_published(folder / "config.yaml", folder.name)
+    assert without.model == given.model
+    assert (without.features.file_keys, given.features.file_keys) == ((), ("slow_feature", "fast_feature"))
 
 
 def test_without_bins_the_iou_does_not_weigh_the_class_loss():
