@@ -205,7 +205,8 @@ def test_there_are_no_circles():
 
 
 def test_configs_are_plain_data():
-    for name in CONFIGS | {"methods.cltdr.config", "methods.sliding.config", "methods.block_config", "methods.point_config"}:
+    methods = {f"methods.{name}" for name in ("cltdr.config", "sliding.config", "block_config", "point_config")}
+    for name in CONFIGS | methods:
         path = (REPOSITORY / "cltdr_cli" / Path(*name.split("."))).with_suffix(".py").relative_to(REPOSITORY)
         assert {i.module for i in _imports() if i.path == path.as_posix()} <= {
             "__future__",

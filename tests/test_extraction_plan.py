@@ -82,7 +82,7 @@ def test_a_dry_run_knows_what_is_finished(cltdr, videos, tmp_path):
     assert "b.mkv" not in done.out
     assert {path: path.stat().st_mtime_ns for path in [out, *out.iterdir()]} == before
     done = cltdr(*extraction(videos / "a.mp4", out=out, more=["--dry-run", "--overwrite"]))
-    assert "--overwrite" in done.out
+    assert "overwritten" in done.out
     assert "1 to extract, 0 finished" in done.err
 
 

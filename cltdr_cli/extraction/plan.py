@@ -150,7 +150,7 @@ def plan_video(item: Input, settings: ExtractionSettings) -> PlannedVideo:
     try:
         recipe, strict = settings.recipe(item.path), settings.options.strict
         reason = why_unfinished(settings.out, item.video_id, recipe, settings.format, strict=strict)
-        reason = reason or ("overwrite= was asked for" if settings.overwrite else "")
+        reason = reason or ("to be overwritten" if settings.overwrite else "")
         if item.is_features:
             raise FeatureError(f"{item.path} holds features already.")
         with closing(open_video(item.path, settings.options.reader)) as reader:
