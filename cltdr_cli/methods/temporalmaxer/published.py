@@ -24,7 +24,7 @@ PUBLISHED = PublishedForm(
         "model.use_abs_pe",
         "train_cfg.dropout",
         "train_cfg.droppath",
-    ),  # fmt: skip
+    ),
     required=tuple(_ASSIGNER_KEYS),
     settings={"training.eta_min": 1e-8, "inference.voting_weight": "score_times_iou"},
     config_signs=(*_ASSIGNER_KEYS, "model.backbone_type=convPooler"),
