@@ -180,7 +180,7 @@ def _block_parts(gate: str, branches: tuple[str, ...]) -> tuple[torch.Tensor, di
             for name, module in modules.items()
             if module is not None
         }
-        return block._mixed(z, mask) - z, parts
+        return block.mix(z, mask) - z, parts
 
 
 @pytest.mark.parametrize("gate", ["identity", "relu", "none"])
