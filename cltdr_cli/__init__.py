@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from cltdr_cli.segments import Segment
     from cltdr_cli.workflows.detect import detect
     from cltdr_cli.workflows.evaluate import evaluate
+    from cltdr_cli.workflows.extract import extract_features
     from cltdr_cli.workflows.results import Result
     from cltdr_cli.workflows.train import train
 
 __version__ = "0.2.0"
-__all__ = ["Detector", "Result", "Segment", "__version__", "detect", "evaluate", "train"]
+__all__ = ["Detector", "Result", "Segment", "__version__", "detect", "evaluate", "extract_features", "train"]
 
 _MODULES = {
     "Detector": "api",
@@ -27,6 +28,7 @@ _MODULES = {
     "Segment": "segments",
     "detect": "workflows.detect",
     "evaluate": "workflows.evaluate",
+    "extract_features": "workflows.extract",
     "train": "workflows.train",
 }
 """Where each name is defined; imported when it is first asked for, so that the command line starts at once."""

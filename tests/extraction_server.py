@@ -53,9 +53,6 @@ def run(order: dict) -> None:
 def serve() -> None:
     import torch  # noqa: F401 - loaded once, for all runs
 
-    import cltdr_cli.api
-    import cltdr_cli.commands.extraction
-    import cltdr_cli.video.pyav_reader  # noqa: F401
     import extractors.demo  # noqa: F401
 
     for line in sys.stdin:

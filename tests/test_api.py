@@ -13,7 +13,7 @@ import pytest
 from training_toys import toy_world
 
 import cltdr_cli
-from cltdr_cli import Detector, Segment, detect, evaluate, train
+from cltdr_cli import Detector, Segment, detect, evaluate, extract_features, train
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.main import load_subcommand
 from cltdr_cli.reporting import SILENT
@@ -42,7 +42,10 @@ LIBRARY = {"report", "on_result"}
 """How a program hears of the work."""
 
 
-@pytest.mark.parametrize(("name", "function"), [("detect", detect), ("eval", evaluate), ("train", train)])
+FUNCTIONS = {"detect": detect, "eval": evaluate, "extract-features": extract_features, "train": train}
+
+
+@pytest.mark.parametrize(("name", "function"), FUNCTIONS.items(), ids=FUNCTIONS)
 def test_functions_have_the_names_and_defaults_of_the_command_line(name, function):
     def plain(default):
         return None if default in ([], (), inspect.Parameter.empty) else default
@@ -51,6 +54,21 @@ def test_functions_have_the_names_and_defaults_of_the_command_line(name, functio
     arguments = inspect.signature(function).parameters.values()
     assert {p.name: plain(p.default) for p in arguments if p.name not in LIBRARY} == options
     assert all(p.kind is p.KEYWORD_ONLY for p in list(arguments)[1:])
+
+
+def test_extract_features_is_a_function(sample_video, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no video")
+    heard = Listener()
+    words = {"extractor": "demo", "out": tmp_path / "out", "device": "cpu"}
+    summary = extract_features([sample_video, broken], **words, report=heard)
+    assert summary.made == [sample_video.stem]
+    assert [failure.word for failure in summary.failures] == [str(broken)]
+    assert heard.failures[0][0] == str(broken)
+    assert "broken.mp4" in summary.failure_list.read_text()
+    again = extract_features(sample_video, **words)
+    assert (again.made, again.kept) == ([], [sample_video.stem])
+    assert np.load(tmp_path / "out" / f"{sample_video.stem}.npy").shape[1] == 256
 
 
 def test_train_is_a_function(tmp_path):

@@ -58,9 +58,9 @@ def test_what_is_made_again_is_told_with_the_reason(cltdr, films, tmp_path):
     words = ["extract-features", films, "--extractor", "demo", "--out", tmp_path / "features"]
     assert "made again" not in cltdr(*words).err
     done = cltdr(*words, "--stride", 8)
-    assert "a was there, and was made again: stride is 4, and 8 is wanted" in done.err
+    assert "a was there before and was extracted again: stride is 4, and 8 is wanted" in done.err
     assert "b was there" not in done.err
-    assert "3 of the extracted were there, and were made again" in done.err
+    assert "3 of the extracted were there before and were extracted again" in done.err
     done = cltdr(*words, "--stride", 8, "--overwrite")
     assert "3 extracted" in done.err
     assert "made again" not in done.err

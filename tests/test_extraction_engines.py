@@ -17,8 +17,8 @@ import pytest
 import torch
 from extraction_runs import begun, children, ended, extraction, hidden, holders, is_running, outputs, until
 
-from cltdr_cli.extraction.crew import ATTEMPTS, Death, outcomes
-from cltdr_cli.extraction.job import Outcome
+from cltdr_cli.extraction.one_video import Outcome
+from cltdr_cli.extraction.workers import ATTEMPTS, WorkerDeath, collect_outcomes
 from cltdr_cli.features.batching import SharedExtractor
 from cltdr_cli.video.inputs import Input
 
@@ -199,21 +199,21 @@ class Toy:
         item = self._given.popleft()
         events = self._events[item.video_id]
         event = events.pop(0) if len(events) > 1 else events[0]
-        return [Death(item, "by SIGSEGV") if event == "death" else Outcome(item, event)]
+        return [WorkerDeath(item, "by SIGSEGV") if event == "death" else Outcome(item, event)]
 
     def close(self) -> None:
         self._given.clear()
 
 
 def test_every_video_has_one_outcome_whatever_becomes_of_the_workers(monkeypatch):
-    monkeypatch.setattr("cltdr_cli.extraction.crew.BUSY_POLL_SECONDS", 0.01)
+    monkeypatch.setattr("cltdr_cli.extraction.workers.BUSY_POLL_SECONDS", 0.01)
     events = {
         "good": ["made"], "once": ["death", "made"], "always": ["death"], "bad": ["failed"],
         "theirs": ["busy", "busy", "kept"], "left": ["busy", "death", "made"],
     }  # fmt: skip
     toy, waited = Toy(events), []
     items = [Input(Path(name), name, is_features=False) for name in events]
-    found = {outcome.item.video_id: outcome for outcome in outcomes(items, toy, waited.append)}
+    found = {outcome.item.video_id: outcome for outcome in collect_outcomes(items, toy, waited.append)}
     assert {name: outcome.status for name, outcome in found.items()} == {
         "good": "made", "once": "made", "always": "failed", "bad": "failed", "theirs": "kept", "left": "made",
     }  # fmt: skip

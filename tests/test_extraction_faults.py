@@ -15,8 +15,8 @@ import pytest
 from extraction_runs import REPOSITORY, environment, extraction, hidden, outputs, until
 from videos_made import Drawn, draw, even_times
 
-from cltdr_cli.extraction.job import Workshop
-from cltdr_cli.extraction.setup import Setup
+from cltdr_cli.extraction.one_video import VideoExtraction
+from cltdr_cli.extraction.settings import ExtractionSettings
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.video.inputs import Input
 from cltdr_cli.zoo.extractors import ModelSources
@@ -27,7 +27,7 @@ SHORT = Drawn(even_times(40))
 @pytest.fixture
 def setup(tmp_path):
     sources = ModelSources(files={}, device="cpu")
-    return Setup("demo", sources, VideoOptions(batch_clips=1), tmp_path / "out").ready()
+    return ExtractionSettings("demo", sources, VideoOptions(batch_clips=1), tmp_path / "out").ready()
 
 
 @pytest.fixture
@@ -111,16 +111,16 @@ def test_a_video_that_changes_while_it_is_read(setup, videos):
             grown.append(path.open("ab").write(b"\0" * 8))
 
     setup.out.mkdir()
-    outcome = Workshop(setup).make(item, grow)
+    outcome = VideoExtraction(setup).make(item, grow)
     assert (outcome.status, list(setup.out.iterdir())) == ("failed", [])
     assert f"{path} changed while it was read: source_size is" in outcome.reason
-    assert Workshop(setup).make(item, None).status == "made"
-    assert Workshop(setup).make(item, None).status == "kept"
+    assert VideoExtraction(setup).make(item, None).status == "made"
+    assert VideoExtraction(setup).make(item, None).status == "kept"
 
 
 def test_a_video_that_vanishes_while_it_is_read(setup, videos):
     setup.out.mkdir()
-    outcome = Workshop(setup).make(
+    outcome = VideoExtraction(setup).make(
         Input(videos / "a.mp4", "a", is_features=False), lambda *_: (videos / "a.mp4").unlink(missing_ok=True)
     )
     assert outcome.status == "failed"
@@ -134,8 +134,8 @@ DAMAGES = ("cut", "empty", "other numbers", "no sidecar", "broken sidecar", "cut
 def test_damaged_outputs_are_made_again(setup, videos, damage):
     setup.out.mkdir()
     item = Input(videos / "a.mp4", "a", is_features=False)
-    workshop = Workshop(setup)
-    workshop.make(item)
+    extraction = VideoExtraction(setup)
+    extraction.make(item)
     good, array, sidecar = outputs(setup.out), setup.out / "a.npy", setup.out / "a.json"
     if damage == "other numbers":
         np.save(array, np.zeros((3, 256), np.float32))
@@ -146,7 +146,7 @@ def test_damaged_outputs_are_made_again(setup, videos, damage):
     else:
         path = sidecar if damage == "cut sidecar" else array
         path.write_bytes(path.read_bytes()[: 0 if damage == "empty" else -1 - path.stat().st_size // 2])
-    outcome = workshop.make(item)
+    outcome = extraction.make(item)
     assert (outcome.status, outputs(setup.out)) == ("made", good)
     assert outcome.reason
 
@@ -211,13 +211,13 @@ def test_rows_in_a_file_are_the_same_rows(tmp_path):
 
 
 def test_threads_claim_a_name_one_at_a_time(tmp_path):
-    from cltdr_cli.extraction.claims import claimed
+    from cltdr_cli.extraction.locks import lock_name
 
     inside, most, lock = [0], [0], threading.Lock()
 
     def work():
         for _ in range(50):
-            with claimed(tmp_path, "x") as mine:
+            with lock_name(tmp_path, "x") as mine:
                 with lock:
                     inside[0] += mine
                     most[0] = max(most[0], inside[0])

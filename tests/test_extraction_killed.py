@@ -97,7 +97,7 @@ def test_the_video_of_a_killed_program_is_taken_over(server, films, whole, tmp_p
     assert ".a.cltdr-lock" in locks(tmp_path), "the other waits for it"
     os.kill(killed, signal.SIGKILL)
     done = server.wait(other)
-    assert "waiting for 1 video that another program is working on" in done.said
+    assert "waiting for 1 video that another program is extracting" in done.said
     assert counted(done) == 4
     assert server.wait(killed).code == -signal.SIGKILL
     assert outputs(tmp_path) == whole

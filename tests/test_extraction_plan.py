@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from extraction_runs import extraction
 from videos_made import Drawn, draw, even_times
 
-from cltdr_cli.commands.extraction_progress import Bars, watched
 from cltdr_cli.extraction.plan import Shard
 from cltdr_cli.plain_text import progress_state
+from cltdr_cli.reporting import SILENT
 from cltdr_cli.video.inputs import Input
+from cltdr_cli.workflows.extraction_progress import Bars, show_progress
 
 SHARD_OF = {  # video -> its shard of 2, of 3, of 8: the first eight bytes of SHA-256, as computed by sha256sum
     "a": (1, 2, 3),
@@ -65,7 +67,7 @@ def test_a_dry_run_tells_and_writes_nothing(cltdr, videos, tmp_path):
     assert [row[1:5] for row in rows[1:4]] == [["not", "there", "yet", frames] for frames in ("100", "100", "40")]
     assert all(row[5].startswith("0:0") for row in rows[1:4])
     assert "d.mp4" in done.out
-    assert "3 to make, 0 finished, 1 that cannot be read; about 0:0" in done.err
+    assert "3 to extract, 0 finished, 1 that cannot be read; about 0:0" in done.err
     assert "1 of 4 inputs cannot be used" in done.err
 
 
@@ -76,12 +78,12 @@ def test_a_dry_run_knows_what_is_finished(cltdr, videos, tmp_path):
     (videos / "d.mp4").unlink()
     done = cltdr(*extraction(videos, out=out, more=["--dry-run", "--suffix", ".mp4"]))
     assert done.code == 0
-    assert "1 to make, 1 finished, 0 that cannot be read" in done.err
+    assert "1 to extract, 1 finished, 0 that cannot be read" in done.err
     assert "b.mkv" not in done.out
     assert {path: path.stat().st_mtime_ns for path in [out, *out.iterdir()]} == before
     done = cltdr(*extraction(videos / "a.mp4", out=out, more=["--dry-run", "--overwrite"]))
-    assert "--overwrite" in done.out
-    assert "1 to make, 0 finished" in done.err
+    assert "overwritten" in done.out
+    assert "1 to extract, 0 finished" in done.err
 
 
 class Bar:
@@ -94,27 +96,26 @@ class Bar:
 
 def test_the_bar_of_all_videos_knows_how_far_each_is():
     overall = Bar()
-    bars = Bars(overall)
-    bars.done(named("kept"), was_there=True)
-    bars.see(named("a"), 50, 100)
-    bars.see(named("b"), 25, 100)
-    bars.done(named("a"), was_there=False)
-    bars.see(named("b"), 10, 100)  # its worker died, another begins anew
+    bars = Bars(overall, SILENT)
+    bars.finish(named("kept"), was_there=True)
+    bars.update(named("a"), 50, 100)
+    bars.update(named("b"), 25, 100)
+    bars.finish(named("a"), was_there=False)
+    bars.update(named("b"), 10, 100)  # its worker died, another begins anew
     bars.close()
     assert overall.said == [(1, 1), (1.5, 1), (1.75, 1), (2.25, 1), (2.1, 1)]
 
 
-def test_one_video_has_one_bar(monkeypatch):
+def test_one_video_has_one_bar():
     titles = []
 
     def progress(title, *_):
         titles.append(title)
         return contextlib.nullcontext(Bar())
 
-    monkeypatch.setattr("cltdr_cli.console.progress", progress)
-    with watched(1) as bars:
-        bars.see(named("a"), 50, 100)
-        bars.done(named("a"), was_there=False)
+    with show_progress(1, SimpleNamespace(progress=progress)) as bars:
+        bars.update(named("a"), 50, 100)
+        bars.finish(named("a"), was_there=False)
     assert titles == ["a"]
 
 

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from cltdr_cli import files
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.features.arrays import read_array
+from cltdr_cli.features.inspection import against_model, inspect
+from cltdr_cli.features.listing import FeatureEntry
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
 from cltdr_cli.features.store import feature_path, load_features, save, sidecar_of, why_unfinished
 from cltdr_cli.timeline import FeatureSequence
@@ -386,3 +388,28 @@ def test_damaged_files(tmp_path, name):
 def test_other_suffixes(tmp_path):
     with pytest.raises(FeatureError, match="not a kind of feature file"):
         read_array(tmp_path / "x.mat")
+
+
+def test_of_wider_files_only_the_first_channels_are_used_where_the_model_asks_for_it(tmp_path):
+    model = replace(MODEL, first_channels=8, extractor="unknown")
+    features = np.random.default_rng(0).normal(size=(10, 16)).astype(np.float32)
+    path = tmp_path / "v.npy"
+    for width in (16, 8):
+        np.save(path, features[:, :width])
+        loaded = load_features(path, model, fps=25.0, duration_seconds=3.0).features
+        np.testing.assert_array_equal(loaded, features[:, :8])
+    np.save(path, features[:, :7])
+    with pytest.raises(FeatureError, match="has 7 channels, and the model takes 8"):
+        load_features(path, model, fps=25.0, duration_seconds=3.0)
+    np.save(path, features)
+    with pytest.raises(FeatureError, match="has 16 channels, and the model takes 8"):
+        load_features(path, MODEL, fps=25.0, duration_seconds=3.0)
+    with pytest.raises(ValueError, match="first_channels must be the width 8 or null, got 4"):
+        replace(MODEL, first_channels=4)
+
+
+def test_a_wider_file_is_no_defect_where_only_its_first_channels_are_used(tmp_path):
+    np.save(tmp_path / "v.npy", np.zeros((10, 16), np.float32))
+    report = inspect(FeatureEntry(tmp_path / "v.npy", "v"))
+    assert [defect.kind for defect in against_model(report, MODEL)] == ["preset-width"]
+    assert not against_model(report, replace(MODEL, first_channels=8))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from cltdr_cli.timeline import FeatureGrid
 from cltdr_cli.video.clock import StreamClock, in_order_of_display
 from cltdr_cli.video.decoding import StreamDamageError
+from cltdr_cli.video.frame_pieces import PIECE_FRAMES, least_piece_frames, piece_starts
 from cltdr_cli.video.frames import FrameBatch
-from cltdr_cli.video.pieces import PIECE_FRAMES, least_piece_frames, piece_starts
 from cltdr_cli.video.rates import nominal_rate
 from cltdr_cli.video.resampling import Resampler, SampleGrid, nearest
 from cltdr_cli.video.timing import compressed_knots, measure_timing

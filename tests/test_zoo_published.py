@@ -127,7 +127,7 @@ def test_values_that_are_said_differently(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("  k: 5", "  kk: 5\n  n_head: 4", "(?s)unknown key 'model.kk'.*unknown key 'model.n_head'"),
+        ("  k: 5", "  kk: 5\n  n_layers: 4", "(?s)unknown key 'model.kk'.*unknown key 'model.n_layers'"),
         (
             "  num_bins: 16",
             "  num_bin: 16",
@@ -144,8 +144,8 @@ def test_values_that_are_said_differently(tmp_path: Path):
         ("opt: {", "opt: {schedule_type: multistep, ", "'multistep' is not supported, only cosine"),
         (
             "  k: 5",
-            "  k: 5\n  backbone_type: convTransformer",
-            "'convTransformer' is not supported, only SGP or conv",
+            "  k: 5\n  backbone_type: transformer",
+            "'transformer' is not supported, only SGP or conv",
         ),
         ("  k: 5", "  k: 5\n  scale_factor: 4", "model.scale_factor must be 2, not '4'"),
         ("  k: 5", "  k: 5\n  backbone_arch: [2, 2]", "model.backbone_arch must have 3 entries"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,11 +20,6 @@ from cltdr_cli.commands.options import (
     Reader,
     Strict,
 )
-from cltdr_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from cltdr_cli.commands.extraction import Engine
-    from cltdr_cli.zoo.extractors import ModelSources
 
 
 def extract_features(
@@ -98,61 +93,44 @@ def extract_features(
     What is finished and matches is skipped, so a stopped run goes on where it was. A video that fails is listed in
     failed.csv and does not stop the others. Several programs may work into the same folder.
     """
-    from cltdr_cli.commands.extraction import Engine, ExtractionRun
-    from cltdr_cli.extraction.setup import Setup
-    from cltdr_cli.pipeline import VideoOptions
-    from cltdr_cli.workflows.models import find_models
+    from cltdr_cli.workflows.extract import extract_features as extract
 
-    named = [value if "=" in value else f"{extractor}={value}" for value in weights]
-    sources = find_models(
-        device, named, precision, option=option, flow=flow, backend=backend, compiled=compiled,
-        accept_license=accept_license, report=console.REPORTER,
-    )  # fmt: skip
-    options = VideoOptions(
-        reader=reader, fps=fps, strict=strict, stride_frames=stride, window_frames=window,
-        batch_clips=batch_size, dense=dense,
-    )  # fmt: skip
-    place = Engine(engine, workers, ray_address, ray_cpus, ray_gpus)
-    setup = Setup(
-        extractor,
-        sources,
-        options,
-        out,
-        file_format,
-        overwrite,
-        _threads(place),
-        _at_once(at_once, sources, place, dense),
+    summary = extract(
+        inputs,
+        extractor=extractor,
+        out=out,
+        suffix=suffix,
+        stride=stride,
+        window=window,
+        fps=fps,
+        option=option,
+        flow=flow,
+        dense=dense,
+        weights=weights,
+        file_format=file_format,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        shard=shard,
+        workers=workers,
+        at_once=at_once,
+        engine=engine,
+        ray_address=ray_address,
+        ray_cpus=ray_cpus,
+        ray_gpus=ray_gpus,
+        reader=reader,
+        strict=strict,
+        batch_size=batch_size,
+        precision=precision,
+        backend=backend,
+        compiled=compiled,
+        accept_license=accept_license,
+        device=device,
+        report=console.REPORTER,
     )
-    run = ExtractionRun.prepare(inputs, setup, place, shard, suffix)
-    failed = run.show_plan() if dry_run else run.extract_all()
-    if failed:
-        said = "cannot be used" if dry_run else f"failed; see {run.failures.path}"
-        console.warning(f"{failed} of {run.count} inputs {said}")
+    if summary.plan is not None:
+        console.table("", ("video", "to do", "frames", "expected"), summary.plan.rows())
+        console.notice(summary.plan.summary())
+    if summary.failures:
+        said = "cannot be used" if dry_run else f"failed; see {summary.failure_list}"
+        console.warning(f"{len(summary.failures)} of {summary.count} inputs {said}")
         raise typer.Exit(1)
-
-
-def _threads(engine: Engine) -> int | None:
-    """Threads of PyTorch in each worker: together they take the cores that there are."""
-    import os
-
-    if engine.name == "ray":
-        return max(1, round(engine.cpus))
-    return max(1, (os.cpu_count() or 1) // engine.workers) if engine.workers > 1 else None
-
-
-def _at_once(given: int | None, sources: ModelSources, engine: Engine, dense: bool) -> int:
-    """Videos that share a network; several workers, of which each may crash alone, take one each.
-
-    Raises:
-        UsageError: Both ways of working on several videos are asked for.
-    """
-    import torch
-
-    alone = engine.workers > 1 or engine.name == "ray"
-    if alone and (given or 1) > 1:
-        raise UsageError(
-            f"--at-once {given} with {engine.workers} workers: each worker takes one video at a time.",
-            "Leave one of both out: threads share a network, processes have one each.",
-        )
-    on_gpu = torch.device(sources.device).type == "cuda"
-    return given or (4 if on_gpu and not alone and not dense else 1)

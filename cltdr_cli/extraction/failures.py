@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cltdr_cli.extraction.claims import claimed
+from cltdr_cli.extraction.locks import lock_name
 from cltdr_cli.files import write_text
 
 _POLL_SECONDS = 0.02
@@ -79,7 +79,7 @@ class FailureList:
 
     def _write(self, keep: Callable[[str], bool]) -> None:
         while True:
-            with claimed(self.path.parent, self.path.name) as mine:
+            with lock_name(self.path.parent, self.path.name) as mine:
                 if mine:
                     others = {word: reason for word, reason in read_failures(self.path).items() if keep(word)}
                     write_text(self.path, _text({**others, **self.found}))

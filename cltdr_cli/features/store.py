@@ -37,6 +37,11 @@ class ExpectedFeatures(ExpectedKind, Protocol):
         ...
 
     @property
+    def first_channels(self) -> int | None:
+        """Of wider files only so many channels, the first, are used; None where files have just the width."""
+        ...
+
+    @property
     def stride_frames(self) -> int:
         """Frames between two steps."""
         ...
@@ -177,6 +182,7 @@ def load_features(
     if sidecar is not None:
         _check_pair(features, sidecar, path)
     if expected is not None:
+        features = _take_first(features, expected.first_channels)
         _check_width(features, expected, path)
         if sidecar is not None:
             check_sidecar(sidecar, expected, path)
@@ -199,6 +205,13 @@ def _grid(
     if expected is None or rate is None:
         return None
     return FeatureGrid(rate, expected.stride_frames, expected.window_frames)
+
+
+def _take_first(features: NDArray[np.float32], channels: int | None) -> NDArray[np.float32]:
+    """``[T, C]`` -> ``[T, channels]``, where there are more; a copy, so that the rest need not be kept in memory."""
+    if channels is None or features.shape[1] <= channels:
+        return features
+    return np.ascontiguousarray(features[:, :channels])
 
 
 def _check_width(features: NDArray[np.float32], expected: ExpectedFeatures, path: Path) -> None:

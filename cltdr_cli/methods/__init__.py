@@ -14,6 +14,8 @@ from cltdr_cli.methods.record import Method
 METHODS = {
     "cltdr": "cltdr_cli.methods.cltdr",
     "actionformer": "cltdr_cli.methods.actionformer",
+    "tridet": "cltdr_cli.methods.tridet",
+    "temporalmaxer": "cltdr_cli.methods.temporalmaxer",
     "sliding": "cltdr_cli.methods.sliding",
 }
 """Name in presets -> module, imported when the method is used."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cltdr_cli.errors import WeightsError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -139,6 +141,9 @@ def rename_state(
 
     Returns:
         Our state dict, and the published keys that have no place in it (those that nothing reads excepted).
+
+    Raises:
+        WeightsError: Copies of one parameter, which ours holds once, differ.
     """
     ours: dict[str, Tensor] = {}
     unknown: list[str] = []
@@ -149,8 +154,14 @@ def rename_state(
         name = rename_parameter(form, bare)
         if name is None:
             unknown.append(key)
-        else:
-            ours[name] = _drop_empty_axes(value, shapes.get(name))
+            continue
+        value = _drop_empty_axes(value, shapes.get(name))
+        if name in ours and not value.equal(ours[name]):
+            raise WeightsError(
+                f"{key} differs from other copies of it in the file; in this method they are one parameter ({name})",
+                "The file is of another program, or was changed.",
+            )
+        ours[name] = value
     return _stack_scales(ours), unknown
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -110,3 +112,8 @@ class AverageDownsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[B, T, C]`` -> ``[B, T / 2, C]``."""
         return self.conv((x[:, ::2] + x[:, 1::2]) / 2)
+
+
+def build_downsample(kind: Literal["max", "avg"], channels: int) -> nn.Module:
+    """The maximum of three steps, or the mean of two."""
+    return MaxDownsample() if kind == "max" else AverageDownsample(channels)

@@ -41,17 +41,20 @@ class MaskedConv(nn.Module):
 class GroupNorm(nn.Module):
     """Group norm over steps and the channels of a group, padded steps counted (as published)."""
 
-    def __init__(self, channels: int, groups: int = 16, eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, groups: int = 16, eps: float = 1e-5, has_weights: bool = True) -> None:
         super().__init__()
         self.groups, self.eps = groups, eps
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
+        self.weight = nn.Parameter(torch.ones(channels)) if has_weights else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if has_weights else None
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, T, C]`` -> ``[B, T, C]``."""
         centered = x - self._group_means(x)
         spread = self._group_means(centered.square())
-        return torch.addcmul(self.bias, centered, torch.rsqrt(spread + self.eps) * self.weight)
+        factor = torch.rsqrt(spread + self.eps)
+        if self.weight is None or self.bias is None:
+            return centered * factor
+        return torch.addcmul(self.bias, centered, factor * self.weight)
 
     def _group_means(self, x: Tensor) -> Tensor:
         """``[B, T, C]`` -> ``[B, 1, C]``, one value in all channels of a group."""

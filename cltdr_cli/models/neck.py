@@ -21,6 +21,22 @@ class IdentityNeck(nn.Module):
         return Pyramid(levels, pyramid.masks)
 
 
+class SharedNormNeck(nn.Module):
+    """One norm that all levels share.
+
+    Args:
+        norm: ``[B, T, D]`` -> ``[B, T, D]``.
+    """
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, pyramid: Pyramid) -> Pyramid:
+        """Levels ``[B, T_l, D]`` -> levels ``[B, T_l, D]``."""
+        return Pyramid([self.norm(level) for level in pyramid.levels], pyramid.masks)
+
+
 class FeaturePyramidNeck(nn.Module):
     """Lateral 1×1 convolutions, a top-down sum, depth-wise convolutions of three steps, layer norms."""
 
@@ -31,9 +47,7 @@ class FeaturePyramidNeck(nn.Module):
         self.convs = nn.ModuleList(
             MaskedConv(channels_out, channels_out, 3, groups=channels_out, bias=bias) for _ in range(levels)
         )
-        self.norms = nn.ModuleList(
-            nn.LayerNorm(channels_out) if with_norm else nn.Identity() for _ in range(levels)
-        )
+        self.norms = nn.ModuleList(nn.LayerNorm(channels_out) if with_norm else nn.Identity() for _ in range(levels))
 
     def forward(self, pyramid: Pyramid) -> Pyramid:
         """Levels ``[B, T_l, C_in]`` -> levels ``[B, T_l, C_out]``."""

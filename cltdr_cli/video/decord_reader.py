@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from cltdr_cli.errors import UsageError, VideoError
 from cltdr_cli.video.batching import in_batches
 from cltdr_cli.video.decoding import StreamDamageError
+from cltdr_cli.video.frame_pieces import Piece, pieces
 from cltdr_cli.video.frames import FrameBatch, VideoInfo
 from cltdr_cli.video.packet_table import PacketTable, read_packet_table
-from cltdr_cli.video.pieces import Piece, pieces
 from cltdr_cli.video.probe import Probe, probe_video
 from cltdr_cli.video.pyav_reader import PyavReader
 from cltdr_cli.video.rates import FALLBACK_RATE, deviation_seconds, fitting_rate

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cltdr_cli.video.clock import stream_clock
 from cltdr_cli.video.container import open_container, video_stream
 from cltdr_cli.video.decoding import StreamDamageError, sound_packets
-from cltdr_cli.video.pieces import least_piece_frames, piece_starts
+from cltdr_cli.video.frame_pieces import least_piece_frames, piece_starts
 
 
 @dataclass(frozen=True, eq=False)

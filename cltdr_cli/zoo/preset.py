@@ -37,6 +37,8 @@ class FeatureConfig:
         rate: Frames per second of the sampled video; None is each file's own rate.
         flow: Optical flow that the extractor looked at; None where it looks at none, or nobody knows which.
         dense: Whether I3D made them in one pass over long clips (``--dense``), which is another kind.
+        first_channels: Of wider files only so many channels, the first, are used; equals ``width``. None where files
+            have just the width.
         file_prefix: What stands before the video id in file names.
         file_suffix: What stands after it, extension included.
         file_format: How a file is read; pickles only through the safe reader.
@@ -52,6 +54,7 @@ class FeatureConfig:
     rate: float | None
     flow: Literal["tvl1", "raft"] | None = field(default=None, metadata={LATER: True})
     dense: bool = field(default=False, metadata={LATER: True})
+    first_channels: int | None = field(default=None, metadata={LATER: True})
     file_prefix: str = ""
     file_suffix: str = ".npy"
     file_format: Literal["npy", "npz", "pt", "pickle"] = "npy"
@@ -65,6 +68,8 @@ class FeatureConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.rate is not None and self.rate <= 0:
             raise ValueError(f"rate must be positive or null, got {self.rate}")
+        if self.first_channels not in (None, self.width):
+            raise ValueError(f"first_channels must be the width {self.width} or null, got {self.first_channels}")
 
     @property
     def takes_any_kind(self) -> bool:

@@ -5,29 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cltdr_cli.methods.point_config import PointConfig
+from cltdr_cli.methods.block_config import BlockConfig
 
 GmgBranch = Literal["instant", "local", "global"]
 Neighbors = Literal["none", "above", "below", "both"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CltdrConfig(PointConfig):
+class CltdrConfig(BlockConfig):
     """Architecture of one CLTDR-GMG model (AAAI 2025; defaults and key names of published configs in brackets).
 
+    ``block_kernel_sizes`` are the taps of the *local* convolution.
+
     Attributes:
-        block_kernel_sizes: Per level, taps of the *local* depth-wise convolution; level 0 only takes part in the
-            padding rule, as stem blocks use one tap (``n_sgp_win_size``; one integer stands for all levels).
         backbone: ``gmg`` (published ``backbone_type: SGP``) or plain residual ``conv``.
-        stem_blocks: Blocks at full length (``backbone_arch[1]``).
-        mlp_dim: Hidden channels of each block's MLP (``sgp_mlp_dim``).
-        downsample: Pooling between levels (``downsample_type``).
-        init_conv_vars: Standard deviation of the initial depth-wise weights of a block; 0 starts them at zero.
-        use_abs_pe: Add a sinusoid position table after the projection.
-        boundary_kernel_size: Taps of the start and end heads (``boudary_kernel_size``, spelt so).
-        use_trident_head: Boundaries as expectations over bins; otherwise two plain distances per point.
-        num_bins: Bins on each side of a point, in level strides.
-        droppath: Drop-path probability in branch blocks; 0 also removes their learned scale (``train_cfg``).
         gmg_gate: Gate between granularities: ``identity`` as released, ``relu`` as in the paper, ``none`` for the
             ablation without gating (branches are only summed).
         gmg_branches: Granularities in use (ablation; published: all three).
@@ -38,17 +29,7 @@ class CltdrConfig(PointConfig):
         fusion: How a neighbour level is fused in (ablation; published ``attention``, the gated sum).
     """
 
-    block_kernel_sizes: tuple[int, ...]
     backbone: Literal["gmg", "conv"] = "gmg"
-    stem_blocks: int = 2
-    mlp_dim: int = 768
-    downsample: Literal["max", "avg"] = "max"
-    init_conv_vars: float = 0.0
-    use_abs_pe: bool = False
-    boundary_kernel_size: int = 3
-    use_trident_head: bool = True
-    num_bins: int = 16
-    droppath: float = 0.1
     gmg_gate: Literal["identity", "relu", "none"] = "identity"
     gmg_branches: tuple[GmgBranch, ...] = ("instant", "local", "global")
     global_extractor: Literal["fft", "attention"] = "fft"
@@ -59,30 +40,7 @@ class CltdrConfig(PointConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_at_least(1, "mlp_dim", "num_bins")
-        self.check_at_least(0, "stem_blocks", "init_conv_vars")
-        self.check_odd("boundary_kernel_size")
-        self.check_levels("block_kernel_sizes")
-        if any(size < 1 or size % 2 == 0 for size in self.block_kernel_sizes):
-            raise ValueError(f"block_kernel_sizes must be odd, got {self.block_kernel_sizes}")
         if not self.gmg_branches or len(set(self.gmg_branches)) != len(self.gmg_branches):
             raise ValueError(f"gmg_branches must name one to three different branches, got {self.gmg_branches}")
-        if self.backbone == "gmg" and self.embd_dim % 16:
-            raise ValueError(f"embd_dim {self.embd_dim} must be a multiple of 16, the groups of its group norm")
-        if not 0 <= self.droppath < 1:
-            raise ValueError(f"droppath must lie in [0, 1), got {self.droppath}")
-        if self.padding_span % self.coarsest_stride:
-            raise ValueError(
-                f"block_kernel_sizes: longer sequences are padded to multiples of {self.padding_span}, which must "
-                f"be a multiple of the coarsest stride {self.coarsest_stride}"
-            )
-
-    @property
-    def padding_span(self) -> int:
-        """Sequences longer than ``max_seq_len`` are padded to a multiple of it: the largest stride · kernel."""
-        return max(2**level * size for level, size in enumerate(self.block_kernel_sizes))
-
-    @property
-    def bins(self) -> int:
-        """Bins in use; 0 where boundaries are two plain distances."""
-        return self.num_bins if self.use_trident_head else 0
+        if self.backbone == "gmg":
+            self.check_group_norm()

@@ -9,7 +9,7 @@ from cltdr_cli.methods.cltdr.cross_layer import CrossLevelFusion, TaskDecoupling
 from cltdr_cli.methods.cltdr.gmg import GmgBlock
 from cltdr_cli.methods.cltdr.refinement import SHIFT_REACH, RefineHead
 from cltdr_cli.methods.point_network import build_encoder, build_neck, build_plain_heads, head_reach, head_shape
-from cltdr_cli.models.blocks import AverageDownsample, ConvBlock, MaxDownsample
+from cltdr_cli.models.blocks import ConvBlock, build_downsample
 from cltdr_cli.models.boundaries import ShiftedBoundaries
 from cltdr_cli.models.detector import Padding, PointDetector
 from cltdr_cli.models.outputs import HeadOutputs, Packing, Pyramid
@@ -53,9 +53,7 @@ class Cltdr(PointDetector):
             found = self.refine_head(packing.pack(self.fusion(levels, packing.lengths)), packing)
             outputs.class_refinement = found.class_factor
             if found.start_shifts is not None and found.end_shifts is not None:
-                outputs.refined_boundaries = ShiftedBoundaries(
-                    outputs.boundaries, found.start_shifts, found.end_shifts
-                )
+                outputs.refined_boundaries = ShiftedBoundaries(outputs.boundaries, found.start_shifts, found.end_shifts)
         return outputs
 
     def _freeze_unread(self) -> None:
@@ -76,9 +74,7 @@ def _build_block(config: CltdrConfig, level: int | None) -> nn.Module:
     """A stem block (level None), or the branch block that makes ``level``."""
     if config.backbone == "conv":
         return ConvBlock(config.embd_dim, 1 if level is None else 2)
-    downsample = None
-    if level is not None:
-        downsample = MaxDownsample() if config.downsample == "max" else AverageDownsample(config.embd_dim)
+    downsample = None if level is None else build_downsample(config.downsample, config.embd_dim)
     return GmgBlock(
         config.embd_dim,
         1 if level is None else config.block_kernel_sizes[level],

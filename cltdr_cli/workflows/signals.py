@@ -1,4 +1,4 @@
-"""Signals that end a long run: in good order, whatever the run is doing when they come."""
+"""SIGTERM and Ctrl-C end a long run in order: what is half-written is removed first."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
-from cltdr_cli import console
+from cltdr_cli.reporting import SILENT, Reporter
 
 _TERMINATED = 128 + signal.SIGTERM
 """Exit status of a program that SIGTERM ended, as shells tell it."""
 
 
 @contextmanager
-def orderly_end() -> Generator[Callable[[], None]]:
-    """SIGTERM, by which systems and schedulers end programs, ends this one as Ctrl-C does; exit status 143.
+def end_in_order(report: Reporter = SILENT) -> Generator[Callable[[], None]]:
+    """While the block runs, SIGTERM (sent by systems and schedulers) ends the program as Ctrl-C does; exit status 143.
+
+    Nothing changes outside the main thread, where Python allows no signal handlers.
 
     Yields:
-        To be called now and then: raises what a signal raised in vain, as Python drops what is raised while it
-        frees an object.
+        A function to call now and then. It raises again if a signal has come: Python drops an exception that a signal
+        handler raises while an object is being freed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
@@ -44,7 +46,7 @@ def orderly_end() -> Generator[Callable[[], None]]:
         except BaseException:  # what was raised inside Ray comes out of it as something else
             if signal.SIGTERM not in came:
                 raise
-            console.warning("stopped; nothing half-written")
+            report.warning("stopped; nothing half-written")
             raise SystemExit(_TERMINATED) from None
 
 

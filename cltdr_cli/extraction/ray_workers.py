@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cltdr_cli.errors import CltdrError, UsageError
-from cltdr_cli.extraction.crew import Death, Watch
-from cltdr_cli.extraction.job import Outcome, Workshop
-from cltdr_cli.extraction.setup import Setup
+from cltdr_cli.extraction.one_video import Outcome, VideoExtraction
+from cltdr_cli.extraction.settings import ExtractionSettings
+from cltdr_cli.extraction.workers import Watch, WorkerDeath
 from cltdr_cli.video.inputs import Input
 
 START_SECONDS = 600.0
@@ -56,10 +56,10 @@ class RayActors:
         CltdrError: The cluster cannot be reached.
     """
 
-    def __init__(self, setup: Setup, count: int, needs: RayNeeds, watch: Watch) -> None:
+    def __init__(self, setup: ExtractionSettings, count: int, needs: RayNeeds, watch: Watch) -> None:
         self._ray, self._setup, self._needs, self._watch = _connected(needs, count), _absolute(setup), needs, watch
         options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "max_restarts": 0}
-        self._actor_class: Any = self._ray.remote(**options)(Workshop)
+        self._actor_class: Any = self._ray.remote(**options)(VideoExtraction)
         self._idle: list[Any] = []
         self._given: dict[Any, tuple[Any, Input]] = {}
         self._starting: dict[Any, Any] = {}
@@ -87,7 +87,7 @@ class RayActors:
         self._given[actor.make.remote(replace(item, path=item.path.absolute()))] = (actor, item)
         self._watch(item, 0, None)
 
-    def wait(self) -> Sequence[Outcome | Death]:
+    def wait(self) -> Sequence[Outcome | WorkerDeath]:
         """What became of the next video; nothing when an actor has begun.
 
         Raises:
@@ -126,14 +126,14 @@ class RayActors:
         self._false_starts = 0
         self._idle.append(actor)
 
-    def _made(self, reference: Any) -> Outcome | Death:
+    def _made(self, reference: Any) -> Outcome | WorkerDeath:
         actor, item = self._given.pop(reference)
         try:
             outcome: Outcome = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             self._ray.kill(actor)
             self._start()
-            return Death(item, f"with {type(error).__name__} ({_first_line(error)})")
+            return WorkerDeath(item, f"with {type(error).__name__} ({_first_line(error)})")
         self._idle.append(actor)
         return replace(outcome, item=item)
 
@@ -148,7 +148,7 @@ class RayActors:
         )
 
 
-def _absolute(setup: Setup) -> Setup:
+def _absolute(setup: ExtractionSettings) -> ExtractionSettings:
     """The same with paths that mean the same wherever an actor runs."""
     files = {name: path.absolute() for name, path in setup.sources.files.items()}
     first = tuple(path.absolute() for path in setup.calibration_videos)

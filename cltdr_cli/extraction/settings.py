@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Setup:
+class ExtractionSettings:
     """What decides how features are made and where they go; plain values, so that it travels to other processes.
 
     Attributes:
@@ -68,7 +68,7 @@ class Setup:
         """Name of the optical flow; None for extractors that look at RGB only."""
         return None if self.spec.modality == "rgb" else self.sources.flow or "tvl1"
 
-    def ready(self) -> Setup:
+    def ready(self) -> ExtractionSettings:
         """The same with every file of weights found (or fetched, where that is allowed) here and now.
 
         Raises:
@@ -82,14 +82,14 @@ class Setup:
         if not self.is_int8:
             return ready
         extractor = load_extractor(self.extractor, sources).extractor
-        return replace(ready, calibration=ready.drawn_calibration(extractor).digest)
+        return replace(ready, calibration=ready.draw_calibration_clips(extractor).digest)
 
     @property
     def is_int8(self) -> bool:
         """Whether the network must be calibrated."""
         return self.sources.precision == "int8"
 
-    def drawn_calibration(self, extractor: Extractor) -> Calibration:
+    def draw_calibration_clips(self, extractor: Extractor) -> Calibration:
         """Clips of the first videos, prepared as an extractor takes them; every worker draws the same.
 
         Raises:

@@ -15,7 +15,7 @@ FILE = ".cltdr-calibration.json"
 """Hidden: no video's sidecar begins with a dot."""
 
 
-def calibration_videos(folder: Path, files: Sequence[Input]) -> tuple[Path, ...]:
+def choose_calibration_videos(folder: Path, files: Sequence[Input]) -> tuple[Path, ...]:
     """The videos of the folder's first run as long as they are there, else the first of this run.
 
     Other videos would make another network, and every finished file would be redone for it.
@@ -24,23 +24,23 @@ def calibration_videos(folder: Path, files: Sequence[Input]) -> tuple[Path, ...]
         folder: Where the features go.
         files: The videos of this run, of all shards.
     """
-    known = _known(folder / FILE)
+    known = _read_known(folder / FILE)
     if known and all(path.is_file() for path in known):
         return known
     return tuple(item.path.resolve() for item in files if not item.is_features)[:MOST_VIDEOS]
 
 
-def remember(folder: Path, videos: Sequence[Path]) -> None:
+def remember_calibration_videos(folder: Path, videos: Sequence[Path]) -> None:
     """Let later runs into the folder choose the same.
 
     Raises:
         OutputError: The folder takes no files.
     """
-    if videos and tuple(videos) != _known(folder / FILE):
+    if videos and tuple(videos) != _read_known(folder / FILE):
         write_text(folder / FILE, json.dumps({"videos": [str(path) for path in videos]}, indent=1) + "\n")
 
 
-def _known(path: Path) -> tuple[Path, ...]:
+def _read_known(path: Path) -> tuple[Path, ...]:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return tuple(Path(str(text)) for text in json.loads(path.read_bytes())["videos"])
     return ()

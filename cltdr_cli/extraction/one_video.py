@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from cltdr_cli.errors import CltdrError, FeatureError, OutputError, VideoError
-from cltdr_cli.extraction.claims import claimed
-from cltdr_cli.extraction.leftovers import remove_unfinished
-from cltdr_cli.extraction.setup import Setup
+from cltdr_cli.extraction.locks import lock_name
+from cltdr_cli.extraction.partial_files import remove_partial_files
+from cltdr_cli.extraction.settings import ExtractionSettings
 from cltdr_cli.features.store import feature_path, save, sidecar_of, why_unfinished
 from cltdr_cli.pipeline import Progress, extract_video
 from cltdr_cli.video.inputs import Input
@@ -54,15 +54,15 @@ class Outcome:
 
 
 @dataclass
-class Workshop:
+class VideoExtraction:
     """One worker's loaded parts; weights are read when the first video needs them.
 
     Attributes:
         setup: What to make.
-        shared: An extractor that several videos share, in place of one of this workshop's own.
+        shared: An extractor that several videos share, in place of one of this extraction's own.
     """
 
-    setup: Setup
+    setup: ExtractionSettings
     shared: Extractor | None = None
 
     @cached_property
@@ -107,13 +107,13 @@ class Workshop:
         if not setup.overwrite and not self._why(item):
             return Outcome(item, "kept")
         name = feature_path(setup.out, item.video_id).stem
-        with claimed(setup.out, name) as mine:
+        with lock_name(setup.out, name) as mine:
             if not mine:
                 return Outcome(item, "busy")
             reason = self._why(item)  # another may have finished it since
             if not reason and not setup.overwrite:
                 return Outcome(item, "kept")
-            remove_unfinished(setup.out, name)
+            remove_partial_files(setup.out, name)
             return self._extracted(item, reason, on_progress)
 
     def _why(self, item: Input) -> str:
@@ -139,7 +139,7 @@ class Workshop:
         return Outcome(item, "made", reason, warnings=video.warnings, frames=frames)
 
 
-def _loaded(setup: Setup) -> Extractor:
+def _loaded(setup: ExtractionSettings) -> Extractor:
     found = load_extractor(setup.extractor, setup.sources).extractor
     if not setup.is_int8:
         return found
@@ -147,7 +147,7 @@ def _loaded(setup: Setup) -> Extractor:
     from extractors.openvino_backend import OpenVinoExtractor
 
     assert isinstance(found, OpenVinoExtractor)  # int8 is computed by nothing else
-    drawn = setup.drawn_calibration(found)
+    drawn = setup.draw_calibration_clips(found)
     if setup.calibration not in (None, drawn.digest):
         raise OutputError(
             "The videos that int8 is calibrated on are not here what they were when the run began.",

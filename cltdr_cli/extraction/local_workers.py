@@ -8,18 +8,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from threading import Event
 
-from cltdr_cli.extraction.crew import Watch
-from cltdr_cli.extraction.job import Outcome, Stopped, Workshop
-from cltdr_cli.extraction.setup import Setup
+from cltdr_cli.extraction.one_video import Outcome, Stopped, VideoExtraction
+from cltdr_cli.extraction.settings import ExtractionSettings
+from cltdr_cli.extraction.workers import Watch
 from cltdr_cli.features.batching import SharedExtractor
 from cltdr_cli.video.inputs import Input
 
 
-class Alone:
+class SingleWorker:
     """One video after the other, in this thread."""
 
-    def __init__(self, setup: Setup, watch: Watch) -> None:
-        self._workshop, self._watch = Workshop(setup), watch
+    def __init__(self, setup: ExtractionSettings, watch: Watch) -> None:
+        self._extraction, self._watch = VideoExtraction(setup), watch
         self._given = deque[Input]()
 
     @property
@@ -39,21 +39,21 @@ class Alone:
     def wait(self) -> Sequence[Outcome]:
         """Make it now."""
         item = self._given.popleft()
-        return [self._workshop.make(item, partial(self._watch, item))]
+        return [self._extraction.make(item, partial(self._watch, item))]
 
     def close(self) -> None:
-        """There is nobody to send home."""
+        """Nothing to stop."""
 
 
-class Together:
+class ThreadWorkers:
     """Several videos at once, whose last clips, too few for a batch, go through the network together."""
 
-    def __init__(self, setup: Setup, watch: Watch) -> None:
+    def __init__(self, setup: ExtractionSettings, watch: Watch) -> None:
         self._setup, self._watch, self._stopped = setup, watch, Event()
         self._threads = ThreadPoolExecutor(setup.videos_at_once, "cltdr-video")
-        self._given: dict[Future[Outcome], Workshop] = {}
+        self._given: dict[Future[Outcome], VideoExtraction] = {}
         self._shared: SharedExtractor | None = None
-        self._workshops: list[Workshop] = []
+        self._extractions: list[VideoExtraction] = []
 
     @property
     def idle(self) -> int:
@@ -68,15 +68,15 @@ class Together:
     def give(self, item: Input) -> None:
         """Begin with it on a thread of its own; the network is loaded for the first."""
         if self._shared is None:
-            self._shared = SharedExtractor(Workshop(self._setup).extractor, self._setup.options.batch_clips)
-            self._workshops = [Workshop(self._setup, self._shared) for _ in range(self._setup.videos_at_once)]
-        workshop = self._workshops.pop()
-        self._given[self._threads.submit(workshop.make, item, partial(self._seen, item))] = workshop
+            self._shared = SharedExtractor(VideoExtraction(self._setup).extractor, self._setup.options.batch_clips)
+            self._extractions = [VideoExtraction(self._setup, self._shared) for _ in range(self._setup.videos_at_once)]
+        extraction = self._extractions.pop()
+        self._given[self._threads.submit(extraction.make, item, partial(self._watch_video, item))] = extraction
 
     def wait(self) -> Sequence[Outcome]:
         """Those that are done, once one is."""
         done, _ = wait(self._given, return_when=FIRST_COMPLETED)
-        self._workshops += [self._given.pop(future) for future in done]
+        self._extractions += [self._given.pop(future) for future in done]
         return [future.result() for future in done]
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class Together:
         if self._shared is not None:
             self._shared.close()
 
-    def _seen(self, item: Input, done: int, total: int | None) -> None:
+    def _watch_video(self, item: Input, done: int, total: int | None) -> None:
         if self._stopped.is_set():
             raise Stopped
         self._watch(item, done, total)

@@ -12,9 +12,9 @@ from multiprocessing import connection, get_context, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
-from cltdr_cli.extraction.crew import Death, Watch
-from cltdr_cli.extraction.job import Outcome, Stopped, Workshop
-from cltdr_cli.extraction.setup import Setup
+from cltdr_cli.extraction.one_video import Outcome, Stopped, VideoExtraction
+from cltdr_cli.extraction.settings import ExtractionSettings
+from cltdr_cli.extraction.workers import Watch, WorkerDeath
 from cltdr_cli.video.inputs import Input
 
 TELL_SECONDS = 0.3
@@ -37,7 +37,7 @@ class Processes:
         watch: Told of every video's progress.
     """
 
-    def __init__(self, setup: Setup, count: int, watch: Watch) -> None:
+    def __init__(self, setup: ExtractionSettings, count: int, watch: Watch) -> None:
         self._setup, self._watch = setup, watch
         self._workers = [self._started() for _ in range(count)]
 
@@ -61,7 +61,7 @@ class Processes:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # if it died just now, ``wait`` finds it
             worker.pipe.send(item)
 
-    def wait(self) -> Sequence[Outcome | Death]:
+    def wait(self) -> Sequence[Outcome | WorkerDeath]:
         """What the workers say next."""
         working = [index for index, worker in enumerate(self._workers) if worker.item is not None]
         ready = connection.wait([self._workers[index].pipe for index in working])
@@ -94,13 +94,13 @@ class Processes:
         self._workers[index] = self._started()
         return worker.process.exitcode
 
-    def _said(self, index: int) -> Outcome | Death | None:
+    def _said(self, index: int) -> Outcome | WorkerDeath | None:
         worker = self._workers[index]
         assert worker.item is not None
         try:
             message = worker.pipe.recv()
         except (EOFError, OSError):  # a message may break off in the middle
-            return Death(worker.item, _cause(self._replace(index)))
+            return WorkerDeath(worker.item, _cause(self._replace(index)))
         if isinstance(message, Outcome):
             worker.item = None
             return message
@@ -108,11 +108,11 @@ class Processes:
         return None
 
 
-def _work(setup: Setup, pipe: Connection) -> None:
+def _work(setup: ExtractionSettings, pipe: Connection) -> None:
     """A worker's life: videos come, progress and outcomes go, until the other end is gone or says stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the run itself ends its workers
     signal.signal(signal.SIGTERM, _stop)
-    workshop = Workshop(setup)
+    extraction = VideoExtraction(setup)
     told = 0.0
 
     def tell(done: int, total: int | None) -> None:
@@ -123,7 +123,7 @@ def _work(setup: Setup, pipe: Connection) -> None:
 
     try:
         while True:
-            pipe.send(workshop.make(pipe.recv(), tell))
+            pipe.send(extraction.make(pipe.recv(), tell))
     except (EOFError, BrokenPipeError, ConnectionResetError, Stopped):
         os._exit(0)  # nobody waits for us; threads of the decoder need not be
 

@@ -1,0 +1,48 @@
+"""The numbers of a TemporalMaxer network, and of how its training decides what each point should predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cltdr_cli.methods.point_config import PointConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalMaxerConfig(PointConfig):
+    """Architecture and assignment of one TemporalMaxer model (2023; key names of published configs in brackets).
+
+    Attributes:
+        neck: Only one norm, which all levels share (``fpn_type``).
+        neck_norm: Which: ``group`` of four groups without weights, or ``layer`` (``fpn_norm``).
+        input_parts: Widths of kinds of features that lie side by side; their sum is ``input_dim``. Empty for one kind.
+        embd_parts: What each kind is projected to first; their sum is ``embd_dim``.
+        assigner_iou_weight: Of the DIoU loss in the cost of an instance for a point (``assigner.iou_weight``).
+        assigner_cls_weight: Of the focal loss in that cost (``assigner.cls_weight``).
+        assigner_center_radius: Points within so many level strides of an instance's centre are positive
+            (``assigner.center_radius``).
+        assigner_keep_percent: Share, from 0 to 1, of the points inside an instance that count fully, the cheapest
+            ones (``assigner.keep_percent``).
+        assigner_confuse_weight: How much the others inside an instance count (``assigner.confuse_weight``).
+    """
+
+    neck: Literal["identity"] = "identity"
+    neck_norm: Literal["group", "layer"] = "group"
+    input_parts: tuple[int, ...] = ()
+    embd_parts: tuple[int, ...] = ()
+    assigner_iou_weight: float = 2.0
+    assigner_cls_weight: float = 1.0
+    assigner_center_radius: float = 1.5
+    assigner_keep_percent: float = 1.0
+    assigner_confuse_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_parts()
+        self.check_at_least(0, "assigner_iou_weight", "assigner_cls_weight", "assigner_confuse_weight")
+        if self.neck_norm == "group" and self.embd_dim % 4:
+            raise ValueError(f"embd_dim {self.embd_dim} must be a multiple of 4, the groups of the neck's norm")
+        if self.assigner_center_radius <= 0:
+            raise ValueError(f"assigner_center_radius must be positive, got {self.assigner_center_radius}")
+        if not 0 <= self.assigner_keep_percent <= 1:
+            raise ValueError(f"assigner_keep_percent must lie in [0, 1], got {self.assigner_keep_percent}")
