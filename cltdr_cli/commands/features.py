@@ -178,7 +178,7 @@ def _defects(
 
 def _listed_finding(finding: Finding) -> str:
     """A line for the finding and one for each example: what is said of a file may be a sentence of its own."""
-    head = f"{'to mend: ' if finding.severe else ''}{finding.count} {finding.text}: {finding.consequence}"
+    head = f"{'to correct: ' if finding.severe else ''}{finding.count} {finding.text}: {finding.consequence}"
     examples = (place if len(place) <= _LONGEST else f"{place[:_LONGEST]}…" for place in finding.examples)
     return "\n    ".join([head, *examples])
 
