@@ -154,9 +154,7 @@ def test_a_mistyped_name_is_answered_with_the_nearest():
 
 
 def test_words_that_look_like_numbers_survive_the_round_trip():
-    preset = dataclasses.replace(
-        load_preset("demo"), name="1e-4", summary="true", source="a\nb: [", license="null"
-    )
+    preset = dataclasses.replace(load_preset("demo"), name="1e-4", summary="true", source="a\nb: [", license="null")
     assert Preset.from_yaml(preset.to_yaml()) == preset
 
 
@@ -226,7 +224,5 @@ def test_wrong_overrides_are_named(setting: str, message: str):
 
 def test_ambiguous_bare_keys_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(overrides, "_keys", lambda preset: [("model", "labels"), ("benchmark", "labels")])
-    with pytest.raises(
-        PresetError, match=r"(?s)several sections have this key.*model\.labels or benchmark\.labels"
-    ):
+    with pytest.raises(PresetError, match=r"(?s)several sections have this key.*model\.labels or benchmark\.labels"):
         overrides.with_overrides(load_preset("demo"), ["labels=x"])
