@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under another name in the same folder, then renamed."""
+"""Files and folders that appear whole or not at all: written under another name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -59,6 +59,31 @@ def replacing(path: Path) -> Generator[Path]:
         raise (_explain_disk_error(path, error) if error.errno in _HINTS else error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Generator[Path]:
+    """Give a temporary folder to fill; it becomes ``path`` if the block ends well, and vanishes if it does not.
+
+    A folder cannot take the place of a filled one in one step, so the old one is moved aside first: a stop between
+    the two leaves nothing under ``path``, which is redone, and never a mixture.
+
+    Args:
+        path: The folder to create or replace; missing parent folders are created.
+
+    Raises:
+        OutputError: The disk does not take it. Other errors of the block pass.
+    """
+    partial = partial_path(path)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _settle_folder(partial, path)
+    except OSError as error:
+        hint = "free some space, or choose another folder"
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}", hint) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -158,3 +183,21 @@ def explain_disk_errors(path: Path) -> Generator[None]:
 def _explain_disk_error(path: Path, error: OSError) -> OutputError:
     hint = _HINTS.get(error.errno or 0, "choose a folder in which you may create files")
     return OutputError(f"{path}: cannot be written: {error.strerror or error}", hint)
+
+
+def _settle_folder(partial: Path, path: Path) -> None:
+    """On the disk before it gets its name: after a power cut there is a whole folder or none."""
+    for parent, _, names in os.walk(partial):
+        for name in names:
+            with Path(parent, name).open("rb+") as file:
+                os.fsync(file.fileno())
+    if not path.exists():
+        partial.rename(path)
+        return
+    old = partial_path(path)
+    path.rename(old)
+    partial.rename(path)
+    if old.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
 from cltdr_cli.data.feature_checks import find_annotation_defects
-from cltdr_cli.features.comparison import find_folder_defects
+from cltdr_cli.features.folder_report import find_folder_defects
 from cltdr_cli.features.inspection import inspect_file
 from cltdr_cli.features.listing import FeatureEntry, list_features
 from cltdr_cli.features.sidecar import Recipe

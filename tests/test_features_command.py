@@ -12,9 +12,9 @@ import pytest
 import torch
 from features_made import RECIPE, array, spoiled, stored
 
-from cltdr_cli.features.census import take_census
+from cltdr_cli.features.folder_report import summarize_folder
 from cltdr_cli.features.formats import WRITERS
-from cltdr_cli.features.inspection import glance, inspect
+from cltdr_cli.features.inspection import inspect_file, inspect_header
 from cltdr_cli.features.listing import FeatureEntry, list_features
 from cltdr_cli.zoo.preset import load_preset
 
@@ -49,7 +49,7 @@ def test_check_is_silent_about_what_is_right(cltdr, tmp_path):
     done = cltdr("features", "check", tmp_path)
     assert done.code == 0
     assert "1 feature files, 1 of them in order" in done.out
-    assert "found nothing wrong" in done.err
+    assert "nothing wrong found" in done.err
 
 
 def test_check_tells_everything_and_fails(cltdr, tmp_path):
@@ -151,7 +151,7 @@ def test_long_lists_and_messages_are_cut_on_the_screen_and_whole_in_json(cltdr, 
 def test_reports_hold_no_arrays(tmp_path):
     """One file is in memory at a time; what is kept of it is a few hundred bytes."""
     path = stored(tmp_path, "a", array(5000))
-    report = inspect(FeatureEntry(path, "a"))
+    report = inspect_file(FeatureEntry(path, "a"))
     assert len(pickle.dumps(report)) < 5000 < path.stat().st_size
 
 
@@ -160,5 +160,5 @@ def test_the_census_of_copied_files_needs_no_sidecar(tmp_path):
     (tmp_path / "to").mkdir()
     shutil.copy(path, tmp_path / "to")
     listing = list_features(tmp_path / "to")
-    census = take_census(listing, [glance(entry) for entry in listing.entries])
+    census = summarize_folder(listing, [inspect_header(entry) for entry in listing.entries])
     assert (census.extractors, census.video_seconds, census.without_sidecar) == ({}, 0, 1)

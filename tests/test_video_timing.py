@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from cltdr_cli.timeline import FeatureGrid
 from cltdr_cli.video.clock import StreamClock, order_for_display
 from cltdr_cli.video.decoding import StreamDamageError
-from cltdr_cli.video.frame_pieces import PIECE_FRAMES, choose_least_piece_frames, find_piece_starts
 from cltdr_cli.video.frames import FrameBatch
-from cltdr_cli.video.rates import choose_nominal_rate
+from cltdr_cli.video.packets import PIECE_FRAMES, choose_least_piece_frames, find_piece_starts
 from cltdr_cli.video.resampling import Resampler, SampleGrid, find_nearest
-from cltdr_cli.video.timing import compress_knots, measure_timing
+from cltdr_cli.video.timing import choose_nominal_rate, compress_knots, measure_timing
 
 gaps = st.lists(st.floats(0.002, 3.0), min_size=1, max_size=120)
 RATES = [Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(981, 50), Fraction(60)]

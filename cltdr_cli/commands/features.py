@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cltdr_cli.data.annotations import Annotations
     from cltdr_cli.data.findings import Finding
-    from cltdr_cli.features.census import FolderSummary
+    from cltdr_cli.features.folder_report import FolderSummary
     from cltdr_cli.features.inspection import Defect, FileReport
     from cltdr_cli.features.listing import FeatureEntry, FolderListing
     from cltdr_cli.zoo.preset import Preset
@@ -61,7 +61,7 @@ def info(
     Headers and sidecars are read, not the features themselves (except of .pt and .pkl files, which tell nothing
     before); cltdr features check reads them all.
     """
-    from cltdr_cli.features.census import summarize_folder
+    from cltdr_cli.features.folder_report import summarize_folder
     from cltdr_cli.features.inspection import inspect_header
     from cltdr_cli.files import check_writable, write_text
 
@@ -164,7 +164,7 @@ def _defects(
     listing: FolderListing, reports: list[FileReport], preset: Preset | None, annotations: Annotations | None
 ) -> list[Defect]:
     from cltdr_cli.data.feature_checks import find_annotation_defects
-    from cltdr_cli.features.comparison import find_folder_defects
+    from cltdr_cli.features.folder_report import find_folder_defects
     from cltdr_cli.features.inspection import compare_with_model
 
     found = [defect for report in reports for defect in report.defects]

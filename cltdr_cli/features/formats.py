@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from cltdr_cli.errors import FeatureError, UsageError
 from cltdr_cli.features.arrays import read_stored_array
-from cltdr_cli.features.folders import replacing_folder
 from cltdr_cli.features.hdf5 import require_h5py, write_hdf5
 from cltdr_cli.features.headers import is_npy_whole, read_stored_header
 from cltdr_cli.features.sidecar import Sidecar
 from cltdr_cli.features.zarr_store import require_zarr, write_zarr, zarr_is_whole
-from cltdr_cli.files import replacing
+from cltdr_cli.files import replacing, replacing_folder
 
 ARRAY_NAME = "feats"
 """What the array is called in formats that name it, as in the published EPIC-KITCHENS files."""

@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import UsageError, VideoError
-from cltdr_cli.video.batching import gather_batches
 from cltdr_cli.video.decoding import StreamDamageError
-from cltdr_cli.video.frame_pieces import Piece, cut_pieces
-from cltdr_cli.video.frames import FrameBatch, VideoInfo
-from cltdr_cli.video.packet_table import PacketTable, read_packet_table
+from cltdr_cli.video.frames import FrameBatch, VideoInfo, gather_batches
+from cltdr_cli.video.packets import PacketTable, Piece, cut_pieces, read_packet_table
 from cltdr_cli.video.probe import Probe, probe_video
 from cltdr_cli.video.pyav_reader import PyavReader
-from cltdr_cli.video.rates import FALLBACK_RATE, fit_rate, measure_deviation_seconds
+from cltdr_cli.video.timing import FALLBACK_RATE, fit_rate, measure_deviation_seconds
 
 # Measured against the reference on drawn and real files: equal pixels at 8 bits, up to 1.6 grey levels apart on
 # average at 10, which is why ``auto`` leaves those to PyAV.

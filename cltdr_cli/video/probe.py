@@ -15,8 +15,8 @@ from cltdr_cli.video.clock import StreamClock, read_clock
 from cltdr_cli.video.container import COPY_AGAIN, find_video_stream, open_container
 from cltdr_cli.video.decoding import StreamDamageError, decode_frames, read_claimed_end, read_packets
 from cltdr_cli.video.frames import VideoInfo
-from cltdr_cli.video.orientation import Orientation, read_orientation
-from cltdr_cli.video.rates import FALLBACK_RATE, choose_nominal_rate
+from cltdr_cli.video.pictures import Orientation, read_orientation
+from cltdr_cli.video.timing import FALLBACK_RATE, choose_nominal_rate
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import StreamBrokenError, VideoError
-from cltdr_cli.video.batching import gather_batches
 from cltdr_cli.video.clock import order_for_display
 from cltdr_cli.video.container import find_video_stream, open_container
 from cltdr_cli.video.decoding import StreamDamageError, decode_frames
-from cltdr_cli.video.frames import FrameBatch, VideoInfo
-from cltdr_cli.video.pixels import RgbPictures
+from cltdr_cli.video.frames import FrameBatch, VideoInfo, gather_batches
+from cltdr_cli.video.pictures import RgbPictures
 from cltdr_cli.video.probe import Probe, probe_video
 
 if TYPE_CHECKING:
