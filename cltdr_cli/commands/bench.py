@@ -90,7 +90,7 @@ def localizer(
 def extract(
     extractor: Annotated[list[str], typer.Option(help="cltdr extractors lists them; repeatable.", metavar="NAME")] = [
         "i3d-rgb"
-    ],  # noqa: B006 - typer copies it
+    ],
     video: Annotated[
         Path | None, typer.Option(help="What to work on. [default: a drawn video]", show_default=False)
     ] = None,
