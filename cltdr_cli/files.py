@@ -44,19 +44,19 @@ def replacing(path: Path) -> Generator[Path]:
     """
     target = Path(os.path.realpath(path))
     is_stream = target.exists() and not target.is_file() and not target.is_dir()
-    with explained(path):
+    with explain_disk_errors(path):
         partial = _new_partial(Path(tempfile.gettempdir()) / "cltdr" if is_stream else target)
         mode = partial.stat().st_mode
     try:
         yield partial
         partial.chmod(mode)  # a library that puts its own file in this one's place may have made it private
         if is_stream:
-            _pour(partial, target)
+            _copy_to_stream(partial, target)
         else:
-            with explained(path):
+            with explain_disk_errors(path):
                 _settle(partial, target)
     except OSError as error:
-        raise (_explanation(path, error) if error.errno in _HINTS else error) from error
+        raise (_explain_disk_error(path, error) if error.errno in _HINTS else error) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -67,7 +67,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         OutputError: The folder or disk does not take it.
     """
-    with replacing(path) as partial, explained(path):
+    with replacing(path) as partial, explain_disk_errors(path):
         partial.write_bytes(data)
 
 
@@ -91,7 +91,7 @@ def check_writable(path: Path) -> None:
     if path.exists() and not os.access(path, os.W_OK):
         raise OutputError(f"{path}: is write-protected", "choose another name, or allow writing")
     if not path.exists() or path.is_file():
-        with explained(path):
+        with explain_disk_errors(path):
             _new_partial(Path(os.path.realpath(path))).unlink()
 
 
@@ -101,7 +101,7 @@ def check_writable_folder(folder: Path) -> None:
     Raises:
         OutputError: It is a file, cannot be created, or takes no files.
     """
-    with explained(folder):
+    with explain_disk_errors(folder):
         _new_partial(folder / PROBE_NAME).unlink(missing_ok=True)  # another program may clear away leftovers
 
 
@@ -141,20 +141,20 @@ def _settle(partial: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _pour(partial: Path, target: Path) -> None:
+def _copy_to_stream(partial: Path, target: Path) -> None:
     with partial.open("rb") as source, target.open("ab") as stream:
         shutil.copyfileobj(source, stream)
 
 
 @contextmanager
-def explained(path: Path) -> Generator[None]:
+def explain_disk_errors(path: Path) -> Generator[None]:
     """Turn errors of the disk inside the block into ``OutputError``."""
     try:
         yield
     except OSError as error:
-        raise _explanation(path, error) from error
+        raise _explain_disk_error(path, error) from error
 
 
-def _explanation(path: Path, error: OSError) -> OutputError:
+def _explain_disk_error(path: Path, error: OSError) -> OutputError:
     hint = _HINTS.get(error.errno or 0, "choose a folder in which you may create files")
     return OutputError(f"{path}: cannot be written: {error.strerror or error}", hint)

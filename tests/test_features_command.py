@@ -69,13 +69,10 @@ def test_check_tells_everything_and_fails(cltdr, tmp_path):
     assert "4 feature files, 2 of them in order" in done.out
     assert "warning: to correct: 1 files cannot be read: extract or download them again\n    c.npy: damaged" in done.err
     assert "warning: to correct: 1 files hold NaN or infinity: extract them again\n    b.npy: 1 values" in done.err
-    assert (
-        "warning: 1 annotated videos have no features: not trained on, and missed in scoring\n    z\n" in done.err
-    )
+    assert "warning: 1 annotated videos have no features: not trained on, and missed in scoring\n    z\n" in done.err
     assert "after the last step: their end is not seen\n    d jump 0..9 s, features to 2.08 s\n" in done.err
     kinds = {
-        finding["kind"]: finding["places"]
-        for finding in json.loads((tmp_path / "out.json").read_text())["findings"]
+        finding["kind"]: finding["places"] for finding in json.loads((tmp_path / "out.json").read_text())["findings"]
     }
     assert set(kinds) == {"damaged", "not-finite", "changed", "no-features-of", "past-covered", "no-annotation"}
     assert kinds["no-annotation"] == ["b.npy", "c.npy"]
@@ -115,9 +112,7 @@ def test_published_folders(cltdr, tmp_path, preset, name, make):
     folder.mkdir()
     make(folder / name, array(40, files.width))
     video_id = name.removesuffix(files.file_suffix).removeprefix(files.file_prefix)
-    (tmp_path / "a.csv").write_text(
-        f"video_id,start,end,label,subset,duration,fps\n{video_id},0,1,0,train,60,30\n"
-    )
+    (tmp_path / "a.csv").write_text(f"video_id,start,end,label,subset,duration,fps\n{video_id},0,1,0,train,60,30\n")
     info = cltdr("features", "info", folder, "--preset", preset)
     assert info.code == 0, info.err
     assert f"channels         {files.width}" in info.out

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from cltdr_cli.features.comparison import arithmetic_words, grid_words, weights_words
+from cltdr_cli.features.comparison import describe_arithmetic, describe_grid, describe_weights
 from cltdr_cli.features.inspection import FileReport
 from cltdr_cli.features.listing import FolderListing
 
 
 @dataclass(frozen=True)
-class Census:
+class FolderSummary:
     """What is in a folder. Facts of how features were made count the files whose sidecar tells them.
 
     Attributes:
@@ -61,29 +61,29 @@ class Census:
         return asdict(self)
 
 
-def take_census(listing: FolderListing, reports: Sequence[FileReport]) -> Census:
+def summarize_folder(listing: FolderListing, reports: Sequence[FileReport]) -> FolderSummary:
     """Count what is in a folder.
 
     Args:
         listing: What lies there.
-        reports: Of each of its files, by ``inspection.glance``.
+        reports: Of each of its files, by ``inspection.inspect_header``.
     """
     sidecars = [report.sidecar for report in reports if report.sidecar is not None]
     recipes = [sidecar.recipe for sidecar in sidecars]
     steps = [report.steps for report in reports if report.steps is not None]
-    return Census(
+    return FolderSummary(
         folder=str(listing.folder),
         files=len(reports),
         size_bytes=sum(report.size_bytes for report in reports),
-        formats=_counted(report.kind for report in reports),
-        types=_counted(report.dtype for report in reports if report.dtype),
-        widths=_counted(report.width for report in reports if report.width is not None),
-        extractors=_counted(recipe.extractor for recipe in recipes),
-        grids=_counted(map(grid_words, recipes)),
-        rates=_counted(f"{sidecar.fps:.4g}" for sidecar in sidecars),
-        flows=_counted(recipe.flow for recipe in recipes if recipe.flow),
-        arithmetic=_counted(map(arithmetic_words, recipes)),
-        weights=_counted(map(weights_words, recipes)),
+        formats=_count(report.kind for report in reports),
+        types=_count(report.dtype for report in reports if report.dtype),
+        widths=_count(report.width for report in reports if report.width is not None),
+        extractors=_count(recipe.extractor for recipe in recipes),
+        grids=_count(map(describe_grid, recipes)),
+        rates=_count(f"{sidecar.fps:.4g}" for sidecar in sidecars),
+        flows=_count(recipe.flow for recipe in recipes if recipe.flow),
+        arithmetic=_count(map(describe_arithmetic, recipes)),
+        weights=_count(map(describe_weights, recipes)),
         steps=(min(steps), median(steps), max(steps)) if steps else (),
         video_seconds=sum(sidecar.duration_seconds for sidecar in sidecars),
         without_sidecar=sum(report.lacks_sidecar for report in reports),
@@ -93,5 +93,5 @@ def take_census(listing: FolderListing, reports: Sequence[FileReport]) -> Census
     )
 
 
-def _counted(values: Iterable[object]) -> dict[str, int]:
+def _count(values: Iterable[object]) -> dict[str, int]:
     return {str(value): count for value, count in Counter(values).most_common()}

@@ -11,7 +11,7 @@ from cltdr_cli.video.decoding import StreamDamageError
 from cltdr_cli.video.frames import FrameBatch, VideoInfo
 
 
-def in_batches(
+def gather_batches(
     pictures: Iterable[tuple[NDArray[np.uint8], float]], batch_frames: int, info: VideoInfo
 ) -> Generator[FrameBatch, None, None]:
     """Gather pictures as shown, uint8 ``[H, W, 3]``, with their seconds; each is copied once.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cltdr_cli.video.container import open_container, video_stream
-from cltdr_cli.video.decoding import StreamDamageError, sound_packets
+from cltdr_cli.video.container import find_video_stream, open_container
+from cltdr_cli.video.decoding import StreamDamageError, read_packets
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -42,12 +42,12 @@ class Piece:
     data: io.BytesIO
 
 
-def least_piece_frames(width: int, height: int) -> int:
+def choose_least_piece_frames(width: int, height: int) -> int:
     """Frames of ``width`` × ``height`` pixels that a piece holds at least, where key frames allow."""
     return max(1, min(PIECE_FRAMES, PIECE_BYTES // (width * height * 3)))
 
 
-def piece_starts(
+def find_piece_starts(
     ticks: NDArray[np.int64], keys: NDArray[np.bool_], least_frames: int = PIECE_FRAMES
 ) -> NDArray[np.int64]:
     """Where a stream can be cut: at key frames that divide it in decoding order as in display order.
@@ -72,12 +72,12 @@ def piece_starts(
     return np.array(starts, np.int64)
 
 
-def pieces(path: Path, starts: NDArray[np.int64], first: int, rate: Fraction) -> Generator[Piece, None, None]:
+def cut_pieces(path: Path, starts: NDArray[np.int64], first: int, rate: Fraction) -> Generator[Piece, None, None]:
     """The pieces of a video stream, in order.
 
     Args:
         path: The file.
-        starts: As ``piece_starts`` gives them.
+        starts: As ``find_piece_starts`` gives them.
         first: The piece to begin with.
         rate: Nominal frames per second, written into the files.
 
@@ -87,16 +87,16 @@ def pieces(path: Path, starts: NDArray[np.int64], first: int, rate: Fraction) ->
     wanted = starts[first:].tolist()
     held: list[Packet] = []
     with closing(open_container(path)) as container:
-        stream = video_stream(container, path)
-        for at, packet in enumerate(sound_packets(container, stream)):
+        stream = find_video_stream(container, path)
+        for at, packet in enumerate(read_packets(container, stream)):
             if held and (not packet.size or at in wanted[1:2]):
-                yield Piece(wanted.pop(0), len(held), _file(held, stream, rate))
+                yield Piece(wanted.pop(0), len(held), _write_piece(held, stream, rate))
                 held = []
             if packet.size and at >= wanted[0]:
                 held.append(packet)
 
 
-def _file(packets: Iterable[Packet], stream: VideoStream, rate: Fraction) -> io.BytesIO:
+def _write_piece(packets: Iterable[Packet], stream: VideoStream, rate: Fraction) -> io.BytesIO:
     import av
     from av.error import FFmpegError
 

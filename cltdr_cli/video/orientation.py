@@ -38,17 +38,17 @@ class Orientation:
         """Whether the picture is a mirror image, which no turn can make."""
         return self.transposed == (self.flipped_rows == self.flipped_columns)
 
-    def shown(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A view of stored pixels ``[H, W, 3]`` as they are shown, ``[H', W', 3]``."""
         pixels = pixels.swapaxes(0, 1) if self.transposed else pixels
         return pixels[:: -1 if self.flipped_rows else 1, :: -1 if self.flipped_columns else 1]
 
-    def shown_size(self, width: int, height: int) -> tuple[int, int]:
+    def turn_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height in pixels as shown."""
         return (height, width) if self.transposed else (width, height)
 
 
-def frame_orientation(frame: VideoFrame) -> Orientation:
+def read_orientation(frame: VideoFrame) -> Orientation:
     """Orientation by the display matrix of a decoded frame (ISO/IEC 14496-12 §6.2.2); angles snap to quarters.
 
     A point (x, y) of the picture is shown at (a·x + c·y, b·x + d·y), where the matrix begins a b u c d.

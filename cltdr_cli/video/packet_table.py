@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cltdr_cli.video.clock import stream_clock
-from cltdr_cli.video.container import open_container, video_stream
-from cltdr_cli.video.decoding import StreamDamageError, sound_packets
-from cltdr_cli.video.frame_pieces import least_piece_frames, piece_starts
+from cltdr_cli.video.clock import read_clock
+from cltdr_cli.video.container import find_video_stream, open_container
+from cltdr_cli.video.decoding import StreamDamageError, read_packets
+from cltdr_cli.video.frame_pieces import choose_least_piece_frames, find_piece_starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class PacketTable:
     Attributes:
         seconds: float64 ``[N]``, increasing, presentation times.
         shown: bool ``[N]``, False for frames that an edit list hides.
-        starts: int64 ``[M]``, where the stream can be cut; see ``piece_starts``.
+        starts: int64 ``[M]``, where the stream can be cut; see ``find_piece_starts``.
         damaged: Whether the file breaks off.
         objection: Why packets do not tell the frames of this stream; empty when they do.
     """
@@ -48,26 +48,26 @@ def read_packet_table(path: Path) -> PacketTable:
     rows: list[tuple[int | None, bool, bool]] = []
     damaged = False
     with closing(open_container(path)) as container:
-        stream = video_stream(container, path)
-        clock = stream_clock(container, stream)
-        least_frames = least_piece_frames(stream.width, stream.height)
+        stream = find_video_stream(container, path)
+        clock = read_clock(container, stream)
+        least_frames = choose_least_piece_frames(stream.width, stream.height)
         try:
-            for packet in sound_packets(container, stream):
+            for packet in read_packets(container, stream):
                 if packet.size:
                     rows.append((packet.pts, packet.is_discard, packet.is_keyframe))
         except StreamDamageError:
             damaged = True
     ticks = np.array([tick for tick, _, _ in rows if tick is not None], np.int64)
-    objection = _objection(ticks, rows)
+    objection = _find_objection(ticks, rows)
     if objection:
         return PacketTable(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64), damaged, objection)
     order = np.argsort(ticks)
     seconds = np.array([clock.seconds(int(tick)) for tick in ticks[order]])
     hidden, keys = np.array([row[1:] for row in rows], bool).T
-    return PacketTable(seconds, ~hidden[order], piece_starts(ticks, keys, least_frames), damaged)
+    return PacketTable(seconds, ~hidden[order], find_piece_starts(ticks, keys, least_frames), damaged)
 
 
-def _objection(ticks: NDArray[np.int64], rows: list[tuple[int | None, bool, bool]]) -> str:
+def _find_objection(ticks: NDArray[np.int64], rows: list[tuple[int | None, bool, bool]]) -> str:
     if not rows or len(ticks) < len(rows):
         return "its packets do not state when they are shown"
     if len(np.unique(ticks)) < len(ticks):

@@ -34,7 +34,7 @@ class RgbPictures:
         self._width, self._height, self._orientation = width, height, orientation
         self._reformatter = VideoReformatter()
 
-    def shown(self, frame: VideoFrame) -> NDArray[np.uint8]:
+    def convert(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """A decoded frame as it is shown, uint8 ``[H, W, 3]``; a view, to be copied.
 
         Raises:
@@ -48,7 +48,7 @@ class RgbPictures:
                 width=self._width,
                 height=self._height,
                 format="rgb24",
-                interpolation=self._interpolation(frame),
+                interpolation=self._choose_interpolation(frame),
             )
         except (FFmpegError, ValueError) as error:
             reason = f"pictures of format {frame.format.name} cannot be converted to RGB ({error})"
@@ -57,9 +57,9 @@ class RgbPictures:
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
             : self._height, : 3 * self._width
         ]
-        return self._orientation.shown(rows.reshape(self._height, self._width, 3))
+        return self._orientation.apply(rows.reshape(self._height, self._width, 3))
 
-    def _interpolation(self, frame: VideoFrame) -> str:
+    def _choose_interpolation(self, frame: VideoFrame) -> str:
         same_size = (frame.width, frame.height) == (self._width, self._height)
         deep = any(component.bits > 8 for component in frame.format.components)
         return "POINT" if deep and same_size else "BILINEAR"

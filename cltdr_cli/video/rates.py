@@ -22,12 +22,12 @@ ROUNDING_SECONDS = 0.0011
 HIGHEST_RATE = 1000
 
 
-def deviation_seconds(times: NDArray[np.float64], rate: Fraction | float) -> float:
+def measure_deviation_seconds(times: NDArray[np.float64], rate: Fraction | float) -> float:
     """Largest distance of ``times[k]`` from ``times[0] + k / rate``."""
     return float(np.abs(times - times[0] - np.arange(len(times)) / float(rate)).max(initial=0.0))
 
 
-def fitting_rate(times: NDArray[np.float64], stated: Iterable[Fraction | None]) -> Fraction | float:
+def fit_rate(times: NDArray[np.float64], stated: Iterable[Fraction | None]) -> Fraction | float:
     """The rate of frames at increasing ``times`` ``[N]`` in seconds.
 
     The first stated or standard rate that explains every time up to rounding; otherwise whichever of the stated
@@ -37,13 +37,13 @@ def fitting_rate(times: NDArray[np.float64], stated: Iterable[Fraction | None]) 
     if len(times) < 2:
         return known[0] if known else FALLBACK_RATE
     for rate in (*known, *STANDARD_RATES):
-        if deviation_seconds(times, rate) <= ROUNDING_SECONDS:
+        if measure_deviation_seconds(times, rate) <= ROUNDING_SECONDS:
             return rate
     measured = float((len(times) - 1) / (times[-1] - times[0]))
-    return min((*known, measured), key=lambda rate: deviation_seconds(times, rate))
+    return min((*known, measured), key=lambda rate: measure_deviation_seconds(times, rate))
 
 
-def nominal_rate(times: NDArray[np.float64], stated: Iterable[Fraction | None]) -> Fraction | None:
+def choose_nominal_rate(times: NDArray[np.float64], stated: Iterable[Fraction | None]) -> Fraction | None:
     """The rate a header means, judged by the times of its first packets ``[N]`` (sorted, in seconds).
 
     Returns:
@@ -56,4 +56,4 @@ def nominal_rate(times: NDArray[np.float64], stated: Iterable[Fraction | None]) 
     for rate in known:
         if abs(float(rate) / measured - 1) < 0.1:
             return rate
-    return Fraction(fitting_rate(times, ())).limit_denominator(1001)
+    return Fraction(fit_rate(times, ())).limit_denominator(1001)

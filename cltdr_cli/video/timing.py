@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.video.frames import FrameTiming
-from cltdr_cli.video.rates import deviation_seconds, fitting_rate
+from cltdr_cli.video.rates import fit_rate, measure_deviation_seconds
 
 KNOT_TOLERANCE_SECONDS = 0.001
 
@@ -24,15 +24,15 @@ def measure_timing(times: NDArray[np.float64], stated: Iterable[Fraction | None]
         times: float64 ``[N]``, N ≥ 1, increasing presentation times in seconds.
         stated: Rates the header states, best first.
     """
-    rate = fitting_rate(times, stated)
-    constant = deviation_seconds(times, rate) < 0.5 / float(rate)
+    rate = fit_rate(times, stated)
+    constant = measure_deviation_seconds(times, rate) < 0.5 / float(rate)
     if constant:
         end = float(times[0] + len(times) / float(rate))
         knots: tuple[tuple[float, float], ...] = ()
     else:
         end = float(times[-1] + np.median(np.diff(times)))
         rate = (len(times) - 1) / float(times[-1] - times[0])
-        knots = (*compressed_knots(times), (float(len(times)), end))
+        knots = (*compress_knots(times), (float(len(times)), end))
     return FrameTiming(
         rate=float(rate),
         frame_count=len(times),
@@ -42,7 +42,7 @@ def measure_timing(times: NDArray[np.float64], stated: Iterable[Fraction | None]
     )
 
 
-def compressed_knots(
+def compress_knots(
     times: NDArray[np.float64], tolerance_seconds: float = KNOT_TOLERANCE_SECONDS
 ) -> tuple[tuple[float, float], ...]:
     """The fewest-first piecewise-linear map frame → seconds through measured points, in one pass.

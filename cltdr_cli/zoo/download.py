@@ -53,9 +53,7 @@ def fetch(entry: WeightsEntry, path: Path, on_progress: OnProgress | None = None
     try:
         with replacing(path) as partial:
             digests = _stream(entry, partial, path, on_progress)
-            check_digests(
-                entry, digests, entry.url or "", "what had come was deleted, and nothing else was touched"
-            )
+            check_digests(entry, digests, entry.url or "", "what had come was deleted, and nothing else was touched")
     except OutputError as error:
         raise WeightsError(error.message, error.hint) from error
     return digests
@@ -148,9 +146,7 @@ def _check_room(entry: WeightsEntry, path: Path, size: int | None) -> None:
 
 def _failure(entry: WeightsEntry, reason: str) -> WeightsError:
     message = f"{entry.name}: the download failed: {reason}\n{entry.url}\nwhat had come was deleted"
-    return WeightsError(
-        message, f"check the connection and try again, or fetch {entry.file} by hand: {by_hand(entry)}"
-    )
+    return WeightsError(message, f"check the connection and try again, or fetch {entry.file} by hand: {by_hand(entry)}")
 
 
 @contextmanager
