@@ -114,7 +114,7 @@ def check(
     elif any(finding.examples[-1] == "…" for finding in findings):
         console.notice("--json-out FILE lists all places")
     if not findings:
-        console.notice("nothing wrong found")
+        console.notice("found nothing wrong")
     if any(finding.severe for finding in findings):
         raise typer.Exit(1)
 

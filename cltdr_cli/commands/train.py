@@ -50,7 +50,7 @@ def train(
     ] = "preset",
     train_split: Annotated[
         str | None,
-        typer.Option(help="Split to train on. [default: the benchmark's]", metavar="NAME", show_default=False),
+        typer.Option(help="Split to train on. [default: the data set's]", metavar="NAME", show_default=False),
     ] = None,
     eval_split: Annotated[
         str | None,
