@@ -96,7 +96,7 @@ def first_lines(text: str, most: int | None) -> list[str]:
     lines = text.splitlines()
     if most is None or len(lines) <= most:
         return lines
-    return [*lines[:most], f"... and {len(lines) - most} more lines (all with --debug)"]
+    return [*lines[:most], f"... and {len(lines) - most} more lines (debug= shows all)"]
 
 
 def segments_title(result: VideoResult, shown: int) -> str:

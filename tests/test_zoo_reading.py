@@ -191,7 +191,7 @@ def test_overrides_by_section_or_by_bare_key():
 
 def test_overrides_that_belong_together():
     demo = load_preset("demo")
-    with pytest.raises(PresetError, match="--set: fpn_dim 96 must equal embd_dim 64"):
+    with pytest.raises(PresetError, match="settings: fpn_dim 96 must equal embd_dim 64"):
         with_overrides(demo, ["embd_dim=64"])
     changed = with_overrides(demo, ["embd_dim=64", "fpn_dim=64", "input_dim=512", "width=512"])
     assert isinstance(changed.model, CltdrConfig)
@@ -201,7 +201,7 @@ def test_overrides_that_belong_together():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("train.lr=1", r"--set train\.lr: there is no such key; did you mean 'training\.learning_rate'\?"),
+        ("train.lr=1", r"setting train\.lr: there is no such key; did you mean 'training\.learning_rate'\?"),
         ("lr=1", r"did you mean 'training\.learning_rate'\?"),
         ("training.epoch=3", r"did you mean 'training\.epochs'\?"),
         ("epcohs=3", r"did you mean 'training\.epochs'\?"),
@@ -211,7 +211,7 @@ def test_overrides_that_belong_together():
         ("training.epochs", "there is no value"),
         ("training.epochs=three", "the value must be a whole number, not 'three'"),
         ("training.epochs=", "must be a whole number, not 'null'"),
-        ("training.epochs=0", "--set training.epochs=0: the value must be at least 1, got 0"),
+        ("training.epochs=0", "setting training.epochs=0: the value must be at least 1, got 0"),
         ("training.epochs=[1", "not YAML"),
         ("gmg_gate=rellu", "must be identity, relu or none, not 'rellu'; did you mean 'relu'"),
         ("regression_range=[[0, 4]]", "regression_range has 1 entries"),

@@ -88,9 +88,12 @@ def localizer(
 
 @app.command()
 def extract(
-    extractor: Annotated[list[str], typer.Option(help="cltdr extractors lists them; repeatable.", metavar="NAME")] = [
-        "i3d-rgb"
-    ],
+    extractor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="cltdr extractors lists them; repeatable. [default: i3d-rgb]", metavar="NAME", show_default=False
+        ),
+    ] = None,
     video: Annotated[
         Path | None, typer.Option(help="What to work on. [default: a drawn video]", show_default=False)
     ] = None,
@@ -121,10 +124,10 @@ def extract(
     from cltdr_cli.pipeline import VideoOptions
 
     options = VideoOptions(reader=reader, end_seconds=seconds, batch_clips=batch_size)
-    place, way = resolve_device(device), Way(backend, precision, compiled)
-    with console.progress("extracting", runs * len(extractor), "runs") as bar:
-        done = iter(range(1, runs * len(extractor) + 1))
-        found = time_videos(extractor, video, options, place, way, flow, runs, lambda: bar.update(next(done)))
+    place, way, names = resolve_device(device), Way(backend, precision, compiled), extractor or ["i3d-rgb"]
+    with console.progress("extracting", runs * len(names), "runs") as bar:
+        done = iter(range(1, runs * len(names) + 1))
+        found = time_videos(names, video, options, place, way, flow, runs, lambda: bar.update(next(done)))
     rows = [
         (
             name,
@@ -138,7 +141,7 @@ def extract(
     where = f"{place}, {torch.get_num_threads()} threads" if place.type == "cpu" else str(place)
     console.table(f"medians of {runs} on {where}, {way.name}", _STAGE_COLUMNS, rows)
     if ways:
-        _compare_extractors(extractor, place, batch_size, runs)
+        _compare_extractors(names, place, batch_size, runs)
 
 
 def _compare_extractors(names: list[str], device: torch.device, batch_clips: int, runs: int) -> None:

@@ -38,7 +38,7 @@ class FeatureConfig:
         window_frames: Frames one step looks at.
         rate: Frames per second of the sampled video; None is each file's own rate.
         flow: Optical flow that the extractor looked at; None where it looks at none, or nobody knows which.
-        dense: Whether I3D made them in one pass over long clips (``--dense``), which is another kind.
+        dense: Whether I3D made them in one pass over long clips (``dense=``), which is another kind.
         first_channels: Of wider files only so many channels, the first, are used; equals ``width``. None where files
             have just the width.
         file_prefix: What stands before the video id in file names.
@@ -74,7 +74,7 @@ class FeatureConfig:
         return self.extractor == UNKNOWN_EXTRACTOR
 
     def of_any_kind(self) -> FeatureConfig:
-        """The same width, grid and files, of any extractor and flow: what ``--force`` asks for."""
+        """The same width, grid and files, of any extractor and flow: what ``force=`` asks for."""
         return replace(self, extractor=UNKNOWN_EXTRACTOR, flow=None)
 
     def grid(self, rate: float) -> FeatureGrid:

@@ -111,7 +111,7 @@ def download(name: str, *, agree: Agree | None = None, on_progress: OnProgress |
     if found.non_commercial and not (agree is not None and agree(found)):
         raise WeightsError(
             f"{name}: its licence is {found.licence}, and was not agreed to; nothing was downloaded",
-            f"cltdr weights download {name} --accept-license downloads it if you agree",
+            f"`cltdr weights download {name} --accept-license` downloads it if you agree",
         )
     write_record(path, fetch(found, path, on_progress))
     return path
