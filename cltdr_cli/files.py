@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under another name in the same folder, then renamed."""
+"""Files and folders that appear whole or not at all: written under another name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -44,21 +44,46 @@ def replacing(path: Path) -> Generator[Path]:
     """
     target = Path(os.path.realpath(path))
     is_stream = target.exists() and not target.is_file() and not target.is_dir()
-    with explained(path):
+    with explain_disk_errors(path):
         partial = _new_partial(Path(tempfile.gettempdir()) / "cltdr" if is_stream else target)
         mode = partial.stat().st_mode
     try:
         yield partial
         partial.chmod(mode)  # a library that puts its own file in this one's place may have made it private
         if is_stream:
-            _pour(partial, target)
+            _copy_to_stream(partial, target)
         else:
-            with explained(path):
+            with explain_disk_errors(path):
                 _settle(partial, target)
     except OSError as error:
-        raise (_explanation(path, error) if error.errno in _HINTS else error) from error
+        raise (_explain_disk_error(path, error) if error.errno in _HINTS else error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Generator[Path]:
+    """Give a temporary folder to fill; it becomes ``path`` if the block ends well, and vanishes if it does not.
+
+    A folder cannot take the place of a filled one in one step, so the old one is moved aside first: a stop between
+    the two leaves nothing under ``path``, which is redone, and never a mixture.
+
+    Args:
+        path: The folder to create or replace; missing parent folders are created.
+
+    Raises:
+        OutputError: The disk does not take it. Other errors of the block pass.
+    """
+    partial = partial_path(path)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        _settle_folder(partial, path)
+    except OSError as error:
+        hint = "free some space, or choose another folder"
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}", hint) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -67,7 +92,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         OutputError: The folder or disk does not take it.
     """
-    with replacing(path) as partial, explained(path):
+    with replacing(path) as partial, explain_disk_errors(path):
         partial.write_bytes(data)
 
 
@@ -91,7 +116,7 @@ def check_writable(path: Path) -> None:
     if path.exists() and not os.access(path, os.W_OK):
         raise OutputError(f"{path}: is write-protected", "choose another name, or allow writing")
     if not path.exists() or path.is_file():
-        with explained(path):
+        with explain_disk_errors(path):
             _new_partial(Path(os.path.realpath(path))).unlink()
 
 
@@ -101,7 +126,7 @@ def check_writable_folder(folder: Path) -> None:
     Raises:
         OutputError: It is a file, cannot be created, or takes no files.
     """
-    with explained(folder):
+    with explain_disk_errors(folder):
         _new_partial(folder / PROBE_NAME).unlink(missing_ok=True)  # another program may clear away leftovers
 
 
@@ -141,20 +166,38 @@ def _settle(partial: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def _pour(partial: Path, target: Path) -> None:
+def _copy_to_stream(partial: Path, target: Path) -> None:
     with partial.open("rb") as source, target.open("ab") as stream:
         shutil.copyfileobj(source, stream)
 
 
 @contextmanager
-def explained(path: Path) -> Generator[None]:
+def explain_disk_errors(path: Path) -> Generator[None]:
     """Turn errors of the disk inside the block into ``OutputError``."""
     try:
         yield
     except OSError as error:
-        raise _explanation(path, error) from error
+        raise _explain_disk_error(path, error) from error
 
 
-def _explanation(path: Path, error: OSError) -> OutputError:
+def _explain_disk_error(path: Path, error: OSError) -> OutputError:
     hint = _HINTS.get(error.errno or 0, "choose a folder in which you may create files")
     return OutputError(f"{path}: cannot be written: {error.strerror or error}", hint)
+
+
+def _settle_folder(partial: Path, path: Path) -> None:
+    """On the disk before it gets its name: after a power cut there is a whole folder or none."""
+    for parent, _, names in os.walk(partial):
+        for name in names:
+            with Path(parent, name).open("rb+") as file:
+                os.fsync(file.fileno())
+    if not path.exists():
+        partial.rename(path)
+        return
+    old = partial_path(path)
+    path.rename(old)
+    partial.rename(path)
+    if old.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.unlink(missing_ok=True)

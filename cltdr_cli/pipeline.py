@@ -127,8 +127,8 @@ def extract_video(
         VideoError: Unreadable, without frames, or shorter than one window.
         UsageError: The extractor looks at optical flow, and ``flow`` is None.
     """
-    from cltdr_cli.features.extract import check_extraction, extract_features, to_sequence
-    from cltdr_cli.features.flow_stream import check_flow, with_flow
+    from cltdr_cli.features.extract import check_extraction, extract_features, make_sequence
+    from cltdr_cli.features.flow_stream import add_flow, check_flow
     from cltdr_cli.video import open_video
     from cltdr_cli.video.frame_stream import FrameStream
 
@@ -147,7 +147,7 @@ def extract_video(
             end_seconds=options.end_seconds,
             strict=options.strict,
         )
-        seen = with_flow(stream, spec, flow)
+        seen = add_flow(stream, spec, flow)
         note = _add_expected_frames(on_progress, reader.info, stream_fps, options)
         if encoder is not None:
             from cltdr_cli.features.dense import extract_dense
@@ -164,7 +164,7 @@ def extract_video(
             )
     finally:
         reader.close()
-    sequence = to_sequence(
+    sequence = make_sequence(
         features, timing, stride_frames=stride, window_frames=window, video_id=path.stem, extractor=spec.name
     )
     return ExtractedVideo(sequence, timing, reader.info)

@@ -47,9 +47,7 @@ def clock_time(seconds: float, places: int = 2) -> str:
 
 def columns_width(text: str) -> int:
     """Terminal columns a text takes: wide letters two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def is_numeric(cells: Sequence[str]) -> bool:

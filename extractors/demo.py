@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from extractors.spec import ExtractorSpec
-from extractors.state_dict import check_fit, only, unwrapped
+from extractors.state_dict import check_fit, require_one, unwrap
 
 WIDTH = 256
 CLASSES = 9
@@ -160,7 +160,7 @@ def build_demo(spec: ExtractorSpec, state_dicts: Sequence[Mapping[str, Any]]) ->
     Raises:
         StateDictError: The weights do not fit, or there is more than one state dict.
     """
-    weights = unwrapped(only(state_dicts, spec.name))
+    weights = unwrap(require_one(state_dicts, spec.name))
     network = DemoNetwork(classes=len(weights.get("head.bias", ())) or CLASSES)
     check_fit({key: tuple(value.shape) for key, value in network.state_dict().items()}, weights, spec.name)
     network.load_state_dict(weights)

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from extractors.frozen import FrozenExtractor
 from extractors.i3d import InceptionI3D, TwoStreamI3D
-from extractors.openvino_backend import OpenVinoExtractor, OpenVinoNetwork, exported
+from extractors.openvino_backend import OpenVinoExtractor, OpenVinoNetwork, export_graph
 from extractors.spec import ExtractorSpec
 
 WINDOW_FRAMES = 16
@@ -93,10 +93,10 @@ def _at_phases(parts: Sequence[Part], pixels: Tensor, stride: int) -> Tensor:
         if length >= window:
             halved = parts[0](pixels.narrow(2, shift, length))
             phases.append(_at_phases(parts[1:], halved, max(1, stride // 2)) if len(parts) > 1 else halved)
-    return phases[0] if len(phases) == 1 else _interleaved(phases[0], phases[1])
+    return phases[0] if len(phases) == 1 else _interleave(phases[0], phases[1])
 
 
-def _interleaved(even: Tensor, odd: Tensor) -> Tensor:
+def _interleave(even: Tensor, odd: Tensor) -> Tensor:
     """``[B, C, n]`` and ``[B, C, n or n − 1]`` to ``[B, C, sum]``, in turns."""
     steps = even.shape[2] + odd.shape[2]
     filled = functional.pad(odd, (0, even.shape[2] - odd.shape[2]))
@@ -128,7 +128,7 @@ class DenseEncoder:
             raise ValueError(f"a chunk is a multiple of 8 frames, at least 64, not {chunk_frames}")
         if extractor.precision == "int8":
             raise ValueError("the dense form has no int8")
-        self.spec = dense_spec(extractor.spec, chunk_frames)
+        self.spec = make_dense_spec(extractor.spec, chunk_frames)
         self.device = extractor.device
         self.stride_frames = stride_frames
         self.chunk_frames = chunk_frames
@@ -139,7 +139,7 @@ class DenseEncoder:
         self._network = DenseI3D(network, self.fine_stride_frames)
         self._openvino: OpenVinoNetwork | None = None
         if isinstance(extractor, OpenVinoExtractor):
-            self._openvino = OpenVinoNetwork(partial(exported, self._network), one_by_one=True)
+            self._openvino = OpenVinoNetwork(partial(export_graph, self._network), one_by_one=True)
 
     def prepare(self, frames: Tensor) -> Tensor:
         """Uint8 frames ``[N, H, W, C]`` to network input ``[N, C, 224, 224]`` float32 on the device."""
@@ -164,6 +164,6 @@ class DenseEncoder:
             return self._network(frames[None].to(self.device))[0].float()
 
 
-def dense_spec(spec: ExtractorSpec, chunk_frames: int = CHUNK_FRAMES) -> ExtractorSpec:
+def make_dense_spec(spec: ExtractorSpec, chunk_frames: int = CHUNK_FRAMES) -> ExtractorSpec:
     """The record of an extractor's dense form."""
     return replace(spec, layer=f"dense, chunks of {chunk_frames} frames: {spec.layer}")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from extractors.state_dict import check_fit, unwrapped
+from extractors.state_dict import check_fit, unwrap
 
 BOUND_PIXELS = 20.0
 """Displacements beyond it, either way, are clipped."""
@@ -55,7 +55,7 @@ class FlowEngine(Protocol):
             frames: RGB ``[N, H, W, 3]``.
 
         Returns:
-            Displacements x and y as bytes ``[N - 1, H, W, 2]``, as ``quantised`` makes them.
+            Displacements x and y as bytes ``[N - 1, H, W, 2]``, as ``quantise_field`` makes them.
 
         Raises:
             ValueError: The frames are of another shape, or too large.
@@ -63,7 +63,7 @@ class FlowEngine(Protocol):
         ...
 
 
-def quantised(field: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+def quantise_field(field: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Displacements in pixels to bytes: -20 is 0, +20 is 255, and rest is 127.5, which rounds to 128."""
     shifted = field.clip(-BOUND_PIXELS, BOUND_PIXELS).astype(np.float64) + BOUND_PIXELS
     return np.rint(shifted * 255 / (2 * BOUND_PIXELS)).astype(np.uint8)
@@ -82,14 +82,14 @@ class Tvl1Flow:
     name = "tvl1"
 
     def __init__(self, threads: int | None = None) -> None:
-        self._threads = threads or _own_cores()
-        _new_solver()
+        self._threads = threads or _count_own_cores()
+        _make_solver()
 
     def describe(self) -> str:
         """OpenCV's version and the numbers of the solver."""
         import cv2
 
-        solver = _new_solver()
+        solver = _make_solver()
         numbers = {
             "tau": solver.getTau(), "lambda": solver.getLambda(), "theta": solver.getTheta(),
             "scales": solver.getScalesNumber(), "warps": solver.getWarpingsNumber(),
@@ -106,12 +106,12 @@ class Tvl1Flow:
         """
         import cv2
 
-        pairs = _pair_count(frames)
+        pairs = _count_pairs(frames)
         if not pairs:
-            return _no_fields(frames)
+            return _make_no_fields(frames)
         grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in frames]
         solvers = _Solvers()
-        with _opencv_threads(max(1, self._threads // pairs)), ThreadPoolExecutor(self._threads) as pool:
+        with _limit_opencv_threads(max(1, self._threads // pairs)), ThreadPoolExecutor(self._threads) as pool:
             return np.stack(list(pool.map(solvers.field, grey[:-1], grey[1:])))
 
 
@@ -130,10 +130,10 @@ class _Solvers:
         try:
             solver = self._idle.get_nowait()
         except Empty:
-            solver = _new_solver()
+            solver = _make_solver()
         field: NDArray[np.float32] = solver.calc(first, second, None)
         self._idle.put(solver)
-        return quantised(field)
+        return quantise_field(field)
 
 
 class RaftFlow:
@@ -161,7 +161,7 @@ class RaftFlow:
         from torchvision.models.optical_flow import raft_large
 
         network = raft_large(weights=None, progress=False)
-        given = unwrapped(state_dict)
+        given = unwrap(state_dict)
         check_fit({key: tuple(value.shape) for key, value in network.state_dict().items()}, given, "raft-large")
         network.load_state_dict(given)
         network.feature_encoder = _SharedEncoder(cast("nn.Module", network.feature_encoder))
@@ -181,31 +181,29 @@ class RaftFlow:
         Raises:
             ValueError: The frames are not uint8 ``[N, H, W, 3]``, or too large to correlate.
         """
-        pairs = _pair_count(frames)
+        pairs = _count_pairs(frames)
         if not pairs:
-            return _no_fields(frames)
+            return _make_no_fields(frames)
         each = self._pairs_at_once(frames.shape[1], frames.shape[2])
-        return np.concatenate([self._some(frames[at : at + each + 1]) for at in range(0, pairs, each)])
+        return np.concatenate([self._compute_some(frames[at : at + each + 1]) for at in range(0, pairs, each)])
 
     def _pairs_at_once(self, height: int, width: int) -> int:
-        left, right, top, bottom = _raft_padding(height, width)
+        left, right, top, bottom = _choose_raft_padding(height, width)
         cells = (height + top + bottom) * (width + left + right) // RAFT_MULTIPLE**2
         per_pair = cells * cells * 4 * 4 // 3  # float32, and coarser levels of a quarter each
         if per_pair > LARGEST_CORRELATION_BYTES:
-            raise ValueError(
-                f"RAFT needs {per_pair / 2**30:.0f} GiB for a pair of {width}x{height}: scale them down"
-            )
+            raise ValueError(f"RAFT needs {per_pair / 2**30:.0f} GiB for a pair of {width}x{height}: scale them down")
         return max(1, min(self._batch_pairs, CORRELATION_BYTES // per_pair))
 
-    def _some(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _compute_some(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = frames.shape[1:3]
-        padding = _raft_padding(height, width)
+        padding = _choose_raft_padding(height, width)
         pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(self._device).permute(0, 3, 1, 2).float()
         pixels = functional.pad(pixels / 127.5 - 1, padding, mode="replicate")
         with self._turn:
             field: Tensor = self._network(pixels[:-1], pixels[1:], num_flow_updates=RAFT_UPDATES)[-1]
         field = field[..., padding[2] : padding[2] + height, padding[0] : padding[0] + width]
-        return quantised(field.permute(0, 2, 3, 1).float().cpu().numpy())
+        return quantise_field(field.permute(0, 2, 3, 1).float().cpu().numpy())
 
 
 class _SharedEncoder(nn.Module):
@@ -225,7 +223,7 @@ class _SharedEncoder(nn.Module):
 _BYTES = f"clipped to {BOUND_PIXELS:g} px, 8 bit"
 
 
-def _raft_padding(height: int, width: int) -> tuple[int, int, int, int]:
+def _choose_raft_padding(height: int, width: int) -> tuple[int, int, int, int]:
     """Left, right, top, bottom: to a multiple of 8 and at least 128, as evenly as can be."""
     padding: list[int] = []
     for length in (width, height):
@@ -235,21 +233,21 @@ def _raft_padding(height: int, width: int) -> tuple[int, int, int, int]:
     return left, right, top, bottom
 
 
-def _pair_count(frames: NDArray[np.uint8]) -> int:
+def _count_pairs(frames: NDArray[np.uint8]) -> int:
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
         raise ValueError(f"flow takes RGB frames [N, H, W, 3] of bytes, not {list(frames.shape)} {frames.dtype}")
     return max(0, len(frames) - 1)
 
 
-def _no_fields(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _make_no_fields(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.empty((0, *frames.shape[1:3], 2), np.uint8)
 
 
-def _own_cores() -> int:
+def _count_own_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _new_solver() -> Any:
+def _make_solver() -> Any:
     import cv2
 
     optflow = getattr(cv2, "optflow", None)
@@ -261,7 +259,7 @@ def _new_solver() -> Any:
 
 
 @contextmanager
-def _opencv_threads(count: int) -> Generator[None]:
+def _limit_opencv_threads(count: int) -> Generator[None]:
     """OpenCV's own threads, which are one setting of the whole process, for as long as pairs run side by side."""
     import cv2
 

@@ -8,14 +8,14 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-def folded(layers: nn.Sequential) -> nn.Sequential:
+def fold_row(layers: nn.Sequential) -> nn.Sequential:
     """The same layers in a row, each batch norm folded into its convolution in double precision.
 
     Args:
         layers: Convolutions, batch norms and activations, possibly in nested rows. They are not used afterwards.
     """
     row: list[nn.Module] = []
-    for layer in _flat(layers):
+    for layer in _flatten(layers):
         before = row[-1] if row else None
         if isinstance(layer, nn.BatchNorm3d) and isinstance(before, nn.Conv3d):
             row[-1] = fuse_conv_bn_eval(before.double().eval(), layer.double().eval()).float()
@@ -24,22 +24,22 @@ def folded(layers: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(*row)
 
 
-def fold_rows(network: nn.Module) -> None:
+def fold_all_rows(network: nn.Module) -> None:
     """Fold every row of layers that has a convolution in it, wherever it stands in the network.
 
     Rows of whole blocks are entered, not folded.
     """
     for name, child in list(network.named_children()):
-        if isinstance(child, nn.Sequential) and all(map(_is_plain, _flat(child))):
-            network.register_module(name, folded(child))
+        if isinstance(child, nn.Sequential) and all(map(_is_plain, _flatten(child))):
+            network.register_module(name, fold_row(child))
         else:
-            fold_rows(child)
+            fold_all_rows(child)
 
 
-def _flat(layers: nn.Sequential) -> Iterator[nn.Module]:
+def _flatten(layers: nn.Sequential) -> Iterator[nn.Module]:
     for layer in layers:
         if isinstance(layer, nn.Sequential):
-            yield from _flat(layer)
+            yield from _flatten(layer)
         else:
             yield layer
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from extractors.preprocess import prepare_frames, ten_crops
+from extractors.preprocess import make_ten_crops, prepare_frames
 from extractors.spec import ExtractorSpec
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -71,7 +71,7 @@ class FrozenExtractor:
         check_length(clips, self.spec)
         clips = clips.to(self.device)
         with self.arithmetic():
-            answers = [self._run(crop).float() for crop in crops(clips, self.spec)]
+            answers = [self._run(crop).float() for crop in make_crops(clips, self.spec)]
         return answers[0] if len(answers) == 1 else torch.stack(answers).mean(0)
 
     def arithmetic(self) -> AbstractContextManager[object]:
@@ -102,9 +102,9 @@ class FixedBatches:
     def __call__(self, clips: Tensor) -> Tensor:
         """``[N, ...]`` to ``[N, width]``; short batches repeat their last row."""
         size = self._size = max(self._size, len(clips))
-        return torch.cat([self._filled(part, size) for part in clips.split(size)])
+        return torch.cat([self._run_filled(part, size) for part in clips.split(size)])
 
-    def _filled(self, part: Tensor, size: int) -> Tensor:
+    def _run_filled(self, part: Tensor, size: int) -> Tensor:
         missing = size - len(part)
         full = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])]) if missing else part.contiguous()
         if self._on_gpu:
@@ -124,8 +124,8 @@ def check_length(clips: Tensor, spec: ExtractorSpec) -> None:
         raise ValueError(f"{spec.name} takes clips of {allowed} frames, not {clips.shape[1]}")
 
 
-def crops(clips: Tensor, spec: ExtractorSpec) -> Iterator[Tensor]:
+def make_crops(clips: Tensor, spec: ExtractorSpec) -> Iterator[Tensor]:
     """What of clips ``[B, F, C, H, W]`` goes through the network: all, or ten crops that are averaged later."""
     if spec.ten_crop:
-        return ten_crops(clips, spec.crop or min(clips.shape[-2:]))
+        return make_ten_crops(clips, spec.crop or min(clips.shape[-2:]))
     return iter([clips])

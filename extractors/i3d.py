@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from extractors.spec import ExtractorSpec
-from extractors.state_dict import StateDictError, check_fit, listed, unwrapped
+from extractors.state_dict import StateDictError, check_fit, list_keys, unwrap
 
 WIDTH = 1024
 
@@ -50,7 +50,7 @@ BRANCHES = {
 """Our name of each convolution in an Inception block, and its name in the two ports."""
 
 
-def official_names(port: str) -> dict[str, str]:
+def list_official_names(port: str) -> dict[str, str]:
     """Our convolution names to those of a port: ``piergiaj`` or ``hassony2``."""
     which = PORTS.index(port)
     names = {f"conv_{name}": f"{('Conv3d', 'conv3d')[which]}_{name}" for name in ("1a_7x7", "2b_1x1", "2c_3x3")}
@@ -69,11 +69,11 @@ class SameConv3d(nn.Conv3d):
     def forward(self, input: Tensor) -> Tensor:
         """``[B, C, T, H, W]`` to ``[B, outputs, ⌈T/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉]``."""
         if self.stride[0] > 1:
-            input = functional.pad(input, same_padding(input.shape[2:], self.kernel_size, self.stride))
+            input = functional.pad(input, choose_same_padding(input.shape[2:], self.kernel_size, self.stride))
         return functional.relu_(super().forward(input))
 
 
-def same_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[int]:
+def choose_same_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[int]:
     """TensorFlow's "SAME" zeros in the order of ``torch.nn.functional.pad``; the odd one goes to the end."""
     padding: list[int] = []
     for length, width, step in reversed(list(zip(size, kernel, stride, strict=True))):
@@ -82,18 +82,18 @@ def same_padding(size: Sequence[int], kernel: Sequence[int], stride: Sequence[in
     return padding
 
 
-def same_max_pool(pixels: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
+def pool_max_same(pixels: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
     """Max pooling with "SAME" padding of inputs that are never negative, without a padded copy.
 
     After a ReLU, the zeros of the padding never exceed what is inside a window, so it makes no difference that
     PyTorch pads with −∞; the odd padding at the end is what ``ceil_mode`` does.
     """
-    padding = same_padding(pixels.shape[2:], kernel, stride)
+    padding = choose_same_padding(pixels.shape[2:], kernel, stride)
     front = (padding[4], padding[2], padding[0])
     return functional.max_pool3d(pixels, kernel, stride, front, ceil_mode=True)
 
 
-def neighbour_max(pixels: Tensor) -> Tensor:
+def take_neighbour_max(pixels: Tensor) -> Tensor:
     """Maximum over 3×3×3 neighbours at stride 1, axis by axis: a third of the time of ``max_pool3d`` on a CPU.
 
     A graph that is exported to another runtime gets the plain pool, which that runtime knows as one operation.
@@ -127,7 +127,7 @@ class InceptionBlock(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """``[B, inputs, T, H, W]`` to ``[B, outputs, T, H, W]``."""
         wide, narrow = self.wide(self.reduce_wide(pixels)), self.narrow(self.reduce_narrow(pixels))
-        return torch.cat([self.single(pixels), wide, narrow, self.pooled(neighbour_max(pixels))], dim=1)
+        return torch.cat([self.single(pixels), wide, narrow, self.pooled(take_neighbour_max(pixels))], dim=1)
 
 
 class InceptionI3D(nn.Module):
@@ -153,17 +153,17 @@ class InceptionI3D(nn.Module):
 
     def early(self, clips: Tensor) -> Tensor:
         """Clips ``[B, C, T, 224, 224]`` to ``[B, 480, ⌈T/2⌉, 28, 28]``."""
-        pixels = same_max_pool(self.conv_1a_7x7(clips), (1, 3, 3), (1, 2, 2))
-        pixels = same_max_pool(self.conv_2c_3x3(self.conv_2b_1x1(pixels)), (1, 3, 3), (1, 2, 2))
+        pixels = pool_max_same(self.conv_1a_7x7(clips), (1, 3, 3), (1, 2, 2))
+        pixels = pool_max_same(self.conv_2c_3x3(self.conv_2b_1x1(pixels)), (1, 3, 3), (1, 2, 2))
         return self.blocks("3b 3c", pixels)
 
     def middle(self, pixels: Tensor) -> Tensor:
         """``[B, 480, T, 28, 28]`` to ``[B, 832, ⌈T/2⌉, 14, 14]``."""
-        return self.blocks("4b 4c 4d 4e 4f", same_max_pool(pixels, (3, 3, 3), (2, 2, 2)))
+        return self.blocks("4b 4c 4d 4e 4f", pool_max_same(pixels, (3, 3, 3), (2, 2, 2)))
 
     def late(self, pixels: Tensor) -> Tensor:
         """``[B, 832, T, 14, 14]`` to ``[B, 1024, ⌈T/2⌉ − 1]``: the 2×7×7 average pool at stride 1."""
-        pixels = self.blocks("5b 5c", same_max_pool(pixels, (2, 2, 2), (2, 2, 2)))
+        pixels = self.blocks("5b 5c", pool_max_same(pixels, (2, 2, 2), (2, 2, 2)))
         return functional.avg_pool3d(pixels, (2, 7, 7), stride=1).flatten(2)
 
     def pooled(self, clips: Tensor) -> Tensor:
@@ -199,9 +199,9 @@ def detect_port(state_dict: Mapping[str, Tensor]) -> str:
         StateDictError: Neither.
     """
     for port in PORTS:
-        if f"{official_names(port)['conv_1a_7x7']}.conv3d.weight" in state_dict:
+        if f"{list_official_names(port)['conv_1a_7x7']}.conv3d.weight" in state_dict:
             return port
-    raise StateDictError(f"the weights are of neither published I3D port; their keys are {listed(state_dict)}")
+    raise StateDictError(f"the weights are of neither published I3D port; their keys are {list_keys(state_dict)}")
 
 
 def load_stream(state_dict: Mapping[str, Any], channels: int) -> tuple[InceptionI3D, nn.Linear]:
@@ -214,18 +214,18 @@ def load_stream(state_dict: Mapping[str, Any], channels: int) -> tuple[Inception
     Raises:
         StateDictError: Keys are missing or left over, or shapes differ.
     """
-    given = {key: value for key, value in unwrapped(state_dict).items() if not key.endswith("num_batches_tracked")}
+    given = {key: value for key, value in unwrap(state_dict).items() if not key.endswith("num_batches_tracked")}
     port = detect_port(given)
     with torch.device("meta"):
         network = InceptionI3D(channels)
-    convolutions = {theirs: network.get_submodule(ours) for ours, theirs in official_names(port).items()}
+    convolutions = {theirs: network.get_submodule(ours) for ours, theirs in list_official_names(port).items()}
     classes = len(given.get(f"{HEADS[port]}.bias", ()))
     expected: dict[str, Sequence[int]] = {f"{HEADS[port]}.weight": (classes, WIDTH, 1, 1, 1)}
     expected[f"{HEADS[port]}.bias"] = (classes,)
     for name, convolution in convolutions.items():
-        expected |= _expected_shapes(name, convolution, NORMS[port][0])
+        expected |= _list_expected_shapes(name, convolution, NORMS[port][0])
     check_fit(expected, given, f"I3D with {channels} input channels, {port} layout")
-    network.load_state_dict(_folded(given, port), assign=True)
+    network.load_state_dict(_fold(given, port), assign=True)
     head = nn.Linear(WIDTH, classes)
     head.load_state_dict(
         {"weight": given[f"{HEADS[port]}.weight"].flatten(1), "bias": given[f"{HEADS[port]}.bias"]}, assign=True
@@ -233,7 +233,7 @@ def load_stream(state_dict: Mapping[str, Any], channels: int) -> tuple[Inception
     return network.to(memory_format=torch.channels_last_3d), head
 
 
-def _expected_shapes(name: str, convolution: nn.Module, norm: str) -> dict[str, Sequence[int]]:
+def _list_expected_shapes(name: str, convolution: nn.Module, norm: str) -> dict[str, Sequence[int]]:
     assert isinstance(convolution, nn.Conv3d)
     shapes: dict[str, Sequence[int]] = {f"{name}.conv3d.weight": tuple(convolution.weight.shape)}
     for part in NORM_TENSORS:
@@ -241,11 +241,11 @@ def _expected_shapes(name: str, convolution: nn.Module, norm: str) -> dict[str, 
     return shapes
 
 
-def _folded(given: Mapping[str, Tensor], port: str) -> dict[str, Tensor]:
+def _fold(given: Mapping[str, Tensor], port: str) -> dict[str, Tensor]:
     """Our state dict: convolutions scaled by their batch norms, in double precision."""
     norm, epsilon = NORMS[port]
     ours: dict[str, Tensor] = {}
-    for name, theirs in official_names(port).items():
+    for name, theirs in list_official_names(port).items():
         part = {key: given[f"{theirs}.{norm}.{key}"].double() for key in NORM_TENSORS}
         scale = part["weight"] / torch.sqrt(part["running_var"] + epsilon)
         weight = given[f"{theirs}.conv3d.weight"].double() * scale.view(-1, 1, 1, 1, 1)

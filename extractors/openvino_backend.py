@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from extractors.frozen import check_length, crops
+from extractors.frozen import check_length, make_crops
 from extractors.preprocess import prepare_frames
 from extractors.spec import ExtractorSpec
 
@@ -45,7 +45,7 @@ class BackendMissingError(ImportError):
         self.package = package
 
 
-def imported_openvino() -> Any:
+def import_openvino() -> Any:
     """The package ``openvino``, without its telemetry, which reports to its makers unless it cannot be imported.
 
     Raises:
@@ -59,7 +59,7 @@ def imported_openvino() -> Any:
     return openvino
 
 
-def exported(network: nn.Module, shape: Shape) -> Model:
+def export_graph(network: nn.Module, shape: Shape) -> Model:
     """The network as OpenVINO graph for one input of a shape.
 
     Args:
@@ -69,7 +69,7 @@ def exported(network: nn.Module, shape: Shape) -> Model:
     Raises:
         BackendMissingError: OpenVINO is not installed.
     """
-    openvino = imported_openvino()
+    openvino = import_openvino()
     with torch.no_grad():
         program = torch.export.export(network, (torch.zeros(1, *shape),), strict=False)
     model = openvino.convert_model(program)
@@ -87,10 +87,10 @@ class OpenVinoNetwork:
     """
 
     def __init__(
-        self, graph_of: Callable[[Shape], Model], threads: int | None = None, *, one_by_one: bool = False
+        self, get_graph: Callable[[Shape], Model], threads: int | None = None, *, one_by_one: bool = False
     ) -> None:
-        self._core = imported_openvino().Core()
-        self._graph_of = graph_of
+        self._core = import_openvino().Core()
+        self._get_graph = get_graph
         self._threads = threads or torch.get_num_threads()
         self._hint = "LATENCY" if one_by_one else "THROUGHPUT"
         self._requests: dict[Shape, list[InferRequest]] = {}
@@ -101,28 +101,28 @@ class OpenVinoNetwork:
         No Python object is handed to OpenVINO's threads, neither callback nor shared array. Releasing one takes
         the GIL; while another thread holds that and deletes the graph, both would wait for ever.
         """
-        requests = self._for_shape(tuple(inputs.shape[1:]))
+        requests = self._get_requests(tuple(inputs.shape[1:]))
         answers: list[NDArray[np.float32]] = []
         for index, single in enumerate(inputs.float().split(1)):
             request = requests[index % len(requests)]
             if index >= len(requests):
-                answers.append(_answer(request))
+                answers.append(_fetch_answer(request))
             request.get_input_tensor(0).data[:] = single.numpy()
             request.start_async()
         for index in range(len(answers), len(inputs)):
-            answers.append(_answer(requests[index % len(requests)]))
+            answers.append(_fetch_answer(requests[index % len(requests)]))
         return torch.from_numpy(np.concatenate(answers))
 
-    def _for_shape(self, shape: Shape) -> list[InferRequest]:
+    def _get_requests(self, shape: Shape) -> list[InferRequest]:
         if shape not in self._requests:
             while len(self._requests) >= KEPT_SHAPES:
                 del self._requests[next(iter(self._requests))]
-            compiled = self._core.compile_model(self._graph_of(shape), "CPU", self._settings())
+            compiled = self._core.compile_model(self._get_graph(shape), "CPU", self._make_settings())
             count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
             self._requests[shape] = [compiled.create_infer_request() for _ in range(count)]
         return self._requests[shape]
 
-    def _settings(self) -> dict[str, Any]:
+    def _make_settings(self) -> dict[str, Any]:
         return {
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": self._hint,
@@ -132,7 +132,7 @@ class OpenVinoNetwork:
         }
 
 
-def _answer(request: InferRequest) -> NDArray[np.float32]:
+def _fetch_answer(request: InferRequest) -> NDArray[np.float32]:
     """What a request computes ``[1, ...]``, when it is done."""
     request.wait()
     return request.get_output_tensor(0).data.copy()
@@ -145,7 +145,7 @@ class OpenVinoExtractor:
         spec: The record.
         network: Maps clips ``[B, F, C, S, S]`` to features ``[B, width]``.
         head: Classifier on top of the features; None without one.
-        precision: ``fp32``, or ``int8``, which ``quantised.calibrated`` turns it to before it is used.
+        precision: ``fp32``, or ``int8``, which ``quantised.calibrate`` turns it to before it is used.
 
     Raises:
         BackendMissingError: OpenVINO is not installed.
@@ -164,7 +164,7 @@ class OpenVinoExtractor:
         self._head = head.eval().requires_grad_(False) if head is not None else None
         self._run: OpenVinoNetwork | None = None
         if precision == "fp32":
-            self._run = OpenVinoNetwork(partial(exported, self.network))
+            self._run = OpenVinoNetwork(partial(export_graph, self.network))
 
     def prepare(self, frames: Tensor) -> Tensor:
         """Uint8 frames ``[N, H, W, C]`` to network input ``[N, C, S, S]`` float32."""
@@ -181,17 +181,17 @@ class OpenVinoExtractor:
         check_length(clips, self.spec)
         if self._run is None:
             raise ValueError(f"{self.spec.name} in int8 must be calibrated before it is used")
-        return self._mean_of_crops(self._run, clips)
+        return self._average_crops(self._run, clips)
 
-    def _mean_of_crops(self, run: OpenVinoNetwork, clips: Tensor) -> Tensor:
-        answers: Sequence[Tensor] = [run(crop) for crop in crops(clips, self.spec)]
+    def _average_crops(self, run: OpenVinoNetwork, clips: Tensor) -> Tensor:
+        answers: Sequence[Tensor] = [run(crop) for crop in make_crops(clips, self.spec)]
         return answers[0] if len(answers) == 1 else torch.stack(list(answers)).mean(0)
 
     def class_head(self) -> nn.Linear | None:
         """The classifier that the weights carry, on top of ``encode``'s features; None without one."""
         return self._head
 
-    def run_by(self, run: OpenVinoNetwork) -> OpenVinoExtractor:
+    def replace_network(self, run: OpenVinoNetwork) -> OpenVinoExtractor:
         """The same extractor with another graph, such as the quantised one."""
         other = OpenVinoExtractor(self.spec, self.network, self._head, self.precision)
         other._run = run

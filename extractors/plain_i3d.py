@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from extractors.i3d import MIXED, same_padding
-from extractors.state_dict import unwrapped
+from extractors.i3d import MIXED, choose_same_padding
+from extractors.state_dict import unwrap
 
 
 class PlainUnit(nn.Module):
@@ -27,7 +27,7 @@ class PlainUnit(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """``[B, C, T, H, W]`` to ``[B, outputs, ⌈T/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉]``."""
         convolution = self.conv3d
-        padding = same_padding(pixels.shape[2:], convolution.kernel_size, convolution.stride)
+        padding = choose_same_padding(pixels.shape[2:], convolution.kernel_size, convolution.stride)
         return functional.relu(self.bn(convolution(functional.pad(pixels, padding))))
 
 
@@ -47,7 +47,7 @@ class PlainBlock(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """``[B, inputs, T, H, W]`` to ``[B, outputs, T, H, W]``."""
         wide, narrow = self.b1b(self.b1a(pixels)), self.b2b(self.b2a(pixels))
-        return torch.cat([self.b0(pixels), wide, narrow, self.b3b(_pooled(pixels, (3, 3, 3), (1, 1, 1)))], dim=1)
+        return torch.cat([self.b0(pixels), wide, narrow, self.b3b(_pool(pixels, (3, 3, 3), (1, 1, 1)))], dim=1)
 
 
 class PlainI3D(nn.Module):
@@ -67,10 +67,10 @@ class PlainI3D(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Clips ``[B, T, C, 224, 224]`` to features ``[B, 1024]``."""
-        pixels = _pooled(self.Conv3d_1a_7x7(clips.transpose(1, 2).contiguous()), (1, 3, 3), (1, 2, 2))
-        pixels = _pooled(self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(pixels)), (1, 3, 3), (1, 2, 2))
-        pixels = _pooled(self._blocks("3b 3c", pixels), (3, 3, 3), (2, 2, 2))
-        pixels = _pooled(self._blocks("4b 4c 4d 4e 4f", pixels), (2, 2, 2), (2, 2, 2))
+        pixels = _pool(self.Conv3d_1a_7x7(clips.transpose(1, 2).contiguous()), (1, 3, 3), (1, 2, 2))
+        pixels = _pool(self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(pixels)), (1, 3, 3), (1, 2, 2))
+        pixels = _pool(self._blocks("3b 3c", pixels), (3, 3, 3), (2, 2, 2))
+        pixels = _pool(self._blocks("4b 4c 4d 4e 4f", pixels), (2, 2, 2), (2, 2, 2))
         pixels = self._blocks("5b 5c", pixels)
         return functional.avg_pool3d(pixels, (2, 7, 7), stride=1).flatten(2).mean(-1)
 
@@ -80,12 +80,12 @@ class PlainI3D(nn.Module):
         return pixels
 
 
-def _pooled(pixels: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    padded = functional.pad(pixels, same_padding(pixels.shape[2:], kernel, stride))
+def _pool(pixels: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    padded = functional.pad(pixels, choose_same_padding(pixels.shape[2:], kernel, stride))
     return functional.max_pool3d(padded, kernel, stride)
 
 
-def plain_i3d(state_dict: Mapping[str, Tensor]) -> PlainI3D:
+def build_plain_i3d(state_dict: Mapping[str, Tensor]) -> PlainI3D:
     """The plain network from weights in the piergiaj port's layout; the classifier is left out.
 
     Args:
@@ -94,7 +94,7 @@ def plain_i3d(state_dict: Mapping[str, Tensor]) -> PlainI3D:
     Raises:
         RuntimeError: Keys are missing.
     """
-    given = unwrapped(state_dict)
+    given = unwrap(state_dict)
     network = PlainI3D(given["Conv3d_1a_7x7.conv3d.weight"].shape[1])
     wanted = network.state_dict()
     counters = {key: value for key, value in wanted.items() if key.endswith("num_batches_tracked")}

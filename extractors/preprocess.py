@@ -35,30 +35,30 @@ def prepare_frames(frames: Tensor, spec: ExtractorSpec, device: torch.device) ->
     return torch.cat([_prepare_chunk(part.to(device), spec) for part in frames.split(per_chunk)])
 
 
-def warped_frames(frames: Tensor, spec: ExtractorSpec) -> Tensor:
+def warp_frames(frames: Tensor, spec: ExtractorSpec) -> Tensor:
     """Bytes ``[N, H, W, C]`` at the size that the record scales frames to, which it then leaves as they are.
 
     ``prepare_frames`` makes the same of them as of the original frames, where the record resizes in bytes.
     """
-    pixels = _resized(frames, _warped_size(frames, spec), spec)
+    pixels = _resize(frames, _choose_size(frames, spec), spec)
     if pixels.dtype != torch.uint8:
         pixels = pixels.round().clamp(0, 255).to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).contiguous()
 
 
-def _warped_size(frames: Tensor, spec: ExtractorSpec) -> tuple[int, ...]:
+def _choose_size(frames: Tensor, spec: ExtractorSpec) -> tuple[int, ...]:
     size = tuple(frames.shape[1:3])
     if spec.resize is not None:
         return spec.resize[1], spec.resize[0]
-    return size if spec.short_side is None else short_side_size(size, spec.short_side)
+    return size if spec.short_side is None else scale_to_short_side(size, spec.short_side)
 
 
 def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
-    pixels = _resized(frames, _warped_size(frames, spec), spec)
+    pixels = _resize(frames, _choose_size(frames, spec), spec)
     if spec.squash is not None:
-        pixels = lanczos_resized(pixels, spec.squash)
+        pixels = resize_lanczos(pixels, spec.squash)
     if spec.crop is not None and not spec.ten_crop:
-        pixels = centre_crop(pixels, spec.crop, rounds_up=spec.crop_rounds_up)
+        pixels = crop_centre(pixels, spec.crop, rounds_up=spec.crop_rounds_up)
     if spec.bgr:
         pixels = pixels.flip(1)
     mean = torch.tensor(spec.mean, device=pixels.device).view(1, -1, 1, 1)
@@ -66,38 +66,38 @@ def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
     return (pixels.float() / (255 * std) - mean / std).contiguous()
 
 
-def _resized(frames: Tensor, size: tuple[int, ...], spec: ExtractorSpec) -> Tensor:
+def _resize(frames: Tensor, size: tuple[int, ...], spec: ExtractorSpec) -> Tensor:
     """Bytes ``[N, H, W, C]`` to ``[N, C, *size]``, bytes or float as the recipe has them."""
     pixels = frames.permute(0, 3, 1, 2)
     if tuple(frames.shape[1:3]) == size:
         return pixels
     if not spec.antialias and not spec.byte_resize and pixels[0, 0].numel() > 4 * size[0] * size[1]:
-        return neighbours_resized(frames, size)
+        return resize_by_neighbours(frames, size)
     if spec.byte_resize and frames.device.type == "cpu":
-        return _interpolated(pixels, size, antialias=spec.antialias)
-    pixels = _interpolated(pixels.float(), size, antialias=spec.antialias)
+        return _interpolate(pixels, size, antialias=spec.antialias)
+    pixels = _interpolate(pixels.float(), size, antialias=spec.antialias)
     return pixels.round().clamp(0, 255) if spec.byte_resize else pixels
 
 
-def _interpolated(pixels: Tensor, size: tuple[int, ...], *, antialias: bool) -> Tensor:
+def _interpolate(pixels: Tensor, size: tuple[int, ...], *, antialias: bool) -> Tensor:
     return functional.interpolate(pixels, size=size, mode="bilinear", align_corners=False, antialias=antialias)
 
 
-def neighbours_resized(frames: Tensor, size: tuple[int, ...]) -> Tensor:
+def resize_by_neighbours(frames: Tensor, size: tuple[int, ...]) -> Tensor:
     """Bilinear resize without antialias of bytes ``[N, H, W, C]`` to float ``[N, C, *size]``.
 
     Only the four neighbours of each output are picked out as bytes and made float: on a large frame a tenth of the
     work of ``interpolate``, with its result.
     """
-    rows, down = _neighbours(frames.shape[1], size[0], frames.device)
-    columns, across = _neighbours(frames.shape[2], size[1], frames.device)
+    rows, down = _find_neighbours(frames.shape[1], size[0], frames.device)
+    columns, across = _find_neighbours(frames.shape[2], size[1], frames.device)
     picked = frames.index_select(1, rows).index_select(2, columns).float()
     upper, lower = picked.chunk(2, dim=1)
     left, right = torch.lerp(upper, lower, down.view(1, -1, 1, 1)).chunk(2, dim=2)
     return torch.lerp(left, right, across.view(1, 1, -1, 1)).permute(0, 3, 1, 2)
 
 
-def _neighbours(length: int, to: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _find_neighbours(length: int, to: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Indices of all lower, then all upper neighbours ``[2 · to]``, and the share of the upper ``[to]``."""
     at = ((torch.arange(to, device=device) + 0.5) * (length / to) - 0.5).clamp(min=0)
     lower = at.floor().long()
@@ -105,7 +105,7 @@ def _neighbours(length: int, to: int, device: torch.device) -> tuple[Tensor, Ten
     return torch.cat([lower, upper]), at - lower
 
 
-def short_side_size(size: tuple[int, ...], side: int) -> tuple[int, int]:
+def scale_to_short_side(size: tuple[int, ...], side: int) -> tuple[int, int]:
     """``(height, width)`` with the shorter side at ``side`` and the aspect kept, rounded down."""
     height, width = size
     if height <= width:
@@ -113,13 +113,13 @@ def short_side_size(size: tuple[int, ...], side: int) -> tuple[int, int]:
     return max(side, int(side * height / width)), side
 
 
-def centre_crop(pixels: Tensor, side: int, *, rounds_up: bool = False) -> Tensor:
+def crop_centre(pixels: Tensor, side: int, *, rounds_up: bool = False) -> Tensor:
     """The centre square of ``[..., H, W]``; where it cannot be exact, nearer to the upper left, or lower right."""
     top, left = ((length - side + rounds_up) // 2 for length in pixels.shape[-2:])
     return pixels[..., top : top + side, left : left + side]
 
 
-def ten_crops(clips: Tensor, side: int) -> Iterator[Tensor]:
+def make_ten_crops(clips: Tensor, side: int) -> Iterator[Tensor]:
     """Four corners and the centre of ``[..., H, W]``, each plain and mirrored left to right."""
     bottom, right = clips.shape[-2] - side, clips.shape[-1] - side
     for top, left in ((0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)):
@@ -128,19 +128,19 @@ def ten_crops(clips: Tensor, side: int) -> Iterator[Tensor]:
         yield crop.flip(-1)
 
 
-def lanczos_resized(pixels: Tensor, side: int) -> Tensor:
+def resize_lanczos(pixels: Tensor, side: int) -> Tensor:
     """Resample ``[N, C, H, W]`` to a square with PIL's Lanczos filter (support 3, widened when shrinking).
 
     PIL works in bytes: it rounds and clips between its two passes, first along the width, and after them.
     """
-    across = _lanczos_matrix(pixels.shape[-1], side).to(pixels.device)
-    down = _lanczos_matrix(pixels.shape[-2], side).to(pixels.device)
+    across = _make_lanczos_matrix(pixels.shape[-1], side).to(pixels.device)
+    down = _make_lanczos_matrix(pixels.shape[-2], side).to(pixels.device)
     narrow = (pixels.float() @ across.T).round().clamp(0, 255)
     return (down @ narrow).round().clamp(0, 255)
 
 
 @lru_cache(maxsize=8)
-def _lanczos_matrix(length: int, side: int) -> Tensor:
+def _make_lanczos_matrix(length: int, side: int) -> Tensor:
     """Resampling weights ``[side, length]``; every row sums to one."""
     scale = length / side
     reach = max(scale, 1.0)

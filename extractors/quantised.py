@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from extractors.frozen import check_length, crops
+from extractors.frozen import check_length, make_crops
 from extractors.openvino_backend import (
     BackendMissingError,
     OpenVinoExtractor,
     OpenVinoNetwork,
     Shape,
-    exported,
-    imported_openvino,
+    export_graph,
+    import_openvino,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @torch.inference_mode()
-def calibrated(extractor: OpenVinoExtractor, clips: Tensor) -> OpenVinoExtractor:
+def calibrate(extractor: OpenVinoExtractor, clips: Tensor) -> OpenVinoExtractor:
     """The extractor in int8, its ranges measured on clips.
 
     Args:
@@ -47,20 +47,20 @@ def calibrated(extractor: OpenVinoExtractor, clips: Tensor) -> OpenVinoExtractor
     if not len(clips):
         raise ValueError("calibration needs clips")
     check_length(clips, extractor.spec)
-    samples = [crop for clip in clips.float().split(1) for crop in crops(clip, extractor.spec)]
+    samples = [crop for clip in clips.float().split(1) for crop in make_crops(clip, extractor.spec)]
     shape = tuple(samples[0].shape[1:])
     transformer = extractor.spec.name.startswith("videomae")
-    model = _quantised(exported(extractor.network, shape), samples, transformer=transformer)
+    model = _quantise(export_graph(extractor.network, shape), samples, transformer=transformer)
 
-    def graph_of(wanted: Shape) -> Model:
+    def get_graph(wanted: Shape) -> Model:
         if wanted != shape:
             raise ValueError(f"{extractor.spec.name} was calibrated for inputs {list(shape)}, not {list(wanted)}")
         return model
 
-    return extractor.run_by(OpenVinoNetwork(graph_of))
+    return extractor.replace_network(OpenVinoNetwork(get_graph))
 
 
-def calibration_digest(clips: Tensor) -> str:
+def digest_calibration(clips: Tensor) -> str:
     """What tells one calibration from another: the first 16 digits of the SHA-256 of its clips."""
     content = clips.float().contiguous().cpu()
     digest = hashlib.sha256(str(list(content.shape)).encode())
@@ -68,18 +68,18 @@ def calibration_digest(clips: Tensor) -> str:
     return digest.hexdigest()[:16]
 
 
-def _quantised(model: Model, samples: list[Tensor], *, transformer: bool) -> Any:
-    nncf = _imported_nncf()
+def _quantise(model: Model, samples: list[Tensor], *, transformer: bool) -> Any:
+    nncf = _import_nncf()
     inputs = [sample.contiguous().numpy() for sample in samples]
     if transformer:
         settings: dict[str, Any] = {"model_type": nncf.ModelType.TRANSFORMER}
     else:  # biases corrected layer by layer, on what the quantised layers before really give
-        settings = {"fast_bias_correction": False, "advanced_parameters": _whole_ranges()}
+        settings = {"fast_bias_correction": False, "advanced_parameters": _choose_whole_ranges()}
     with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws progress bars where results are printed
         return nncf.quantize(model, nncf.Dataset(inputs), subset_size=len(inputs), **settings)
 
 
-def _whole_ranges() -> Any:
+def _choose_whole_ranges() -> Any:
     """Ranges from the least to the largest activation of all clips, where NNCF averages over clips."""
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
@@ -87,8 +87,8 @@ def _whole_ranges() -> Any:
     return AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
 
 
-def _imported_nncf() -> Any:
-    imported_openvino()
+def _import_nncf() -> Any:
+    import_openvino()
     torch_tools = logging.getLogger("torch.utils.cpp_extension")
     level = torch_tools.level
     torch_tools.setLevel(logging.ERROR)  # on import it warns that there is no GPU

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem, VideoResNet
 
-from extractors.folding import fold_rows
+from extractors.folding import fold_all_rows
 from extractors.spec import ExtractorSpec
-from extractors.state_dict import StateDictError, check_fit, listed, only, unwrapped
+from extractors.state_dict import StateDictError, check_fit, list_keys, require_one, unwrap
 
 WIDTH = 512
 DEPTHS = (3, 4, 6, 3)
@@ -41,7 +41,7 @@ class PooledR2Plus1D(nn.Module):
         return self.network(clips)
 
 
-def video_resnet(depths: Sequence[int] = DEPTHS, *, as_in_vmz: bool = True) -> VideoResNet:
+def build_video_resnet(depths: Sequence[int] = DEPTHS, *, as_in_vmz: bool = True) -> VideoResNet:
     """R(2+1)D without classifier: clips ``[B, 3, T, S, S]`` to features ``[B, 512]``.
 
     Args:
@@ -52,28 +52,28 @@ def video_resnet(depths: Sequence[int] = DEPTHS, *, as_in_vmz: bool = True) -> V
     network.register_module("fc", nn.Identity())
     if as_in_vmz:
         for layer, planes in (("layer2", 128), ("layer3", 256), ("layer4", 512)):
-            convolution = Conv2Plus1D(planes, planes, middle_channels(planes, planes))
+            convolution = Conv2Plus1D(planes, planes, count_middle_channels(planes, planes))
             network.get_submodule(f"{layer}.0.conv2").register_module("0", convolution)
         for norm in (part for part in network.modules() if isinstance(part, nn.BatchNorm3d)):
             norm.eps = EPSILON
     return network
 
 
-def middle_channels(inputs: int, outputs: int) -> int:
+def count_middle_channels(inputs: int, outputs: int) -> int:
     """Channels between the 1×3×3 and the 3×1×1 convolution that give both the weights of one 3×3×3 convolution."""
     return (inputs * outputs * 27) // (inputs * 9 + outputs * 3)
 
 
-def bare(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
+def select_backbone_tensors(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
     """The backbone's tensors under torchvision's keys: no classifiers, no batch counters, no common prefix.
 
     Raises:
         StateDictError: They are of another network.
     """
-    given = unwrapped(state_dict)
+    given = unwrap(state_dict)
     prefixes = [key.removesuffix(STEM) for key in given if key.endswith(STEM)]
     if len(prefixes) != 1:
-        raise StateDictError(f"the weights are of no R(2+1)D; their keys are {listed(given)}")
+        raise StateDictError(f"the weights are of no R(2+1)D; their keys are {list_keys(given)}")
     return {
         key.removeprefix(prefixes[0]): value
         for key, value in given.items()
@@ -91,13 +91,13 @@ def load_r2plus1d(state_dict: Mapping[str, Any], depths: Sequence[int] = DEPTHS)
     Raises:
         StateDictError: Keys are missing or left over, or shapes differ.
     """
-    given = bare(state_dict)
+    given = select_backbone_tensors(state_dict)
     with torch.device("meta"):
-        network = video_resnet(depths)
+        network = build_video_resnet(depths)
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items() if "num_batches" not in key}
     check_fit(shapes, given, f"R(2+1)D-{2 * sum(depths) + 2}")
     network.load_state_dict(given, strict=False, assign=True)
-    fold_rows(network)
+    fold_all_rows(network)
     return PooledR2Plus1D(network.to(memory_format=torch.channels_last_3d))
 
 
@@ -107,4 +107,4 @@ def build_r2plus1d(spec: ExtractorSpec, state_dicts: Sequence[Mapping[str, Any]]
     Raises:
         StateDictError: The weights do not fit, or there is more than one state dict.
     """
-    return load_r2plus1d(only(state_dicts, spec.name), DEPTHS), None
+    return load_r2plus1d(require_one(state_dicts, spec.name), DEPTHS), None

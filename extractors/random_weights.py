@@ -13,7 +13,7 @@ from extractors.catalog import EXTRACTORS
 Shapes = Mapping[str, Sequence[int]]
 
 
-def random_weights(name: str, seed: int = 0, device: str = "cpu") -> list[dict[str, Tensor]]:
+def draw_weights(name: str, seed: int = 0, device: str = "cpu") -> list[dict[str, Tensor]]:
     """State dicts that ``extractors.build`` takes for an extractor: He-normal weights, norms that change nothing.
 
     Args:
@@ -26,15 +26,15 @@ def random_weights(name: str, seed: int = 0, device: str = "cpu") -> list[dict[s
     """
     draw = torch.Generator().manual_seed(seed)
     with torch.device(device):
-        return [{key: _drawn(key, shape, draw) for key, shape in shapes.items()} for shapes in _layouts(name)]
+        return [{key: _draw(key, shape, draw) for key, shape in shapes.items()} for shapes in _list_layouts(name)]
 
 
-def _layouts(name: str) -> list[Shapes]:
+def _list_layouts(name: str) -> list[Shapes]:
     if name.startswith("i3d"):
         modality = EXTRACTORS[name].spec.modality
-        return [i3d_shapes({"rgb": 3, "flow": 2}[stream]) for stream in modality.split("+")]
+        return [list_i3d_shapes({"rgb": 3, "flow": 2}[stream]) for stream in modality.split("+")]
     if name.startswith("videomae"):
-        return [videomae_shapes(name.rpartition("-")[2])]
+        return [list_videomae_shapes(name.rpartition("-")[2])]
     if name == "demo":
         from extractors.demo import DemoNetwork
 
@@ -42,14 +42,14 @@ def _layouts(name: str) -> list[Shapes]:
     raise ValueError(f"no random weights are made for {name}; for i3d, i3d-…, videomae…-… and demo they are")
 
 
-def i3d_shapes(channels: int, classes: int = 400) -> Shapes:
+def list_i3d_shapes(channels: int, classes: int = 400) -> Shapes:
     """Shape by key of one I3D stream in the piergiaj port's layout."""
-    from extractors.i3d import HEADS, NORM_TENSORS, NORMS, WIDTH, InceptionI3D, official_names
+    from extractors.i3d import HEADS, NORM_TENSORS, NORMS, WIDTH, InceptionI3D, list_official_names
 
     with torch.device("meta"):
         network = InceptionI3D(channels)
     shapes: dict[str, Sequence[int]] = {}
-    for ours, theirs in official_names("piergiaj").items():
+    for ours, theirs in list_official_names("piergiaj").items():
         weight = network.get_parameter(f"{ours}.weight")
         shapes[f"{theirs}.conv3d.weight"] = tuple(weight.shape)
         shapes |= {f"{theirs}.{NORMS['piergiaj'][0]}.{part}": (len(weight),) for part in NORM_TENSORS}
@@ -57,7 +57,7 @@ def i3d_shapes(channels: int, classes: int = 400) -> Shapes:
     return {**shapes, f"{head}.weight": (classes, WIDTH, 1, 1, 1), f"{head}.bias": (classes,)}
 
 
-def videomae_shapes(size_name: str, classes: int = 400) -> Shapes:
+def list_videomae_shapes(size_name: str, classes: int = 400) -> Shapes:
     """Shape by key of a VideoMAE network in its authors' layout."""
     from extractors.videomae import SIZES, TUBELET_FRAMES
 
@@ -79,7 +79,7 @@ def videomae_shapes(size_name: str, classes: int = 400) -> Shapes:
     return {**around, **blocks}
 
 
-def _drawn(key: str, shape: Sequence[int], draw: torch.Generator) -> Tensor:
+def _draw(key: str, shape: Sequence[int], draw: torch.Generator) -> Tensor:
     if torch.get_default_device().type == "meta":
         return torch.empty(tuple(shape))
     if len(shape) > 1:

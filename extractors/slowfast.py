@@ -78,7 +78,7 @@ class SlowFast(nn.Module):
         The number of frames must be a multiple of 4.
         """
         clips = clips.transpose(1, 2)
-        few = torch.stack([clips[:, :, frame] for frame in slow_frames(clips.shape[2])], dim=2)
+        few = torch.stack([clips[:, :, frame] for frame in pick_slow_frames(clips.shape[2])], dim=2)
         slow, fast = (_stemmed(stem, part) for stem, part in zip(self.stems, (few, clips), strict=True))
         for fusion, pathways in zip(self.fusions, self.stages, strict=True):
             slow = pathways.get_submodule("0")(torch.cat([slow, fusion(fast)], dim=1))
@@ -92,7 +92,7 @@ def stage(inputs: int, outputs: int, depth: int, frames: int, stride: int) -> nn
     return nn.Sequential(first, *(Bottleneck(outputs, outputs, frames, 1) for _ in range(depth - 1)))
 
 
-def slow_frames(count: int) -> list[int]:
+def pick_slow_frames(count: int) -> list[int]:
     """Frames of the slow pathway out of that many, at least 8: evenly from first to last, cut to whole numbers."""
     last = count // ALPHA - 1
     return [index * (count - 1) // last for index in range(last + 1)]

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from extractors.folding import fold_rows
+from extractors.folding import fold_all_rows
 from extractors.slowfast import DEPTHS, WIDTH, SlowFast
 from extractors.spec import ExtractorSpec
-from extractors.state_dict import StateDictError, check_fit, listed, only, unwrapped
+from extractors.state_dict import StateDictError, check_fit, list_keys, require_one, unwrap
 
 STEM_KEYS = {
     "pyslowfast": ("s1.pathway{pathway}_stem.conv", "s1.pathway{pathway}_stem.bn"),
@@ -54,13 +54,13 @@ HEADS = {"pyslowfast": ("head.", "head.projection"), "pytorchvideo": ("blocks.6.
 """Where classifiers stand, and the one that is a linear layer over all features; EPIC has two, verbs and nouns."""
 
 
-def official_names(layout: str, depths: Sequence[int] = DEPTHS) -> dict[str, tuple[str, str]]:
+def list_official_names(layout: str, depths: Sequence[int] = DEPTHS) -> dict[str, tuple[str, str]]:
     """Our name of each convolution with its norm, to a layout's names of both; without ``.weight``."""
     names: dict[str, tuple[str, str]] = {}
     for pathway in (0, 1):
-        names[f"stems.{pathway}"] = _filled(STEM_KEYS[layout], pathway=pathway)
+        names[f"stems.{pathway}"] = _fill_places(STEM_KEYS[layout], pathway=pathway)
     for number, depth in enumerate(depths):
-        names[f"fusions.{number}"] = _filled(FUSION_KEYS[layout], after=number + 1, index=number)
+        names[f"fusions.{number}"] = _fill_places(FUSION_KEYS[layout], after=number + 1, index=number)
         for pathway in (0, 1):
             for block in range(depth):
                 place = {"stage": number + 2, "index": number + 1, "pathway": pathway, "block": block}
@@ -72,7 +72,7 @@ def official_names(layout: str, depths: Sequence[int] = DEPTHS) -> dict[str, tup
     return names
 
 
-def _filled(pair: tuple[str, str], **places: int) -> tuple[str, str]:
+def _fill_places(pair: tuple[str, str], **places: int) -> tuple[str, str]:
     return pair[0].format(**places), pair[1].format(**places)
 
 
@@ -85,13 +85,13 @@ def detect_layout(state_dict: Mapping[str, Tensor]) -> str:
     for layout, (stem, _) in STEM_KEYS.items():
         if f"{stem.format(pathway=0)}.weight" in state_dict:
             return layout
-    raise StateDictError(f"the weights are of neither SlowFast layout; their keys are {listed(state_dict)}")
+    raise StateDictError(f"the weights are of neither SlowFast layout; their keys are {list_keys(state_dict)}")
 
 
-def published_keys(network: SlowFast, layout: str, depths: Sequence[int]) -> dict[str, str]:
+def list_published_keys(network: SlowFast, layout: str, depths: Sequence[int]) -> dict[str, str]:
     """Our key to the layout's, of every tensor but the batch counters; the network is not folded yet."""
     keys: dict[str, str] = {}
-    for name, pair in official_names(layout, depths).items():
+    for name, pair in list_official_names(layout, depths).items():
         for position, theirs in enumerate(pair):  # a unit is its convolution, then its norm
             layer = network.get_submodule(f"{name}.{position}")
             parts = [part for part in layer.state_dict() if part != "num_batches_tracked"]
@@ -99,9 +99,7 @@ def published_keys(network: SlowFast, layout: str, depths: Sequence[int]) -> dic
     return keys
 
 
-def load_slowfast(
-    state_dict: Mapping[str, Any], depths: Sequence[int] = DEPTHS
-) -> tuple[SlowFast, nn.Linear | None]:
+def load_slowfast(state_dict: Mapping[str, Any], depths: Sequence[int] = DEPTHS) -> tuple[SlowFast, nn.Linear | None]:
     """The network and its classifier from published weights, batch norms folded.
 
     Args:
@@ -114,22 +112,20 @@ def load_slowfast(
     Raises:
         StateDictError: Keys are missing or left over, or shapes differ.
     """
-    given = {key: value for key, value in unwrapped(state_dict).items() if "num_batches" not in key}
+    given = {key: value for key, value in unwrap(state_dict).items() if "num_batches" not in key}
     layout = detect_layout(given)
     classifiers = {key: given.pop(key) for key in list(given) if key.startswith(HEADS[layout][0])}
     with torch.device("meta"):
         network = SlowFast(depths)
-    published = published_keys(network, layout, depths)
+    published = list_published_keys(network, layout, depths)
     ours = {key: value for key, value in network.state_dict().items() if key in published}
-    check_fit(
-        {published[key]: tuple(value.shape) for key, value in ours.items()}, given, f"SlowFast, {layout} layout"
-    )
+    check_fit({published[key]: tuple(value.shape) for key, value in ours.items()}, given, f"SlowFast, {layout} layout")
     network.load_state_dict({key: given[published[key]] for key in ours}, strict=False, assign=True)
-    fold_rows(network)
-    return network.to(memory_format=torch.channels_last_3d), _linear(classifiers, HEADS[layout][1])
+    fold_all_rows(network)
+    return network.to(memory_format=torch.channels_last_3d), _build_linear(classifiers, HEADS[layout][1])
 
 
-def _linear(classifiers: Mapping[str, Tensor], name: str) -> nn.Linear | None:
+def _build_linear(classifiers: Mapping[str, Tensor], name: str) -> nn.Linear | None:
     if set(classifiers) != {f"{name}.weight", f"{name}.bias"}:
         return None
     weight, bias = classifiers[f"{name}.weight"], classifiers[f"{name}.bias"]
@@ -139,12 +135,10 @@ def _linear(classifiers: Mapping[str, Tensor], name: str) -> nn.Linear | None:
     return head
 
 
-def build_slowfast(
-    spec: ExtractorSpec, state_dicts: Sequence[Mapping[str, Any]]
-) -> tuple[nn.Module, nn.Linear | None]:
+def build_slowfast(spec: ExtractorSpec, state_dicts: Sequence[Mapping[str, Any]]) -> tuple[nn.Module, nn.Linear | None]:
     """The network of a ``slowfast-r50-…`` extractor, and its classifier.
 
     Raises:
         StateDictError: The weights do not fit, or there is more than one state dict.
     """
-    return load_slowfast(only(state_dicts, spec.name), DEPTHS)
+    return load_slowfast(require_one(state_dicts, spec.name), DEPTHS)

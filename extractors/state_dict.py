@@ -16,7 +16,7 @@ class StateDictError(ValueError):
     """A state dict does not fit the network that it was given to."""
 
 
-def unwrapped(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
+def unwrap(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
     """The flat ``key -> tensor`` mapping inside a published file, floats as float32.
 
     Checkpoints hold it bare or under ``module``, ``model`` or ``state_dict``, and keys may carry the ``module.``
@@ -28,16 +28,16 @@ def unwrapped(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
     for wrapper in WRAPPERS:
         inner = state_dict.get(wrapper)
         if isinstance(inner, Mapping):
-            return unwrapped(inner)
+            return unwrap(inner)
     tensors = {key: value for key, value in state_dict.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise StateDictError(f"no tensors in the weights; their top keys are {listed(state_dict)}")
+        raise StateDictError(f"no tensors in the weights; their top keys are {list_keys(state_dict)}")
     if all(key.startswith("module.") for key in tensors):
         tensors = {key.removeprefix("module."): value for key, value in tensors.items()}
     return {key: value.to(torch.float32) if value.is_floating_point() else value for key, value in tensors.items()}
 
 
-def only(state_dicts: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+def require_one(state_dicts: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
     """The one state dict of an extractor that is one network.
 
     Raises:
@@ -48,7 +48,7 @@ def only(state_dicts: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, An
     return state_dicts[0]
 
 
-def listed(keys: Iterable[str]) -> str:
+def list_keys(keys: Iterable[str]) -> str:
     """A readable list of keys, cut after a dozen."""
     names = sorted(str(key) for key in keys)
     rest = f", … and {len(names) - LISTED_KEYS} more" if len(names) > LISTED_KEYS else ""
@@ -72,8 +72,8 @@ def check_fit(expected: Mapping[str, Sequence[int]], given: Mapping[str, Tensor]
         for key, shape in expected.items()
         if key in given and tuple(given[key].shape) != tuple(shape)
     ]
-    problems = [f"missing keys: {listed(missing)}"] if missing else []
-    problems += [f"left-over keys: {listed(left_over)}"] if left_over else []
-    problems += [f"wrong shapes: {listed(shapes)}"] if shapes else []
+    problems = [f"missing keys: {list_keys(missing)}"] if missing else []
+    problems += [f"left-over keys: {list_keys(left_over)}"] if left_over else []
+    problems += [f"wrong shapes: {list_keys(shapes)}"] if shapes else []
     if problems:
         raise StateDictError(f"the weights do not fit {network}: " + "; ".join(problems))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
 from extractors.spec import ExtractorSpec
-from extractors.state_dict import StateDictError, check_fit, listed, only, unwrapped
+from extractors.state_dict import StateDictError, check_fit, list_keys, require_one, unwrap
 
 TUBELET_FRAMES = 2
 
@@ -81,7 +81,7 @@ class PooledVideoMAE(nn.Module):
         return tokens[:, 0] if self.fc_norm is None else self.fc_norm(tokens.mean(1))
 
 
-def sinusoid_table(positions: int, width: int) -> Tensor:
+def make_sinusoid_table(positions: int, width: int) -> Tensor:
     """Fixed sine-cosine position embedding ``[1, positions, width]``, from double precision as published."""
     rates = 10000.0 ** (-2 * (torch.arange(width, dtype=torch.float64) // 2) / width)
     angles = torch.arange(positions, dtype=torch.float64)[:, None] * rates
@@ -90,21 +90,21 @@ def sinusoid_table(positions: int, width: int) -> Tensor:
     return angles[None].float()
 
 
-def in_transformers_layout(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def convert_to_transformers(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' keys to those of ``transformers`` 5; keys of that library pass through.
 
     Raises:
         StateDictError: The layout is neither.
     """
     if PATCHES not in given and "patch_embed.proj.weight" not in given:
-        raise StateDictError(f"the weights are of neither VideoMAE layout; their keys are {listed(given)}")
+        raise StateDictError(f"the weights are of neither VideoMAE layout; their keys are {list_keys(given)}")
     renamed: dict[str, Tensor] = {}
     for key, value in given.items():
-        renamed |= _renamed(key, value)
+        renamed |= _rename_key(key, value)
     return renamed
 
 
-def _renamed(key: str, value: Tensor) -> dict[str, Tensor]:
+def _rename_key(key: str, value: Tensor) -> dict[str, Tensor]:
     if key.startswith("videomae."):
         key = key.replace("attention.attention.q_bias", "attention.attention.query.bias")
         return {key.replace("attention.attention.v_bias", "attention.attention.value.bias"): value}
@@ -143,14 +143,10 @@ def check_size(size: VitSize, weights: Mapping[str, Tensor], name: str) -> None:
     numbers = "width {}, depth {}, MLP {}, patch {}"
     fitting = [word for word, s in SIZES.items() if (s.width, s.depth, s.mlp, s.patch) == found]
     guess = f"; they look like the {fitting[0]} size" if fitting else ""
-    raise StateDictError(
-        f"{name} has {numbers.format(*wanted)}, and the weights have {numbers.format(*found)}{guess}"
-    )
+    raise StateDictError(f"{name} has {numbers.format(*wanted)}, and the weights have {numbers.format(*found)}{guess}")
 
 
-def load_videomae(
-    state_dict: Mapping[str, Any], size: VitSize, name: str
-) -> tuple[PooledVideoMAE, nn.Linear | None]:
+def load_videomae(state_dict: Mapping[str, Any], size: VitSize, name: str) -> tuple[PooledVideoMAE, nn.Linear | None]:
     """The network and its classifier from published weights of either layout.
 
     Pooling follows the weights: ``fc_norm`` means the mean over tokens, a final ``norm`` means the first token.
@@ -165,28 +161,30 @@ def load_videomae(
     Raises:
         StateDictError: Keys are missing or left over, or the size is another.
     """
-    given = unwrapped(state_dict)
+    given = unwrap(state_dict)
     authors = PATCHES not in given
-    weights = in_transformers_layout(given)
+    weights = convert_to_transformers(given)
     check_size(size, weights, name)
     positions = weights.pop("pos_embed", None)
-    network = _empty_network(size, weights, epsilon=1e-6 if authors else 1e-12)
+    network = _build_empty_network(size, weights, epsilon=1e-6 if authors else 1e-12)
     if authors and network.fc_norm is not None:
         network.fc_norm.eps = 1e-6
-    shapes = {_published(key): tuple(value.shape) for key, value in network.state_dict().items()}
+    shapes = {_convert_key(key): tuple(value.shape) for key, value in network.state_dict().items()}
     check_fit(shapes, weights, name)
-    network.load_state_dict({key: weights[_published(key)] for key in network.state_dict()}, assign=True)
+    network.load_state_dict({key: weights[_convert_key(key)] for key in network.state_dict()}, assign=True)
     _set_positions(network, size, positions)
     head = network.classifier if isinstance(network.classifier, nn.Linear) else None
     return PooledVideoMAE(network).eval(), head
 
 
-def _published(key: str) -> str:
+def _convert_key(key: str) -> str:
     """A key of ``transformers`` 4, whose query and value biases stood apart, in version 5's form."""
-    return next(iter(_renamed(key, torch.empty(0, device="meta"))))
+    return next(iter(_rename_key(key, torch.empty(0, device="meta"))))
 
 
-def _empty_network(size: VitSize, weights: Mapping[str, Tensor], epsilon: float) -> VideoMAEForVideoClassification:
+def _build_empty_network(
+    size: VitSize, weights: Mapping[str, Tensor], epsilon: float
+) -> VideoMAEForVideoClassification:
     numbers: dict[str, Any] = {
         "image_size": size.image,
         "patch_size": size.patch,
@@ -214,16 +212,14 @@ def _set_positions(network: VideoMAEForVideoClassification, size: VitSize, learn
     network.config.num_frames = size.frames
     network.videomae.embeddings.num_patches = count
     network.videomae.embeddings.position_embeddings = (
-        sinusoid_table(count, size.width) if learned is None else learned
+        make_sinusoid_table(count, size.width) if learned is None else learned
     )
 
 
-def build_videomae(
-    spec: ExtractorSpec, state_dicts: Sequence[Mapping[str, Any]]
-) -> tuple[nn.Module, nn.Linear | None]:
+def build_videomae(spec: ExtractorSpec, state_dicts: Sequence[Mapping[str, Any]]) -> tuple[nn.Module, nn.Linear | None]:
     """The network of a ``videomae-…`` or ``videomaev2-…`` extractor, and its classifier.
 
     Raises:
         StateDictError: The weights do not fit, or there is more than one state dict.
     """
-    return load_videomae(only(state_dicts, spec.name), SIZES[spec.name.rpartition("-")[2]], spec.name)
+    return load_videomae(require_one(state_dicts, spec.name), SIZES[spec.name.rpartition("-")[2]], spec.name)

@@ -9,11 +9,11 @@ import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
 from cltdr_cli.data.feature_checks import find_annotation_defects
-from cltdr_cli.features.comparison import compare
-from cltdr_cli.features.inspection import inspect
+from cltdr_cli.features.folder_report import find_folder_defects
+from cltdr_cli.features.inspection import inspect_file
 from cltdr_cli.features.listing import FeatureEntry, list_features
 from cltdr_cli.features.sidecar import Recipe
-from cltdr_cli.features.store import save, sidecar_of
+from cltdr_cli.features.store import make_sidecar, save_features
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 from cltdr_cli.video.frames import FrameTiming
 from cltdr_cli.zoo.preset import FeatureConfig
@@ -35,7 +35,7 @@ def stored(folder, name, features=None, recipe=RECIPE, *, form="npy", frames=Non
     frames = recipe.window_frames + recipe.stride_frames * (len(features) - 1) if frames is None else frames
     timing = FrameTiming(25.0, frames, 0.0, frames / 25 if seconds is None else seconds, ())
     sequence = FeatureSequence(features, FeatureGrid(25.0, 4, 16), timing.duration_seconds, name, recipe.extractor)
-    return save(folder, sequence, sidecar_of(sequence, recipe, timing, "pyav"), form)
+    return save_features(folder, sequence, make_sidecar(sequence, recipe, timing, "pyav"), form)
 
 
 def rewritten(path, **changes):
@@ -44,12 +44,12 @@ def rewritten(path, **changes):
 
 
 def defects_of(path, keys=()):
-    return [defect.kind for defect in inspect(FeatureEntry(path, path.stem), keys).defects]
+    return [defect.kind for defect in inspect_file(FeatureEntry(path, path.stem), keys).defects]
 
 
 def compared(folder):
     listing = list_features(folder)
-    return compare(listing, [inspect(entry) for entry in listing.entries])
+    return find_folder_defects(listing, [inspect_file(entry) for entry in listing.entries])
 
 
 def annotated(*videos):
@@ -62,7 +62,7 @@ def video(name="a", *segments, seconds=None, fps=None):
 
 def against(folder, *videos, files=None):
     listing = list_features(folder, *((files.file_prefix, files.file_suffix) if files is not None else ()))
-    return find_annotation_defects([inspect(entry) for entry in listing.entries], annotated(*videos), files)
+    return find_annotation_defects([inspect_file(entry) for entry in listing.entries], annotated(*videos), files)
 
 
 def spoiled(at, value):

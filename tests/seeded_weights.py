@@ -12,10 +12,10 @@ from golden.seeded import seeded_tensor
 from torch import Tensor
 
 from extractors.demo import DemoNetwork
-from extractors.r2plus1d import video_resnet
+from extractors.r2plus1d import build_video_resnet
 from extractors.slowfast import DEPTHS as SLOWFAST_DEPTHS
 from extractors.slowfast import SlowFast
-from extractors.slowfast_weights import published_keys
+from extractors.slowfast_weights import list_published_keys
 from extractors.videomae import VitSize
 
 GOLDEN = Path(__file__).parent / "golden" / "extractors"
@@ -47,9 +47,7 @@ def seeded_vit(size: VitSize, device: str = "cpu", classes: int = 5) -> dict[str
     if device == "meta":
         return {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
     weights = {key: torch.from_numpy(np.asarray(seeded_tensor(key, shape))) for key, shape in shapes.items()}
-    return {
-        key: value + 1 if "norm" in key and key.endswith("weight") else value for key, value in weights.items()
-    }
+    return {key: value + 1 if "norm" in key and key.endswith("weight") else value for key, value in weights.items()}
 
 
 def seeded_part(key: str, shape: tuple[int, ...]) -> Tensor:
@@ -61,7 +59,7 @@ def seeded_part(key: str, shape: tuple[int, ...]) -> Tensor:
 def seeded_r2plus1d(depths: Sequence[int]) -> dict[str, Tensor]:
     """Weights in the layout of TSP's release, with the two classifiers it carries."""
     with torch.device("meta"):
-        shapes = {key: tuple(value.shape) for key, value in video_resnet(depths).state_dict().items()}
+        shapes = {key: tuple(value.shape) for key, value in build_video_resnet(depths).state_dict().items()}
     shapes |= {"fc1.weight": (200, 512), "fc1.bias": (200,), "fc2.weight": (2, 1024), "fc2.bias": (2,)}
     return {key: seeded_part(key, shape) for key, shape in shapes.items()}
 
@@ -71,7 +69,7 @@ def seeded_slowfast(layout: str, depths: Sequence[int] = SLOWFAST_DEPTHS, classe
     with torch.device("meta"):
         network = SlowFast(depths)
     ours = network.state_dict()
-    seeds, keys = (published_keys(network, name, depths) for name in ("pytorchvideo", layout))
+    seeds, keys = (list_published_keys(network, name, depths) for name in ("pytorchvideo", layout))
     weights = {keys[key]: seeded_part(seeds[key], tuple(ours[key].shape)) for key in keys}
     head = "blocks.6.proj" if layout == "pytorchvideo" else "head.projection"
     weights[f"{head}.weight"] = seeded_part("blocks.6.proj.weight", (classes, 2304))

@@ -271,9 +271,7 @@ def test_no_file_is_too_long():
 
 
 def test_no_file_is_named_after_nothing():
-    assert not [
-        module for module in _modules() if module.rsplit(".", 1)[-1] in ("utils", "misc", "helpers", "common")
-    ]
+    assert not [module for module in _modules() if module.rsplit(".", 1)[-1] in ("utils", "misc", "helpers", "common")]
 
 
 def _heavy_after(code: str) -> set[str]:

@@ -198,7 +198,7 @@ def test_empty_instances_are_left_out_and_videos_without_any_stay(world):
     assert TrainingSet(split.videos, FILES, 32, LABELS, 0).sample(0).labels.size == 0
 
 
-def sidecar_of(world, video, **changes):
+def make_sidecar(world, video, **changes):
     array = np.load(world.features / f"{video}.npy")
     content = {
         "fps": 50.0, "frame_count": 500, "duration": 10.0, "stride": 4, "window": 16, "steps": len(array),
@@ -211,13 +211,13 @@ def sidecar_of(world, video, **changes):
 
 @pytest.mark.parametrize("change", [{"stride": 8}, {"window": 32}, {"extractor": "i3d"}])
 def test_sidecars_that_contradict_the_preset_are_refused_at_once(world, change):
-    sidecar_of(world, "video2", **change)
+    make_sidecar(world, "video2", **change)
     with pytest.raises(FeatureError, match=next(iter(change))):
         training_split(annotations_of(world), world.features, FILES, LABELS)
 
 
 def test_the_measured_rate_of_a_sidecar_goes_before_the_annotation(world):
-    sidecar_of(world, "video0")
+    make_sidecar(world, "video0")
     plain, measured = set_of(world).sample(1), set_of(world).sample(0)
     seconds = json.loads(world.annotations.read_text())["database"]["video0"]["annotations"][0]["segment"]
     np.testing.assert_allclose(measured.segments_steps[0], (np.array(seconds) * 50 - 8) / 4, atol=1e-4)
@@ -261,9 +261,7 @@ def test_the_cache_keeps_what_fits_and_reads_the_rest_again(world, monkeypatch):
 
     reads: list[Path] = []
     original = dataset.load_sequence
-    monkeypatch.setattr(
-        dataset, "load_sequence", lambda path, *rest: (reads.append(path), original(path, *rest))[1]
-    )
+    monkeypatch.setattr(dataset, "load_sequence", lambda path, *rest: (reads.append(path), original(path, *rest))[1])
     first = np.load(world.features / "video0.npy")
     videos = set_of(world, cache_bytes=first.nbytes)
     for _ in range(3):

@@ -206,8 +206,8 @@ def test_rows_in_a_file_are_the_same_rows(tmp_path):
         spool = RowSpool(bound)
         for part in parts:
             spool.add(part[:, ::-1])
-        assert np.array_equal(spool.rows(), np.concatenate(parts)[:, ::-1])
-    assert RowSpool().rows() is None
+        assert np.array_equal(spool.read_rows(), np.concatenate(parts)[:, ::-1])
+    assert RowSpool().read_rows() is None
 
 
 def test_threads_claim_a_name_one_at_a_time(tmp_path):

@@ -16,7 +16,7 @@ from extractors import EXTRACTORS, build, r2plus1d, slowfast_weights
 from extractors.demo import DemoNetwork
 from extractors.frozen import FrozenExtractor
 from extractors.i3d import TwoStreamI3D, load_stream
-from extractors.state_dict import StateDictError, unwrapped
+from extractors.state_dict import StateDictError, unwrap
 from extractors.videomae import SIZES
 
 NAMES = [
@@ -158,9 +158,7 @@ def test_the_demo_head_gives_the_logits_of_the_trained_network():
     network.load_state_dict(weights)
     clips = torch.randn(2, 16, 3, 112, 112, generator=torch.Generator().manual_seed(4))
     frozen = build("demo", weights)
-    torch.testing.assert_close(
-        frozen.class_head()(frozen.encode(clips)), network.eval()(clips), rtol=1e-4, atol=1e-5
-    )
+    torch.testing.assert_close(frozen.class_head()(frozen.encode(clips)), network.eval()(clips), rtol=1e-4, atol=1e-5)
     assert frozen.class_head().out_features == 9
 
 
@@ -238,9 +236,9 @@ def test_the_number_of_state_dicts_must_fit():
 def test_state_dicts_come_out_of_their_wrappers():
     inner = {"a": torch.ones(2, dtype=torch.float16), "n": torch.tensor(3)}
     for wrapped in ({"module": inner}, {"model": inner, "epoch": 3}, {"state_dict": {"module": inner}}):
-        flat = unwrapped(wrapped)
+        flat = unwrap(wrapped)
         assert flat["a"].dtype == torch.float32
         assert flat["n"].dtype == torch.int64
-    assert set(unwrapped({f"module.{key}": value for key, value in inner.items()})) == {"a", "n"}
+    assert set(unwrap({f"module.{key}": value for key, value in inner.items()})) == {"a", "n"}
     with pytest.raises(StateDictError, match=r"no tensors.*epoch"):
-        unwrapped({"epoch": 3})
+        unwrap({"epoch": 3})

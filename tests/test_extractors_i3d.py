@@ -12,7 +12,7 @@ from seeded_weights import GOLDEN, seeded_i3d
 from torch.nn import functional
 
 from extractors import EXTRACTORS, build
-from extractors.i3d import SameConv3d, build_i3d, load_stream, neighbour_max, same_max_pool, same_padding
+from extractors.i3d import SameConv3d, build_i3d, choose_same_padding, load_stream, pool_max_same, take_neighbour_max
 from extractors.state_dict import StateDictError
 
 TOLERANCE = 1e-4
@@ -61,22 +61,20 @@ def test_the_golden_file_holds_no_case_that_is_not_tested():
 
 
 @pytest.mark.parametrize("size", [(4, 6, 8), (5, 7, 9), (1, 2, 3), (8, 15, 16)])
-@pytest.mark.parametrize(
-    ("kernel", "stride"), [((1, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((2, 2, 2), (2, 2, 2))]
-)
+@pytest.mark.parametrize(("kernel", "stride"), [((1, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((2, 2, 2), (2, 2, 2))])
 def test_pools_equal_explicit_zero_padding(size, kernel, stride):
     pixels = torch.rand((2, 3, *size))
-    padded = functional.pad(pixels, same_padding(size, kernel, stride))
+    padded = functional.pad(pixels, choose_same_padding(size, kernel, stride))
     expected = functional.max_pool3d(padded, kernel, stride)
     assert expected.shape[2:] == tuple(-(-length // step) for length, step in zip(size, stride, strict=True))
-    assert torch.equal(same_max_pool(pixels, kernel, stride), expected)
+    assert torch.equal(pool_max_same(pixels, kernel, stride), expected)
 
 
 @pytest.mark.parametrize("size", [(4, 6, 8), (1, 7, 1), (2, 2, 2)])
 def test_neighbour_max_is_the_pool_at_stride_one(size):
     pixels = torch.rand((2, 3, *size))
     before = pixels.clone()
-    assert torch.equal(neighbour_max(pixels), functional.max_pool3d(pixels, 3, 1, 1))
+    assert torch.equal(take_neighbour_max(pixels), functional.max_pool3d(pixels, 3, 1, 1))
     assert torch.equal(pixels, before)
 
 
@@ -123,9 +121,7 @@ def test_old_files_without_batch_counters_load():
 
 
 def test_parameter_counts_of_the_catalogue():
-    shapes = {
-        name: {k: v.to("meta") for k, v in seeded_i3d(f"piergiaj_{name}").items()} for name in ("rgb", "flow")
-    }
+    shapes = {name: {k: v.to("meta") for k, v in seeded_i3d(f"piergiaj_{name}").items()} for name in ("rgb", "flow")}
     for name, streams in (("i3d-rgb", ["rgb"]), ("i3d", ["rgb", "flow"])):
         network, _ = build_i3d(EXTRACTORS[name].spec, [shapes[stream] for stream in streams])
         assert sum(part.numel() for part in network.parameters()) == EXTRACTORS[name].spec.parameters

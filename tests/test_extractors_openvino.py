@@ -16,7 +16,7 @@ from seeded_weights import GOLDEN, TINY, seeded_demo, seeded_i3d, seeded_vit
 from extractors import EXTRACTORS, build
 from extractors.frozen import FrozenExtractor
 from extractors.openvino_backend import BackendMissingError, OpenVinoExtractor, OpenVinoNetwork
-from extractors.quantised import calibrated, calibration_digest
+from extractors.quantised import calibrate, digest_calibration
 from extractors.videomae import load_videomae
 
 pytest.importorskip("openvino")
@@ -82,10 +82,10 @@ def test_graphs_of_few_shapes_are_kept(monkeypatch):
     made = []
 
     def graph_of(shape):
-        from extractors.openvino_backend import exported
+        from extractors.openvino_backend import export_graph
 
         made.append(shape)
-        return exported(torch.nn.Flatten(), shape)
+        return export_graph(torch.nn.Flatten(), shape)
 
     run = OpenVinoNetwork(graph_of)
     for length in (1, 2, 3, 4, 5, 5, 1):
@@ -102,7 +102,7 @@ def test_clips_of_a_wrong_length_are_refused():
 def test_int8_is_near_and_the_same_each_time():
     pytest.importorskip("nncf")
     clips = torch.randn(6, 16, 3, 32, 32)
-    first, second = (calibrated(toy("int8"), clips) for _ in range(2))
+    first, second = (calibrate(toy("int8"), clips) for _ in range(2))
     expected = toy().encode(clips)
     features = first.encode(clips)
     assert torch.equal(features, second.encode(clips))
@@ -117,13 +117,13 @@ def test_int8_must_be_calibrated():
     with pytest.raises(ValueError, match="must be calibrated"):
         demo("openvino", "int8").encode(torch.zeros(1, 16, 3, 112, 112))
     with pytest.raises(ValueError, match="needs clips"):
-        calibrated(toy("int8"), torch.zeros(0, 16, 3, 32, 32))
+        calibrate(toy("int8"), torch.zeros(0, 16, 3, 32, 32))
 
 
 def test_a_calibration_is_told_by_its_clips():
     clips = torch.randn(2, 3, 4)
-    assert calibration_digest(clips) == calibration_digest(clips.clone())
-    assert len({calibration_digest(c) for c in (clips, clips + 1, clips.flatten(1), clips[:1])}) == 4
+    assert digest_calibration(clips) == digest_calibration(clips.clone())
+    assert len({digest_calibration(c) for c in (clips, clips + 1, clips.flatten(1), clips[:1])}) == 4
 
 
 def test_what_openvino_does_not_do_is_refused():
@@ -145,7 +145,7 @@ def test_without_the_package_its_name_is_said(monkeypatch):
 def test_nothing_is_reported_to_the_makers_of_openvino():
     code = (
         "from extractors.openvino_backend import imported_openvino\n"
-        "imported_openvino()\n"
+        "import_openvino()\n"
         "import sys\n"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]\n"
         "from openvino.tools.ovc.telemetry_utils import tm\n"

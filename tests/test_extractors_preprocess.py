@@ -12,10 +12,10 @@ from transformers import VideoMAEImageProcessor
 from extractors import EXTRACTORS
 from extractors.preprocess import (
     CHUNK_PIXELS,
-    lanczos_resized,
-    neighbours_resized,
     prepare_frames,
-    short_side_size,
+    resize_by_neighbours,
+    resize_lanczos,
+    scale_to_short_side,
 )
 
 CPU = torch.device("cpu")
@@ -62,7 +62,7 @@ def test_i3d_option_resize_squashes_with_lanczos(size):
 def test_lanczos_enlarges_like_pil_too():
     frames = photo(100, 130)
     expected = by_pil(frames, (224, 224), Image.Resampling.LANCZOS).astype(np.float32)
-    ours = lanczos_resized(frames.permute(0, 3, 1, 2), 224).permute(0, 2, 3, 1).numpy()
+    ours = resize_lanczos(frames.permute(0, 3, 1, 2), 224).permute(0, 2, 3, 1).numpy()
     assert np.abs(ours - expected).max() <= 1
 
 
@@ -90,7 +90,7 @@ def test_neighbours_of_frames_smaller_than_the_target_and_of_one_pixel():
     for size in ((50, 70), (1, 1), (3, 1)):
         frames = photo(*size) if min(size) > 10 else torch.randint(0, 256, (2, *size, 3), dtype=torch.uint8)
         expected = transforms.resize(frames.permute(0, 3, 1, 2).float(), [224, 224], antialias=False)
-        torch.testing.assert_close(neighbours_resized(frames, (224, 224)), expected, rtol=0, atol=5e-3)
+        torch.testing.assert_close(resize_by_neighbours(frames, (224, 224)), expected, rtol=0, atol=5e-3)
 
 
 @pytest.mark.parametrize("size", [*SIZES, (224, 224), (225, 500)])
@@ -107,9 +107,9 @@ def test_videomae_is_prepared_as_by_its_own_processor(size):
 
 
 def test_the_short_side_keeps_the_aspect():
-    assert short_side_size((720, 1280), 224) == (224, 398)
-    assert short_side_size((1280, 720), 224) == (398, 224)
-    assert short_side_size((300, 300), 224) == (224, 224)
+    assert scale_to_short_side((720, 1280), 224) == (224, 398)
+    assert scale_to_short_side((1280, 720), 224) == (398, 224)
+    assert scale_to_short_side((300, 300), 224) == (224, 224)
 
 
 def test_large_batches_are_prepared_in_chunks_with_the_same_result():
@@ -129,6 +129,6 @@ def test_bytes_resized_on_another_device_differ_by_rounding_only(monkeypatch):
     def as_float(pixels, size, *, antialias):
         return original(pixels.float(), size, antialias=antialias).round().clamp(0, 255)
 
-    monkeypatch.setattr(room, "_interpolated", as_float)
+    monkeypatch.setattr(room, "_interpolate", as_float)
     elsewhere = prepare_frames(frames, EXTRACTORS["demo"].spec, CPU)
     assert ((on_cpu - elsewhere).abs().max() * 0.25 * 255) <= 1.01

@@ -12,9 +12,9 @@ from torchvision.models.video import r2plus1d_18
 from cltdr_cli.zoo.extractors import ModelSources, extractor_of
 from cltdr_cli.zoo.preset import load_preset
 from extractors import EXTRACTORS, r2plus1d
-from extractors.folding import fold_rows
+from extractors.folding import fold_all_rows
 from extractors.preprocess import prepare_frames
-from extractors.r2plus1d import DEPTHS, PooledR2Plus1D, build_r2plus1d, load_r2plus1d, video_resnet
+from extractors.r2plus1d import DEPTHS, PooledR2Plus1D, build_r2plus1d, build_video_resnet, load_r2plus1d
 from extractors.state_dict import StateDictError
 
 SPEC = EXTRACTORS["r2plus1d-tsp"].spec
@@ -34,9 +34,9 @@ def test_features_of_eighteen_layers_are_those_of_torchvision():
     weights = {key: seeded_part(key, tuple(value.shape)) for key, value in theirs.state_dict().items()}
     theirs.load_state_dict(weights)
     theirs.fc = nn.Identity()
-    ours = video_resnet((2, 2, 2, 2), as_in_vmz=False)
+    ours = build_video_resnet((2, 2, 2, 2), as_in_vmz=False)
     ours.load_state_dict({key: value for key, value in weights.items() if not key.startswith("fc")})
-    fold_rows(ours)
+    fold_all_rows(ours)
     assert not any(isinstance(part, nn.BatchNorm3d) for part in ours.modules())
     clips = seeded_clips()
     with torch.inference_mode():
@@ -48,7 +48,7 @@ def test_features_of_eighteen_layers_are_those_of_torchvision():
 
 def test_loading_folds_the_norms_with_their_epsilon():
     weights = seeded_r2plus1d(SHALLOW)
-    plain = video_resnet(SHALLOW).eval()
+    plain = build_video_resnet(SHALLOW).eval()
     plain.load_state_dict({key: value for key, value in weights.items() if not key.startswith("fc")})
     clips = seeded_clips()
     with torch.inference_mode():
@@ -61,14 +61,12 @@ def test_loading_folds_the_norms_with_their_epsilon():
 
 def test_middle_channels_and_epsilon_are_those_of_the_published_weights():
     with torch.device("meta"):
-        network, torchvisions = video_resnet(), video_resnet(as_in_vmz=False)
+        network, torchvisions = build_video_resnet(), build_video_resnet(as_in_vmz=False)
     shapes, other = network.state_dict(), torchvisions.state_dict()
     for layer, own, published in ((2, 230, 288), (3, 460, 576), (4, 921, 1152)):
         assert shapes[f"layer{layer}.0.conv1.0.0.weight"].shape[0] == own
         assert other[f"layer{layer}.0.conv2.0.0.weight"].shape[0] == own
-        assert {shapes[f"layer{layer}.{i}.conv2.0.0.weight"].shape[0] for i in range(DEPTHS[layer - 1])} == {
-            published
-        }
+        assert {shapes[f"layer{layer}.{i}.conv2.0.0.weight"].shape[0] for i in range(DEPTHS[layer - 1])} == {published}
     norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm3d)]
     assert {norm.eps for norm in norms} == {1e-3}
     assert sum(isinstance(part, nn.Conv3d) for part in network.modules()) == 2 * 33 + 3
@@ -77,7 +75,7 @@ def test_middle_channels_and_epsilon_are_those_of_the_published_weights():
 def test_parameters_are_those_of_a_plain_network_of_34_layers():
     """Middle channels make every factored pair as large as one 3×3×3 convolution, up to rounding and norms."""
     with torch.device("meta"):
-        network = video_resnet()
+        network = build_video_resnet()
     convolutions = sum(part.weight.numel() for part in network.modules() if isinstance(part, nn.Conv3d))
     blocks, inputs = 0, 64
     for depth, planes in zip(DEPTHS, (64, 128, 256, 512), strict=True):
@@ -90,7 +88,7 @@ def test_parameters_are_those_of_a_plain_network_of_34_layers():
 
 def test_parameter_count_of_the_catalogue():
     with torch.device("meta"):
-        weights = {key: torch.empty(value.shape) for key, value in video_resnet().state_dict().items()}
+        weights = {key: torch.empty(value.shape) for key, value in build_video_resnet().state_dict().items()}
     folded, head = build_r2plus1d(SPEC, [{"model": weights}])
     assert sum(part.numel() for part in folded.parameters()) == SPEC.parameters
     assert head is None

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from extractors import EXTRACTORS, build
 from extractors.preprocess import prepare_frames
-from extractors.slowfast import DEPTHS, SlowFast, slow_frames
-from extractors.slowfast_weights import build_slowfast, load_slowfast, official_names
+from extractors.slowfast import DEPTHS, SlowFast, pick_slow_frames
+from extractors.slowfast_weights import build_slowfast, list_official_names, load_slowfast
 from extractors.state_dict import StateDictError
 
 SHALLOW = (1, 1, 1, 2)
@@ -74,7 +74,7 @@ def test_the_layouts_name_the_same_tensors():
     theirs, other = seeded_slowfast("pyslowfast"), seeded_slowfast("pytorchvideo")
     assert {key: tuple(theirs[key].shape) for key in PYSLOWFAST} == PYSLOWFAST
     assert len(theirs) == len(other) == 5 * 110 + 2
-    names, others = official_names("pyslowfast"), official_names("pytorchvideo")
+    names, others = list_official_names("pyslowfast"), list_official_names("pytorchvideo")
     for ours, pair in names.items():
         for mine, twin in zip(pair, others[ours], strict=True):
             assert torch.equal(theirs.pop(f"{mine}.weight"), other.pop(f"{twin}.weight"))
@@ -83,9 +83,9 @@ def test_the_layouts_name_the_same_tensors():
 
 
 def test_the_slow_pathway_sees_the_published_frames():
-    assert slow_frames(32) == [0, 4, 8, 13, 17, 22, 26, 31]
+    assert pick_slow_frames(32) == [0, 4, 8, 13, 17, 22, 26, 31]
     for count in range(8, 132, 4):
-        assert slow_frames(count) == torch.linspace(0, count - 1, count // 4).long().tolist()
+        assert pick_slow_frames(count) == torch.linspace(0, count - 1, count // 4).long().tolist()
 
 
 def test_parameter_counts():

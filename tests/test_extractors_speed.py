@@ -11,16 +11,16 @@ from seeded_weights import GOLDEN, seeded_demo, seeded_i3d
 from cltdr_cli.bench.extractors import PLAIN, Way, time_extractors
 from cltdr_cli.errors import UsageError
 from extractors import EXTRACTORS, build
-from extractors.arithmetic import flops_per_clip
+from extractors.arithmetic import count_flops_per_clip
 from extractors.frozen import FixedBatches
-from extractors.plain_i3d import plain_i3d
-from extractors.random_weights import random_weights
+from extractors.plain_i3d import build_plain_i3d
+from extractors.random_weights import draw_weights
 
 CPU = torch.device("cpu")
 
 
 def test_the_plain_network_gives_the_published_features():
-    network = plain_i3d(seeded_i3d("piergiaj_flow"))
+    network = build_plain_i3d(seeded_i3d("piergiaj_flow"))
     clip = torch.from_numpy(seeded_clip(2, 16, 224, 224, seed=116))[None].transpose(1, 2)
     expected = np.load(GOLDEN / "i3d_expected.npz")["piergiaj_flow_T16_features"].ravel()
     with torch.inference_mode():
@@ -34,16 +34,16 @@ def test_the_plain_network_gives_the_published_features():
 )
 def test_arithmetic_of_a_clip_is_what_was_published(name, published_gmac, tolerance):
     """Papers count multiply-adds; the giant's number is of 5 clips of 3 crops, I3D's 111 of 64 frames."""
-    assert flops_per_clip(name) / 2e9 == pytest.approx(published_gmac, rel=tolerance)
+    assert count_flops_per_clip(name) / 2e9 == pytest.approx(published_gmac, rel=tolerance)
 
 
 def test_two_streams_cost_both():
-    assert flops_per_clip("i3d") == flops_per_clip("i3d-rgb") + flops_per_clip("i3d-flow")
+    assert count_flops_per_clip("i3d") == count_flops_per_clip("i3d-rgb") + count_flops_per_clip("i3d-flow")
 
 
 @pytest.mark.parametrize("name", ["i3d-flow", "videomae-small", "demo"])
 def test_random_weights_load_and_follow_the_seed(name):
-    (first,), (again,), (other,) = random_weights(name), random_weights(name), random_weights(name, seed=1)
+    (first,), (again,), (other,) = draw_weights(name), draw_weights(name), draw_weights(name, seed=1)
     assert all(torch.equal(value, again[key]) for key, value in first.items())
     assert any(not torch.equal(value, other[key]) for key, value in first.items())
     assert build(name, first).spec.name == name
@@ -148,6 +148,4 @@ def test_a_compiled_extractor_on_a_gpu_gives_the_same_features(precision):
     frames = torch.randint(0, 256, (40, 120, 160, 3), dtype=torch.uint8)
     clips = plain.prepare(frames).unfold(0, 16, 4).movedim(-1, 1)
     features = torch.cat([compiled.encode(part) for part in clips.split(3)])
-    assert torch.cosine_similarity(features, plain.encode(clips)).min() > (
-        0.99999 if precision == "fp32" else 0.995
-    )
+    assert torch.cosine_similarity(features, plain.encode(clips)).min() > (0.99999 if precision == "fp32" else 0.995)

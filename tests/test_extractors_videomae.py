@@ -11,7 +11,7 @@ from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
 from extractors import EXTRACTORS
 from extractors.state_dict import StateDictError
-from extractors.videomae import SIZES, VitSize, build_videomae, load_videomae, sinusoid_table
+from extractors.videomae import SIZES, VitSize, build_videomae, load_videomae, make_sinusoid_table
 
 GOLDEN_SIZE = VitSize(48, 3, 3, 192, image=64)
 TRANSFORMERS = [name for name in EXTRACTORS if name.startswith("videomae")]
@@ -87,7 +87,7 @@ def test_a_learned_position_table_replaces_the_fixed_one():
 
 
 def test_position_table_is_the_published_one():
-    table = sinusoid_table(12, 10)[0].double().numpy()
+    table = make_sinusoid_table(12, 10)[0].double().numpy()
     for position in range(12):
         for channel in range(10):
             angle = position / 10000 ** (2 * (channel // 2) / 10)

@@ -13,7 +13,7 @@ from videos_made import Drawn, draw, even_times
 
 from cltdr_cli.errors import UsageError
 from cltdr_cli.features import calibration as room
-from cltdr_cli.features.calibration import ClipSource, calibrated_extractor, draw_calibration
+from cltdr_cli.features.calibration import ClipSource, calibrate_extractor, draw_calibration
 from cltdr_cli.zoo.extractors import ModelSources, check_backend
 from extractors import build
 
@@ -63,11 +63,11 @@ def test_int8_is_used_only_where_it_agrees(videos, extractor, monkeypatch):
     pytest.importorskip("nncf")
     monkeypatch.setattr(room, "CLIPS", 10)
     drawn = draw_calibration(videos, toy(), SOURCE)
-    features = calibrated_extractor(toy("int8"), drawn).encode(drawn.checks)
+    features = calibrate_extractor(toy("int8"), drawn).encode(drawn.checks)
     assert torch.cosine_similarity(features, toy().encode(drawn.checks)).min() >= 0.995
     strange = replace(drawn, checks=50 * torch.randn_like(drawn.checks))
     with pytest.raises(UsageError, match="toy in int8 strays too far from fp32"):
-        calibrated_extractor(toy("int8"), strange)
+        calibrate_extractor(toy("int8"), strange)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 import torch
 from features_made import RECIPE, array, spoiled, stored
 
-from cltdr_cli.features.census import take_census
+from cltdr_cli.features.folder_report import summarize_folder
 from cltdr_cli.features.formats import WRITERS
-from cltdr_cli.features.inspection import glance, inspect
+from cltdr_cli.features.inspection import inspect_file, inspect_header
 from cltdr_cli.features.listing import FeatureEntry, list_features
 from cltdr_cli.zoo.preset import load_preset
 
@@ -67,15 +67,12 @@ def test_check_tells_everything_and_fails(cltdr, tmp_path):
     )  # fmt: skip
     assert done.code == 1, done.err
     assert "4 feature files, 2 of them in order" in done.out
-    assert "warning: to mend: 1 files do not read: extract or get them again\n    c.npy: damaged" in done.err
-    assert "warning: to mend: 1 files hold NaN or infinity: extract them again\n    b.npy: 1 values" in done.err
-    assert (
-        "warning: 1 annotated videos have no features: not trained on, and missed in scoring\n    z\n" in done.err
-    )
+    assert "warning: to correct: 1 files cannot be read: extract or download them again\n    c.npy: damaged" in done.err
+    assert "warning: to correct: 1 files hold NaN or infinity: extract them again\n    b.npy: 1 values" in done.err
+    assert "warning: 1 annotated videos have no features: not trained on, and missed in scoring\n    z\n" in done.err
     assert "after the last step: their end is not seen\n    d jump 0..9 s, features to 2.08 s\n" in done.err
     kinds = {
-        finding["kind"]: finding["places"]
-        for finding in json.loads((tmp_path / "out.json").read_text())["findings"]
+        finding["kind"]: finding["places"] for finding in json.loads((tmp_path / "out.json").read_text())["findings"]
     }
     assert set(kinds) == {"damaged", "not-finite", "changed", "no-features-of", "past-covered", "no-annotation"}
     assert kinds["no-annotation"] == ["b.npy", "c.npy"]
@@ -115,9 +112,7 @@ def test_published_folders(cltdr, tmp_path, preset, name, make):
     folder.mkdir()
     make(folder / name, array(40, files.width))
     video_id = name.removesuffix(files.file_suffix).removeprefix(files.file_prefix)
-    (tmp_path / "a.csv").write_text(
-        f"video_id,start,end,label,subset,duration,fps\n{video_id},0,1,0,train,60,30\n"
-    )
+    (tmp_path / "a.csv").write_text(f"video_id,start,end,label,subset,duration,fps\n{video_id},0,1,0,train,60,30\n")
     info = cltdr("features", "info", folder, "--preset", preset)
     assert info.code == 0, info.err
     assert f"channels         {files.width}" in info.out
@@ -156,7 +151,7 @@ def test_long_lists_and_messages_are_cut_on_the_screen_and_whole_in_json(cltdr, 
 def test_reports_hold_no_arrays(tmp_path):
     """One file is in memory at a time; what is kept of it is a few hundred bytes."""
     path = stored(tmp_path, "a", array(5000))
-    report = inspect(FeatureEntry(path, "a"))
+    report = inspect_file(FeatureEntry(path, "a"))
     assert len(pickle.dumps(report)) < 5000 < path.stat().st_size
 
 
@@ -165,5 +160,5 @@ def test_the_census_of_copied_files_needs_no_sidecar(tmp_path):
     (tmp_path / "to").mkdir()
     shutil.copy(path, tmp_path / "to")
     listing = list_features(tmp_path / "to")
-    census = take_census(listing, [glance(entry) for entry in listing.entries])
+    census = summarize_folder(listing, [inspect_header(entry) for entry in listing.entries])
     assert (census.extractors, census.video_seconds, census.without_sidecar) == ({}, 0, 1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cltdr_cli.errors import UsageError, VideoError
-from cltdr_cli.features.extract import check_extraction, extract_features, to_sequence
+from cltdr_cli.features.extract import check_extraction, extract_features, make_sequence
 from cltdr_cli.video.frames import FrameBatch, FrameTiming
 from extractors import EXTRACTORS
 
@@ -144,7 +144,7 @@ def test_windows_that_the_network_cannot_take_are_refused():
 def test_a_sequence_knows_the_time_of_its_steps():
     stream = ToyStream(100)
     features, timing = extract_features(stream, ToyExtractor(), stride_frames=4, window_frames=16)
-    sequence = to_sequence(features, timing, stride_frames=4, window_frames=16, video_id="v", extractor="toy")
+    sequence = make_sequence(features, timing, stride_frames=4, window_frames=16, video_id="v", extractor="toy")
     assert (sequence.video_id, sequence.extractor, len(sequence)) == ("v", "toy", 22)
     assert sequence.duration_seconds == 0.5 + 100 / 25
     np.testing.assert_allclose(sequence.grid.to_seconds([0, 1]), [0.5 + 8 / 25, 0.5 + 12 / 25])
@@ -152,7 +152,7 @@ def test_a_sequence_knows_the_time_of_its_steps():
 
 def test_knots_of_a_variable_rate_travel_with_the_sequence():
     timing = FrameTiming(10.0, 40, 1.0, 6.0, knots=((0.0, 1.0), (20.0, 2.0), (40.0, 6.0)))
-    sequence = to_sequence(np.zeros((7, 2), np.float32), timing, stride_frames=4, window_frames=16, video_id="v")
+    sequence = make_sequence(np.zeros((7, 2), np.float32), timing, stride_frames=4, window_frames=16, video_id="v")
     np.testing.assert_allclose(sequence.grid.to_seconds([0, 5.5]), [1.4, 4.0])
 
 

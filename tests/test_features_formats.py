@@ -18,10 +18,10 @@ import zarr
 from cltdr_cli.errors import FeatureError, OutputError, UsageError
 from cltdr_cli.features import formats
 from cltdr_cli.features.arrays import read_array
-from cltdr_cli.features.formats import WRITERS, array_digest
-from cltdr_cli.features.headers import stored_header
+from cltdr_cli.features.formats import WRITERS, digest_array
+from cltdr_cli.features.headers import read_stored_header
 from cltdr_cli.features.sidecar import Recipe, read_sidecar, sidecar_path
-from cltdr_cli.features.store import feature_path, load_features, save, sidecar_of, why_unfinished
+from cltdr_cli.features.store import explain_unfinished, feature_path, load_features, make_sidecar, save_features
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 from cltdr_cli.video.frames import FrameTiming
 
@@ -42,7 +42,7 @@ def array(steps=STEPS, seed=0):
 def stored(folder, name, features=None, recipe=RECIPE):
     features = array() if features is None else features
     sequence = FeatureSequence(features, FeatureGrid(25.0, 4, 16), TIMING.duration_seconds, "clip", "demo")
-    return save(folder, sequence, sidecar_of(sequence, recipe, TIMING, "pyav"), name)
+    return save_features(folder, sequence, make_sidecar(sequence, recipe, TIMING, "pyav"), name)
 
 
 def names_in(folder):
@@ -63,14 +63,14 @@ def test_what_is_stored_reads_back_bit_for_bit(tmp_path, name):
     path = stored(tmp_path, name)
     assert names_in(tmp_path) == sorted(["clip.json", path.name])
     assert path == feature_path(tmp_path, "clip", name)
-    assert stored_header(path) == ((STEPS, 8), np.dtype("<f4"))
+    assert read_stored_header(path) == ((STEPS, 8), np.dtype("<f4"))
     loaded = load_features(path)
     assert loaded.features.tobytes() == array().tobytes()
     assert loaded.grid == FeatureGrid(25.0, 4, 16, 0.25, TIMING.knots)
-    assert why_unfinished(tmp_path, "clip", RECIPE, name) == ""
-    assert "extractor is demo" in why_unfinished(tmp_path, "clip", replace(RECIPE, extractor="i3d"), name)
+    assert explain_unfinished(tmp_path, "clip", RECIPE, name) == ""
+    assert "extractor is demo" in explain_unfinished(tmp_path, "clip", replace(RECIPE, extractor="i3d"), name)
     sidecar = read_sidecar(sidecar_path(path))
-    assert (sidecar.file_format, sidecar.array_sha256) == (name, array_digest(array()))
+    assert (sidecar.file_format, sidecar.array_sha256) == (name, digest_array(array()))
 
 
 def test_other_programs_read_them(tmp_path):
@@ -95,7 +95,7 @@ def test_features_of_another_layout_in_memory_are_stored_row_by_row(tmp_path, na
     features = np.asfortranarray(array(7))[::-1]
     path = stored(tmp_path, name, features)
     assert np.array_equal(read_array(path), features)
-    assert read_sidecar(sidecar_path(path)).array_sha256 == array_digest(np.ascontiguousarray(features))
+    assert read_sidecar(sidecar_path(path)).array_sha256 == digest_array(np.ascontiguousarray(features))
 
 
 @each_format
@@ -125,7 +125,7 @@ def test_a_writer_that_fails_midway_leaves_nothing_new(tmp_path, monkeypatch, na
     with pytest.raises((error, OutputError)):
         stored(tmp_path, name, array(STEPS, seed=1))
     assert np.array_equal(read_array(path), array())
-    assert why_unfinished(tmp_path, "clip", RECIPE, name) == ""
+    assert explain_unfinished(tmp_path, "clip", RECIPE, name) == ""
 
 
 @each_format
@@ -147,11 +147,11 @@ def test_cut_and_emptied_files_are_not_finished(tmp_path, name):
         whole = part.read_bytes()
         for rest in (whole[:-1], whole[: len(whole) // 2], b"", b"hello, world"):
             part.write_bytes(rest)
-            assert why_unfinished(tmp_path, "clip", RECIPE, name) == f"{path.name} is not whole", (part, len(rest))
+            assert explain_unfinished(tmp_path, "clip", RECIPE, name) == f"{path.name} is not whole", (part, len(rest))
             with pytest.raises(FeatureError, match=r"clip\.|feats"):
                 read_array(path)
         part.write_bytes(whole)
-    assert why_unfinished(tmp_path, "clip", RECIPE, name) == ""
+    assert explain_unfinished(tmp_path, "clip", RECIPE, name) == ""
 
 
 @each_format
@@ -160,7 +160,7 @@ def test_an_array_of_another_video_is_not_finished(tmp_path, name):
     other = stored(tmp_path / "b", name, array(9))
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     other.rename(path)
-    assert why_unfinished(tmp_path / "a", "clip", RECIPE, name) == f"{path.name} is not whole"
+    assert explain_unfinished(tmp_path / "a", "clip", RECIPE, name) == f"{path.name} is not whole"
 
 
 @each_format
@@ -169,7 +169,7 @@ def test_files_that_are_gone_are_not_finished(tmp_path, name):
     for part in files_of(path):
         whole = part.read_bytes()
         part.unlink()
-        assert why_unfinished(tmp_path, "clip", RECIPE, name) != ""
+        assert explain_unfinished(tmp_path, "clip", RECIPE, name) != ""
         with pytest.raises(FeatureError):
             read_array(path)
         part.write_bytes(whole)
@@ -178,7 +178,7 @@ def test_files_that_are_gone_are_not_finished(tmp_path, name):
 def test_a_sidecar_marks_the_file_of_its_own_format(tmp_path):
     stored(tmp_path, "npy")
     stored(tmp_path, "npz", array(seed=1), replace(RECIPE, weights_digest="cd" * 32))
-    reason = why_unfinished(tmp_path, "clip", replace(RECIPE, weights_digest="cd" * 32))
+    reason = explain_unfinished(tmp_path, "clip", replace(RECIPE, weights_digest="cd" * 32))
     assert reason == "the sidecar is that of the npz file"
 
 
@@ -187,7 +187,7 @@ def test_sidecars_of_older_versions_are_read(tmp_path):
     content = json.loads(sidecar_path(path).read_text())
     del content["array_sha256"], content["file_format"]
     sidecar_path(path).write_text(json.dumps(content))
-    assert why_unfinished(tmp_path, "clip", RECIPE) == ""
+    assert explain_unfinished(tmp_path, "clip", RECIPE) == ""
 
 
 def test_unknown_formats_and_missing_packages_say_what_to_do(tmp_path, monkeypatch):
@@ -250,14 +250,12 @@ def plug_in(file, folder):
     h5py.h5d.create(file.id, b"feats", h5py.h5t.NATIVE_FLOAT, h5py.h5s.create_simple((3, 8)), properties)
 
 
-@pytest.mark.parametrize(
-    "make", [external_link, soft_link, external_numbers, virtual, objects, references, plug_in]
-)
+@pytest.mark.parametrize("make", [external_link, soft_link, external_numbers, virtual, objects, references, plug_in])
 def test_hdf5_that_leads_elsewhere_is_refused(secret, make):
     path = secret / "x.h5"
     with h5py.File(path, "w") as file:
         make(file, secret)
-    for reader in (read_array, stored_header):
+    for reader in (read_array, read_stored_header):
         with pytest.raises(FeatureError, match=r"x\.h5: refused"):
             reader(path)
 
@@ -323,7 +321,7 @@ def zarr_second_metadata(store):
 def test_zarr_that_needs_more_than_numbers_is_refused(tmp_path, make):
     path = stored(tmp_path, "zarr")
     make(path)
-    for reader in (read_array, stored_header):
+    for reader in (read_array, read_stored_header):
         with pytest.raises(FeatureError, match="refused"):
             reader(path)
 
@@ -355,7 +353,7 @@ def test_zarr_of_others(tmp_path, version):
     zarr.save_group(str(group), features=array(20).astype("f8"), frames=np.arange(20), zarr_format=version)
     assert np.array_equal(read_array(alone), array(20))
     assert np.array_equal(read_array(group), array(20))
-    assert stored_header(group) == ((20, 8), np.dtype("f8"))
+    assert read_stored_header(group) == ((20, 8), np.dtype("f8"))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"shape": 3}', '{"shape": [-1, 2], "dtype": "<f4"}'])
@@ -364,4 +362,4 @@ def test_damaged_zarr_metadata(tmp_path, text):
     (path / "feats/.zarray").write_text(text)
     with pytest.raises(FeatureError):
         read_array(path)
-    assert why_unfinished(tmp_path, "clip", RECIPE, "zarr") == "clip.zarr is not whole"
+    assert explain_unfinished(tmp_path, "clip", RECIPE, "zarr") == "clip.zarr is not whole"

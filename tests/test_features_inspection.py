@@ -17,7 +17,7 @@ from cltdr_cli.data.feature_files import feature_file
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.features.arrays import FOLDER_SUFFIXES, READERS
 from cltdr_cli.features.formats import WRITERS
-from cltdr_cli.features.inspection import Defect, against_model, glance, inspect
+from cltdr_cli.features.inspection import Defect, compare_with_model, inspect_file, inspect_header
 from cltdr_cli.features.listing import FeatureEntry, list_features
 from cltdr_cli.features.sidecar import sidecar_path
 from cltdr_cli.video import inputs
@@ -29,11 +29,11 @@ from cltdr_cli.zoo.preset import load_preset
 @pytest.mark.parametrize("form", WRITERS)
 def test_nothing_is_wrong_with_what_is_stored(tmp_path, form):
     path = stored(tmp_path, "a", form=form)
-    report = inspect(FeatureEntry(path, "a"))
+    report = inspect_file(FeatureEntry(path, "a"))
     assert report.defects == ()
     assert (report.shape, report.dtype, report.steps, report.width) == ((10, 8), "float32", 10, 8)
     assert report.digest == report.sidecar.array_sha256
-    seen = glance(FeatureEntry(path, "a"))
+    seen = inspect_header(FeatureEntry(path, "a"))
     assert replace(seen, digest=report.digest) == report
 
 
@@ -49,7 +49,7 @@ def test_nothing_is_wrong_with_what_is_stored(tmp_path, form):
 )
 def test_values_that_are_no_features(tmp_path, features, kind, words):
     path = stored(tmp_path, "a", features)
-    (defect,) = inspect(FeatureEntry(path, "a")).defects
+    (defect,) = inspect_file(FeatureEntry(path, "a")).defects
     assert defect.kind == kind
     assert words in defect.place
 
@@ -69,7 +69,7 @@ def test_one_step_is_not_constant(tmp_path):
 )
 def test_arrays_of_another_form(tmp_path, content, words):
     np.save(tmp_path / "a.npy", content)
-    (defect,) = inspect(FeatureEntry(tmp_path / "a.npy", "a")).defects
+    (defect,) = inspect_file(FeatureEntry(tmp_path / "a.npy", "a")).defects
     assert defect.kind == "no-features"
     assert words in defect.place
 
@@ -147,7 +147,7 @@ def test_published_kinds_are_inspected_and_run_nothing(tmp_path):
     assert defects_of(tmp_path / "epic.npz") == []
     assert defects_of(tmp_path / "v_spatial_feature.pt") == []
     assert defects_of(tmp_path / "hacs.pkl", keys) == []
-    assert inspect(FeatureEntry(tmp_path / "hacs.pkl", "hacs"), keys).width == 11
+    assert inspect_file(FeatureEntry(tmp_path / "hacs.pkl", "hacs"), keys).width == 11
     assert defects_of(tmp_path / "evil.pkl", keys) == ["damaged"]
     assert defects_of(tmp_path / "link.h5") == ["damaged"]
     assert not (tmp_path / "ran").exists()
@@ -255,8 +255,8 @@ def test_leftovers_and_failures_are_told(tmp_path):
     ],
 )
 def test_what_a_preset_does_not_take(tmp_path, change, kinds):
-    report = inspect(FeatureEntry(stored(tmp_path, "a"), "a"))
-    assert [defect.kind for defect in against_model(report, replace(MODEL, **change))] == kinds
+    report = inspect_file(FeatureEntry(stored(tmp_path, "a"), "a"))
+    assert [defect.kind for defect in compare_with_model(report, replace(MODEL, **change))] == kinds
 
 
 def test_ids_on_one_side_only(tmp_path):

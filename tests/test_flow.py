@@ -14,7 +14,7 @@ from cltdr_cli.errors import UsageError, WeightsError
 from cltdr_cli.zoo.extractors import ModelSources
 from cltdr_cli.zoo.flow import FLOWS, load_flow
 from extractors import flow as flow_room
-from extractors.flow import RaftFlow, Tvl1Flow, quantised
+from extractors.flow import RaftFlow, Tvl1Flow, quantise_field
 
 SIDE = (96, 128)
 
@@ -40,15 +40,15 @@ def moving(count, right, down, size=SIDE, margin=40):
 def test_quantisation_is_the_published_one():
     pixels = np.array([-1e9, -20.001, -20, -19.9, -3, 0, 1 / 12.75, 0.1, 3, 19.99, 20, 25])
     expected = [0, 0, 0, 1, 108, 128, 128, 128, 147, 255, 255, 255]
-    assert quantised(pixels).tolist() == expected
-    assert quantised(pixels.astype(np.float32)).dtype == np.uint8
+    assert quantise_field(pixels).tolist() == expected
+    assert quantise_field(pixels.astype(np.float32)).dtype == np.uint8
 
 
 def test_every_byte_comes_back_from_its_displacement():
     codes = np.arange(256)
-    assert (quantised(codes * 40 / 255 - 20) == codes).all()
+    assert (quantise_field(codes * 40 / 255 - 20) == codes).all()
     fine = np.linspace(-21, 21, 4001)
-    error = quantised(fine).astype(float) * 40 / 255 - 20 - fine.clip(-20, 20)
+    error = quantise_field(fine).astype(float) * 40 / 255 - 20 - fine.clip(-20, 20)
     assert np.abs(error).max() <= 20 / 255 + 1e-12
 
 
@@ -67,7 +67,7 @@ def test_tvl1_finds_a_translation(tvl1, right, down):
     assert fields.shape == (2, *SIDE, 2)
     assert fields.dtype == np.uint8
     inner = fields[:, 16:-16, 16:-16].reshape(-1, 2)
-    assert np.median(inner, axis=0).tolist() == quantised(np.array([right, down], float)).tolist()
+    assert np.median(inner, axis=0).tolist() == quantise_field(np.array([right, down], float)).tolist()
     displacement = inner * (40 / 255) - 20
     assert np.abs(displacement - [right, down]).max() < 0.2 + 20 / 255
 
@@ -78,7 +78,7 @@ def test_tvl1_agrees_with_opencv_pair_by_pair(tvl1):
     frames = np.stack([*moving(4, 2, 1, (40, 56)), texture((40, 56), 9)])
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     solver = cv2.optflow.DualTVL1OpticalFlow_create()
-    expected = [quantised(solver.calc(a, b, None)) for a, b in pairwise(grey)]
+    expected = [quantise_field(solver.calc(a, b, None)) for a, b in pairwise(grey)]
     np.testing.assert_array_equal(tvl1.fields(frames), expected)
 
 
@@ -108,7 +108,7 @@ def test_tiny_frames(tvl1, size):
     assert (tvl1.fields(frames) == 128).all()
     # OpenCV's solver remembers for good that small frames have room for fewer scales
     inner = tvl1.fields(moving(2, 5, -6))[0, 16:-16, 16:-16].reshape(-1, 2)
-    assert np.median(inner, axis=0).tolist() == quantised(np.array([5.0, -6.0])).tolist()
+    assert np.median(inner, axis=0).tolist() == quantise_field(np.array([5.0, -6.0])).tolist()
     assert tvl1.fields(frames[:1]).shape == (0, *size, 2)
 
 
@@ -140,9 +140,7 @@ def direct(network, first, second):
     rows, columns = (max(128, -(-length // 8) * 8) - length for length in first.shape[:2])
     top, left = rows // 2, columns // 2
     sides = ((top, rows - top), (left, columns - left), (0, 0))
-    images = [
-        torch.from_numpy(np.pad(frame, sides, mode="edge")).permute(2, 0, 1)[None] for frame in (first, second)
-    ]
+    images = [torch.from_numpy(np.pad(frame, sides, mode="edge")).permute(2, 0, 1)[None] for frame in (first, second)]
     with torch.no_grad():
         field = network(*(image.float() / 127.5 - 1 for image in images), num_flow_updates=12)[-1][0]
     return field[:, top : top + first.shape[0], left : left + first.shape[1]].permute(1, 2, 0).numpy()
@@ -172,9 +170,7 @@ def test_a_batch_of_pairs_is_its_members(raft_network):
 def test_raft_encodes_a_frame_once(raft_network):
     engine = RaftFlow(raft_network.state_dict())
     encoded = []
-    engine._network.feature_encoder.encoder.register_forward_hook(
-        lambda _, given, __: encoded.append(len(given[0]))
-    )
+    engine._network.feature_encoder.encoder.register_forward_hook(lambda _, given, __: encoded.append(len(given[0])))
     engine.fields(moving(4, 1, 1, (32, 32)))
     assert encoded == [4]
 

@@ -13,7 +13,7 @@ from seeded_weights import seeded_i3d
 from training_toys import LABELS, STRIDE, WINDOW, toy_preset, toy_world
 
 from cltdr_cli.errors import FeatureError, UsageError
-from cltdr_cli.features.kinds import kind_difference, other_kind
+from cltdr_cli.features.kinds import describe_other_kind, find_kind_difference
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
 from cltdr_cli.features.store import check_sidecar, load_features
 from cltdr_cli.zoo import flow as flow_zoo
@@ -58,9 +58,9 @@ def test_the_flow_stands_in_the_sidecar(tmp_path):
 
 def test_recipes_of_different_flow_differ():
     other = replace(RECIPE, flow="tvl1")
-    assert RECIPE.difference(other) == "flow is raft, and tvl1 is wanted"
-    assert "flow_transform" in RECIPE.difference(replace(RECIPE, flow_transform="RAFT small"))
-    assert not RECIPE.difference(RECIPE)
+    assert RECIPE.describe_difference(other) == "flow is raft, and tvl1 is wanted"
+    assert "flow_transform" in RECIPE.describe_difference(replace(RECIPE, flow_transform="RAFT small"))
+    assert not RECIPE.describe_difference(RECIPE)
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_recipes_of_different_flow_differ():
 )
 def test_which_kinds_contradict_each_other(tmp_path, found, expected, differs):
     recipe, model = replace(RECIPE, **found), replace(MODEL, **expected)
-    difference = kind_difference(recipe, model)
+    difference = find_kind_difference(recipe, model)
     assert (difference.aspect if difference else "") == differs
-    assert kind_difference(recipe, model.of_any_kind()) is None
+    assert find_kind_difference(recipe, model.of_any_kind()) is None
     path = tmp_path / "v.npy"
     sidecar_path(path).write_text(replace(SIDECAR, recipe=recipe).to_json())
-    assert bool(other_kind(path, model)) == bool(differs)
+    assert bool(describe_other_kind(path, model)) == bool(differs)
     if differs:
         with pytest.raises(FeatureError, match=rf"was made with {differs} .*the model needs {differs}") as caught:
             check_sidecar(replace(SIDECAR, recipe=recipe), model, path)
-        assert "--force" in caught.value.hint
+        assert "force=" in caught.value.hint
     else:
         check_sidecar(replace(SIDECAR, recipe=recipe), model, path)
 
@@ -104,7 +104,7 @@ def test_force_is_not_for_width_and_grid(tmp_path):
 def test_published_features_say_nothing_and_are_taken(tmp_path):
     np.save(tmp_path / "v.npy", np.zeros((11, 2048), np.float32))
     assert len(load_features(tmp_path / "v.npy", MODEL, fps=25, duration_seconds=2.24)) == 11
-    assert other_kind(tmp_path / "v.npy", MODEL) == ""
+    assert describe_other_kind(tmp_path / "v.npy", MODEL) == ""
 
 
 # which flow a preset needs
@@ -212,9 +212,7 @@ def two_stream(tmp_path_factory):
     for name in ("rgb", "flow"):
         torch.save(seeded_i3d(f"piergiaj_{name}"), folder / f"{name}.pt")
         weights += ["--extractor-weights", f"i3d-{name}={folder / name}.pt"]
-    truth = {
-        "short": {"subset": "test", "duration": 0.8, "annotations": [{"label": "bow", "segment": [0.1, 0.6]}]}
-    }
+    truth = {"short": {"subset": "test", "duration": 0.8, "annotations": [{"label": "bow", "segment": [0.1, 0.6]}]}}
     (folder / "truth.json").write_text(json.dumps({"database": truth}))
     return folder, ["--checkpoint", folder / "toy.safetensors", "--device", "cpu"], weights
 

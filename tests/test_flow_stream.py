@@ -12,13 +12,13 @@ from seeded_weights import seeded_i3d
 
 from cltdr_cli.errors import UsageError, VideoError
 from cltdr_cli.features.extract import extract_features
-from cltdr_cli.features.flow_stream import FlowFrames, check_flow, with_flow
+from cltdr_cli.features.flow_stream import FlowFrames, add_flow, check_flow
 from cltdr_cli.pipeline import VideoOptions, extract_video
 from cltdr_cli.video import open_video
 from cltdr_cli.video.frame_stream import FrameStream
 from cltdr_cli.video.frames import FrameBatch, FrameTiming
 from extractors import EXTRACTORS, build
-from extractors.preprocess import prepare_frames, warped_frames
+from extractors.preprocess import prepare_frames, warp_frames
 
 TWO_STREAMS = EXTRACTORS["i3d"].spec
 AS_IS = {name: replace(EXTRACTORS[name].spec, resize=None, crop=None) for name in ("i3d", "i3d-flow")}
@@ -112,21 +112,19 @@ def test_the_timing_is_that_of_the_frames():
 
 @pytest.mark.parametrize(("sizes", "count"), [((1,), "one"), ((), "0")])
 def test_fewer_than_two_frames(sizes, count):
-    with pytest.raises(
-        VideoError, match=f"has {count} frame, and optical flow is the motion between two"
-    ) as caught:
+    with pytest.raises(VideoError, match=f"has {count} frame, and optical flow is the motion between two") as caught:
         list(FlowFrames(Numbered(*sizes), AS_IS["i3d"], CountingFlow()))
     assert "longer" in caught.value.hint
 
 
 def test_only_extractors_that_look_at_flow_get_it():
     stream = Numbered(3)
-    assert with_flow(stream, EXTRACTORS["i3d-rgb"].spec, CountingFlow()) is stream
-    assert with_flow(stream, EXTRACTORS["demo"].spec, None) is stream
-    assert isinstance(with_flow(stream, TWO_STREAMS, CountingFlow()), FlowFrames)
+    assert add_flow(stream, EXTRACTORS["i3d-rgb"].spec, CountingFlow()) is stream
+    assert add_flow(stream, EXTRACTORS["demo"].spec, None) is stream
+    assert isinstance(add_flow(stream, TWO_STREAMS, CountingFlow()), FlowFrames)
     with pytest.raises(UsageError, match="i3d-flow looks at optical flow") as caught:
         check_flow(EXTRACTORS["i3d-flow"].spec, None)
-    assert "--flow tvl1" in caught.value.hint
+    assert "flow= tvl1" in caught.value.hint
 
 
 @pytest.mark.parametrize("option", [None, "resize"])
@@ -134,7 +132,7 @@ def test_only_extractors_that_look_at_flow_get_it():
 def test_frames_are_warped_as_the_extractor_would_and_then_left_alone(size, option):
     frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8))
     spec = EXTRACTORS["i3d-rgb"].with_option(option)
-    warped = warped_frames(frames, spec)
+    warped = warp_frames(frames, spec)
     assert warped.shape == (2, 256, 340, 3)
     assert warped.dtype == torch.uint8
     cpu = torch.device("cpu")

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from cltdr_cli import files
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.features.arrays import read_array
-from cltdr_cli.features.inspection import against_model, inspect
+from cltdr_cli.features.inspection import compare_with_model, inspect_file
 from cltdr_cli.features.listing import FeatureEntry
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
-from cltdr_cli.features.store import feature_path, load_features, save, sidecar_of, why_unfinished
+from cltdr_cli.features.store import explain_unfinished, feature_path, load_features, make_sidecar, save_features
 from cltdr_cli.timeline import FeatureSequence
 from cltdr_cli.video.frames import FrameTiming
 from cltdr_cli.zoo.preset import FeatureConfig
@@ -41,7 +41,7 @@ def stored(folder, video_id="clip", recipe=RECIPE, timing=TIMING, features=None)
     features = array() if features is None else features
     grid = MODEL.grid(timing.rate)
     sequence = FeatureSequence(features, grid, timing.duration_seconds, video_id, recipe.extractor)
-    return save(folder, sequence, sidecar_of(sequence, recipe, timing, "pyav")), sequence
+    return save_features(folder, sequence, make_sidecar(sequence, recipe, timing, "pyav")), sequence
 
 
 def names_in(folder: Path) -> list[str]:
@@ -110,9 +110,9 @@ def test_odd_video_ids_become_one_safe_file(tmp_path):
 
 def test_finished_and_matching(tmp_path):
     stored(tmp_path)
-    assert why_unfinished(tmp_path, "clip", RECIPE) == ""
-    assert why_unfinished(tmp_path, "clip", replace(RECIPE, source="moved.mp4")) == ""
-    assert why_unfinished(tmp_path, "other", RECIPE) == "not there yet"
+    assert explain_unfinished(tmp_path, "clip", RECIPE) == ""
+    assert explain_unfinished(tmp_path, "clip", replace(RECIPE, source="moved.mp4")) == ""
+    assert explain_unfinished(tmp_path, "other", RECIPE) == "not there yet"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_finished_and_matching(tmp_path):
 )
 def test_other_facts_are_not_finished(tmp_path, change, reason):
     stored(tmp_path)
-    assert reason in why_unfinished(tmp_path, "clip", replace(RECIPE, **change))
+    assert reason in explain_unfinished(tmp_path, "clip", replace(RECIPE, **change))
 
 
 def test_damaged_files_are_not_finished(tmp_path):
@@ -140,14 +140,14 @@ def test_damaged_files_are_not_finished(tmp_path):
     whole = path.read_bytes()
     for rest in (whole[:-1], whole + b"\0", b"", whole[:20]):
         path.write_bytes(rest)
-        assert why_unfinished(tmp_path, "clip", RECIPE) == "clip.npy is not whole"
+        assert explain_unfinished(tmp_path, "clip", RECIPE) == "clip.npy is not whole"
     path.write_bytes(whole)
     np.save(path, array(9))
-    assert why_unfinished(tmp_path, "clip", RECIPE) == "clip.npy is not whole"
+    assert explain_unfinished(tmp_path, "clip", RECIPE) == "clip.npy is not whole"
     sidecar_path(path).write_text("{")
-    assert "cannot be read" in why_unfinished(tmp_path, "clip", RECIPE)
+    assert "cannot be read" in explain_unfinished(tmp_path, "clip", RECIPE)
     sidecar_path(path).unlink()
-    assert "no sidecar" in why_unfinished(tmp_path, "clip", RECIPE)
+    assert "no sidecar" in explain_unfinished(tmp_path, "clip", RECIPE)
 
 
 @pytest.mark.parametrize("stop_at", ["array", "unlink", "sidecar"])
@@ -167,17 +167,17 @@ def test_a_stop_at_any_moment_leaves_nothing_that_looks_finished(tmp_path, monke
     with pytest.raises(KeyboardInterrupt):
         stored(tmp_path, recipe=newer, features=array(12))
     monkeypatch.undo()
-    assert why_unfinished(tmp_path, "clip", newer) != ""
-    if not why_unfinished(tmp_path, "clip", RECIPE):
+    assert explain_unfinished(tmp_path, "clip", newer) != ""
+    if not explain_unfinished(tmp_path, "clip", RECIPE):
         assert np.array_equal(load_features(tmp_path / "clip.npy", MODEL).features, array())
     assert not [name for name in names_in(tmp_path) if name.endswith(".part")]
 
 
 def test_a_sidecar_of_other_features_is_not_stored(tmp_path):
     _, sequence = stored(tmp_path)
-    other = sidecar_of(replace(sequence, features=array(3)), RECIPE, TIMING, "pyav")
+    other = make_sidecar(replace(sequence, features=array(3)), RECIPE, TIMING, "pyav")
     with pytest.raises(ValueError, match="sidecar of"):
-        save(tmp_path, sequence, other)
+        save_features(tmp_path, sequence, other)
 
 
 # times
@@ -192,14 +192,14 @@ def test_without_a_sidecar_the_message_says_what_to_type(tmp_path):
     path = bare(tmp_path)
     with pytest.raises(FeatureError) as caught:
         load_features(path, MODEL)
-    assert "--fps FRAMES_PER_SECOND --duration SECONDS" in caught.value.hint
+    assert "fps= FRAMES_PER_SECOND and duration= SECONDS" in caught.value.hint
     assert "10 steps cover 52 frames" in caught.value.hint
     with pytest.raises(FeatureError) as caught:
         load_features(path, MODEL, fps=25)
-    assert "add --duration SECONDS of the video (its 10 steps cover 52 frames, 2.08 seconds)" in caught.value.hint
+    assert "add duration= SECONDS of the video (its 10 steps cover 52 frames, 2.08 seconds)" in caught.value.hint
     with pytest.raises(FeatureError) as caught:
         load_features(path, MODEL, duration_seconds=2)
-    assert "--fps" in caught.value.hint
+    assert "fps=" in caught.value.hint
     with pytest.raises(FeatureError, match="no sidecar"):
         load_features(path, fps=25, duration_seconds=2)
     loaded = load_features(path, MODEL, fps=25, duration_seconds=2.5)
@@ -410,6 +410,6 @@ def test_of_wider_files_only_the_first_channels_are_used_where_the_model_asks_fo
 
 def test_a_wider_file_is_no_defect_where_only_its_first_channels_are_used(tmp_path):
     np.save(tmp_path / "v.npy", np.zeros((10, 16), np.float32))
-    report = inspect(FeatureEntry(tmp_path / "v.npy", "v"))
-    assert [defect.kind for defect in against_model(report, MODEL)] == ["preset-width"]
-    assert not against_model(report, replace(MODEL, first_channels=8))
+    report = inspect_file(FeatureEntry(tmp_path / "v.npy", "v"))
+    assert [defect.kind for defect in compare_with_model(report, MODEL)] == ["preset-width"]
+    assert not compare_with_model(report, replace(MODEL, first_channels=8))

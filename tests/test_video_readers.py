@@ -24,11 +24,11 @@ from videos_made import (
 from cltdr_cli.errors import StreamBrokenError, UsageError, VideoError
 from cltdr_cli.video import READERS, open_video
 from cltdr_cli.video import decord_reader as decord_room
-from cltdr_cli.video.decord_reader import decord_installed
+from cltdr_cli.video.decord_reader import is_decord_installed
 
 NAMED_READERS = [
     "pyav",
-    pytest.param("decord", marks=pytest.mark.skipif(not decord_installed(), reason="no decord")),
+    pytest.param("decord", marks=pytest.mark.skipif(not is_decord_installed(), reason="no decord")),
 ]
 REFUSED = {"late.ts"}  # by decord
 TURNS = {"turned90.mp4": 3, "turned180.mp4": 2, "turned270.mp4": 1}
@@ -94,7 +94,7 @@ def test_every_frame_comes_once_in_order_at_its_time(drawn, name, reader):
     assert np.abs(upright[7 % len(how.seconds)].astype(int) - picture).mean() < 4
 
 
-@pytest.mark.skipif(not decord_installed(), reason="no decord")
+@pytest.mark.skipif(not is_decord_installed(), reason="no decord")
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - REFUSED))
 def test_readers_agree_on_drawn_videos(drawn, name):
     reference, other = open_video(drawn(name), "pyav"), open_video(drawn(name), "decord")
@@ -109,7 +109,7 @@ def test_readers_agree_on_real_videos_and_give_the_known_frames(shared, name):
     count, width, height, rate = REAL[name]
     path = shared / "data" / "videos" / name
     reference = open_video(path, "pyav")
-    other = open_video(path, "decord" if decord_installed() and name != "av1_video.mkv" else "auto")
+    other = open_video(path, "decord" if is_decord_installed() and name != "av1_video.mkv" else "auto")
     shapes, times, ends = agreed(reference, other)
     assert shapes == [(height, width, 3)] * count
     (end,) = ends
@@ -226,7 +226,7 @@ def test_a_reader_can_be_read_twice_and_not_after_closing(drawn, reader):
         next(opened.batches(1))
 
 
-@pytest.mark.skipif(not decord_installed(), reason="no decord")
+@pytest.mark.skipif(not is_decord_installed(), reason="no decord")
 @pytest.mark.parametrize(
     ("name", "chosen"),
     [
@@ -246,31 +246,31 @@ def test_auto_takes_decord_only_where_it_is_exact(drawn, name, chosen):
 
 
 def test_without_decord_auto_is_pyav_and_decord_says_how_to_get_it(drawn, monkeypatch):
-    monkeypatch.setattr(decord_room, "decord_installed", lambda: False)
+    monkeypatch.setattr(decord_room, "is_decord_installed", lambda: False)
     assert open_video(drawn("constant.mp4")).info.reader == "pyav"
     with pytest.raises(UsageError, match=r"not installed.\n.*pip install decord"):
         open_video(drawn("constant.mp4"), "decord")
 
 
-@pytest.mark.skipif(not decord_installed(), reason="no decord")
+@pytest.mark.skipif(not is_decord_installed(), reason="no decord")
 def test_decord_refuses_what_it_cannot_decode(shared):
-    with pytest.raises(VideoError, match=r"cannot decode the codec av1.\nUse --reader pyav"):
+    with pytest.raises(VideoError, match=r"cannot decode the codec av1.\nChoose reader= pyav"):
         open_video(shared / "data" / "videos" / "av1_video.mkv", "decord")
 
 
-@pytest.mark.skipif(not decord_installed(), reason="no decord")
+@pytest.mark.skipif(not is_decord_installed(), reason="no decord")
 def test_decord_refuses_containers_it_loses_frames_from(drawn):
-    with pytest.raises(VideoError, match=r"frames may be lost from its container \(mpegts\).\nUse --reader pyav"):
+    with pytest.raises(VideoError, match=r"frames may be lost from its container \(mpegts\).\nChoose reader= pyav"):
         open_video(drawn("late.ts"), "decord")
 
 
-@pytest.mark.skipif(not decord_installed(), reason="no decord")
+@pytest.mark.skipif(not is_decord_installed(), reason="no decord")
 def test_decord_refuses_pieces_that_would_fill_the_memory(drawn, monkeypatch):
     monkeypatch.setattr(decord_room, "AUTO_PIECE_BYTES", 1 << 20)
     assert open_video(drawn("long.mp4")).info.reader == "pyav"
     probe = decord_room.probe_video(drawn("long.mp4"), "decord")
     table = decord_room.read_packet_table(drawn("long.mp4"))
-    assert "key frames lie 100 frames apart" in decord_room.decord_objection(probe, table, 1 << 20)
+    assert "key frames lie 100 frames apart" in decord_room.find_decord_objection(probe, table, 1 << 20)
 
 
 def test_an_unknown_reader_is_answered_with_the_known_ones(drawn):

@@ -19,11 +19,11 @@ from videos_made import DRAWN, VARIED_SECONDS, cut_off, made, number_of
 
 from cltdr_cli.errors import StreamBrokenError, UsageError, VideoError
 from cltdr_cli.video import open_video
-from cltdr_cli.video.decord_reader import decord_installed
+from cltdr_cli.video.decord_reader import is_decord_installed
 from cltdr_cli.video.frame_stream import BATCH_BYTES, FrameStream
 from cltdr_cli.video.frames import FrameBatch, VideoInfo
 
-READERS = ["pyav", pytest.param("decord", marks=pytest.mark.skipif(not decord_installed(), reason="no decord"))]
+READERS = ["pyav", pytest.param("decord", marks=pytest.mark.skipif(not is_decord_installed(), reason="no decord"))]
 
 
 @pytest.fixture(scope="session")
@@ -124,9 +124,7 @@ class TestWhichFrames:
 
     @pytest.mark.parametrize("reader", READERS)
     @pytest.mark.parametrize("fps", [None, 10.0])
-    @pytest.mark.parametrize(
-        ("start", "end"), [(1.0, 2.0), (None, 0.5), (15.03, None), (19.9, 60.0), (7.31, 7.72)]
-    )
+    @pytest.mark.parametrize(("start", "end"), [(1.0, 2.0), (None, 0.5), (15.03, None), (19.9, 60.0), (7.31, 7.72)])
     def test_a_range_keeps_the_times_of_the_whole(self, drawn, start, end, fps, reader):
         opened = open_video(drawn("long.mp4"), reader)
         stream = FrameStream(opened, fps=fps, start_seconds=start, end_seconds=end)
@@ -134,14 +132,10 @@ class TestWhichFrames:
         instants = np.arange(200) / 10 if fps else np.arange(500) / 25
         inside = (instants >= (start or 0) - 1e-9) & (instants < (end or 60) - 1e-9)
         np.testing.assert_allclose(times, instants[inside])
-        picked = np.abs(
-            np.arange(500)[:, None] / 25 - times
-        )  # instants midway between two frames take the earlier
+        picked = np.abs(np.arange(500)[:, None] / 25 - times)  # instants midway between two frames take the earlier
         assert numbers == np.argmin(np.round(picked, 6), 0).tolist()
         assert stream.timing.start_seconds == pytest.approx(instants[inside][0])
-        assert stream.timing.duration_seconds == pytest.approx(
-            min(end or 20, times[-1] + 1 / (fps or 25), 20), abs=0.1
-        )
+        assert stream.timing.duration_seconds == pytest.approx(min(end or 20, times[-1] + 1 / (fps or 25), 20), abs=0.1)
 
     def test_a_range_without_frames_says_where_the_video_ends(self, drawn):
         stream = FrameStream(open_video(drawn("constant.mp4")), start_seconds=9)
@@ -188,9 +182,7 @@ class TestBreaks:
 
     @pytest.mark.parametrize("fps", [None, 5.0])
     def test_strict_makes_it_an_error_after_the_good_frames(self, fps):
-        stream = FrameStream(
-            MemoryReader(np.arange(50) / 25, broken_after=40), fps=fps, batch_frames=8, strict=True
-        )
+        stream = FrameStream(MemoryReader(np.arange(50) / 25, broken_after=40), fps=fps, batch_frames=8, strict=True)
         seen: list[int] = []
         with pytest.raises(StreamBrokenError, match="torn") as broken:
             seen.extend(len(batch) for batch in stream)

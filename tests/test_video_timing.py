@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cltdr_cli.timeline import FeatureGrid
-from cltdr_cli.video.clock import StreamClock, in_order_of_display
+from cltdr_cli.video.clock import StreamClock, order_for_display
 from cltdr_cli.video.decoding import StreamDamageError
-from cltdr_cli.video.frame_pieces import PIECE_FRAMES, least_piece_frames, piece_starts
 from cltdr_cli.video.frames import FrameBatch
-from cltdr_cli.video.rates import nominal_rate
-from cltdr_cli.video.resampling import Resampler, SampleGrid, nearest
-from cltdr_cli.video.timing import compressed_knots, measure_timing
+from cltdr_cli.video.packets import PIECE_FRAMES, choose_least_piece_frames, find_piece_starts
+from cltdr_cli.video.resampling import Resampler, SampleGrid, find_nearest
+from cltdr_cli.video.timing import choose_nominal_rate, compress_knots, measure_timing
 
 gaps = st.lists(st.floats(0.002, 3.0), min_size=1, max_size=120)
 RATES = [Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(981, 50), Fraction(60)]
@@ -28,7 +27,7 @@ def even(count, rate, start=0.0):
 
 class TestOrder:
     def repaired(self, times, period=0.04):
-        items, seconds = zip(*in_order_of_display(enumerate(times), period), strict=True)
+        items, seconds = zip(*order_for_display(enumerate(times), period), strict=True)
         assert items == tuple(range(len(times)))  # frames keep their order whatever their times say
         return list(seconds)
 
@@ -61,7 +60,7 @@ class TestOrder:
 
         seen = []
         with pytest.raises(StreamDamageError, match="torn") as torn:
-            seen.extend(at for _, at in in_order_of_display(source(), 0.04))
+            seen.extend(at for _, at in order_for_display(source(), 0.04))
         assert seen == [0.0, 0.04, 0.08]  # what lies after the gap was shown late, and its neighbour is lost
         assert torn.value.seconds == pytest.approx(0.12)
 
@@ -125,14 +124,14 @@ class TestRate:
         ],
     )
     def test_nominal_rate(self, times, stated, rate):
-        assert nominal_rate(times, stated) == rate
+        assert choose_nominal_rate(times, stated) == rate
 
 
 class TestKnots:
     @given(gaps)
     def test_every_frame_lies_within_a_millisecond(self, steps):
         times = np.cumsum(steps)
-        knots = compressed_knots(times)
+        knots = compress_knots(times)
         at, seconds = np.array(knots).T
         assert np.abs(np.interp(np.arange(len(times)), at, seconds) - times).max() <= 0.001 + 1e-9
         assert (np.diff(at) > 0).all()
@@ -142,7 +141,7 @@ class TestKnots:
     @given(st.lists(st.tuples(st.integers(2, 40), st.floats(5, 60)), min_size=1, max_size=6))
     def test_stretches_of_one_rate_need_few_knots(self, stretches):
         times = np.cumsum(np.concatenate([np.full(count, 1 / rate) for count, rate in stretches]))
-        assert len(compressed_knots(times)) <= 2 * len(stretches) + 1
+        assert len(compress_knots(times)) <= 2 * len(stretches) + 1
 
     @given(gaps, st.data())
     def test_the_feature_grid_finds_every_frame_again(self, steps, data):
@@ -159,11 +158,11 @@ class TestNearest:
     @given(gaps, st.lists(st.floats(-1, 100), min_size=1, max_size=30))
     def test_none_is_nearer(self, steps, wanted):
         times, instants = np.cumsum(steps), np.array(sorted(wanted))
-        chosen = np.abs(times[nearest(times, instants)] - instants)
+        chosen = np.abs(times[find_nearest(times, instants)] - instants)
         assert (chosen <= np.abs(times[:, None] - instants).min(0) + 2e-6).all()
 
     def test_midway_takes_the_earlier_one(self):
-        assert nearest(even(4, 30), even(7, 60)).tolist() == [0, 0, 1, 1, 2, 2, 3]
+        assert find_nearest(even(4, 30), even(7, 60)).tolist() == [0, 0, 1, 1, 2, 2, 3]
 
 
 def resampled(times, grid, end, batch=7):
@@ -187,7 +186,7 @@ class TestResampling:
         chosen, instants = resampled(times, SampleGrid(rate, times[0]), end)
         count = int(np.ceil((end - times[0] - 1e-6) * rate))
         np.testing.assert_allclose(instants, times[0] + np.arange(count) / rate)
-        assert chosen.tolist() == nearest(times, instants).tolist()
+        assert chosen.tolist() == find_nearest(times, instants).tolist()
 
     @given(st.sampled_from(RATES), st.integers(1, 250), st.sampled_from([3, 6]))
     def test_at_its_own_rate_is_the_identity(self, rate, count, digits):
@@ -215,20 +214,20 @@ class TestResampling:
 class TestPieces:
     @pytest.mark.parametrize(("width", "height", "frames"), [(340, 256, 96), (1920, 1080, 10), (7680, 4320, 1)])
     def test_pieces_of_large_frames_are_short(self, width, height, frames):
-        assert least_piece_frames(width, height) == frames
+        assert choose_least_piece_frames(width, height) == frames
 
     def test_closed_groups_are_cut_open_ones_are_not(self):
         group = np.array([0, 3, 1, 2, 6, 4, 5, 7])
         ticks = np.concatenate([group + 8 * k for k in range(40)])
         keys = np.arange(len(ticks)) % 8 == 0
-        assert piece_starts(ticks, keys).tolist() == [0, 96, 192, 288]
+        assert find_piece_starts(ticks, keys).tolist() == [0, 96, 192, 288]
         open_group = ticks.copy()
         open_group[[96, 97]] = open_group[[97, 96]]  # a leading picture: decoded after the key frame, shown before
         open_group[[96, 98]] = [98, 96]
-        assert piece_starts(open_group, keys).tolist() == [0, 104, 200, 296]
+        assert find_piece_starts(open_group, keys).tolist() == [0, 104, 200, 296]
 
     @given(st.permutations(range(30)), st.lists(st.booleans(), min_size=30, max_size=30))
     def test_a_cut_divides_decoding_and_display_alike(self, order, keys):
         ticks = np.concatenate([np.arange(PIECE_FRAMES), PIECE_FRAMES + np.array(order)])
-        for start in piece_starts(ticks, np.array([True] * PIECE_FRAMES + keys))[1:]:
+        for start in find_piece_starts(ticks, np.array([True] * PIECE_FRAMES + keys))[1:]:
             assert ticks[:start].max() < ticks[start:].min() == ticks[start]

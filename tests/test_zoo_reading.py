@@ -154,9 +154,7 @@ def test_a_mistyped_name_is_answered_with_the_nearest():
 
 
 def test_words_that_look_like_numbers_survive_the_round_trip():
-    preset = dataclasses.replace(
-        load_preset("demo"), name="1e-4", summary="true", source="a\nb: [", license="null"
-    )
+    preset = dataclasses.replace(load_preset("demo"), name="1e-4", summary="true", source="a\nb: [", license="null")
     assert Preset.from_yaml(preset.to_yaml()) == preset
 
 
@@ -213,7 +211,7 @@ def test_overrides_that_belong_together():
         ("training.epochs", "there is no value"),
         ("training.epochs=three", "the value must be a whole number, not 'three'"),
         ("training.epochs=", "must be a whole number, not 'null'"),
-        ("training.epochs=0", "--set: epochs must be at least 1, got 0"),
+        ("training.epochs=0", "--set training.epochs=0: the value must be at least 1, got 0"),
         ("training.epochs=[1", "not YAML"),
         ("gmg_gate=rellu", "must be identity, relu or none, not 'rellu'; did you mean 'relu'"),
         ("regression_range=[[0, 4]]", "regression_range has 1 entries"),
@@ -226,7 +224,5 @@ def test_wrong_overrides_are_named(setting: str, message: str):
 
 def test_ambiguous_bare_keys_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(overrides, "_keys", lambda preset: [("model", "labels"), ("benchmark", "labels")])
-    with pytest.raises(
-        PresetError, match=r"(?s)several sections have this key.*model\.labels or benchmark\.labels"
-    ):
+    with pytest.raises(PresetError, match=r"(?s)several sections have this key.*model\.labels or benchmark\.labels"):
         overrides.with_overrides(load_preset("demo"), ["labels=x"])

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 import extractors
 from cltdr_cli.errors import UsageError
 from extractors import EXTRACTORS
-from extractors.arithmetic import flops_per_clip
+from extractors.arithmetic import count_flops_per_clip
 from extractors.openvino_backend import OpenVinoExtractor
-from extractors.plain_i3d import plain_i3d
-from extractors.quantised import calibrated
-from extractors.random_weights import random_weights
+from extractors.plain_i3d import build_plain_i3d
+from extractors.quantised import calibrate
+from extractors.random_weights import draw_weights
 from extractors.spec import Extractor, ExtractorSpec
 
 PLAIN = "plain fp32"
@@ -124,9 +124,9 @@ def make_plain_encoder(name: str, device: torch.device) -> Encode:
     Raises:
         ValueError: No random weights are made for this extractor.
     """
-    weights = random_weights(name)
+    weights = draw_weights(name)
     if name in ("i3d-rgb", "i3d-flow"):
-        network: nn.Module = plain_i3d(weights[0])
+        network: nn.Module = build_plain_i3d(weights[0])
     else:
         network = extractors.build(name, weights).network
     network = network.to(device)
@@ -140,10 +140,10 @@ def make_plain_encoder(name: str, device: torch.device) -> Encode:
 
 def _make_encoder(name: str, device: torch.device, way: Way, clips: Tensor) -> Encode:
     built: Extractor = extractors.build(
-        name, random_weights(name), device, way.precision, backend=way.backend, compiled=way.compiled
+        name, draw_weights(name), device, way.precision, backend=way.backend, compiled=way.compiled
     )
     if isinstance(built, OpenVinoExtractor) and way.precision == "int8":
-        built = calibrated(built, clips[:CALIBRATION_CLIPS])
+        built = calibrate(built, clips[:CALIBRATION_CLIPS])
     return built.encode
 
 
@@ -174,7 +174,7 @@ def _find_peak(way: Way, device: torch.device, peak_gflops: PeakGflops | None) -
 def _make_rows(
     name: str, seconds: dict[str, list[float]], speeds: dict[str, float], peaks: dict[str, float | None]
 ) -> Iterator[ExtractorTiming]:
-    gflop = flops_per_clip(name) / 1e9
+    gflop = count_flops_per_clip(name) / 1e9
     for way, values in seconds.items():
         times_plain = statistics.median(plain / own for plain, own in zip(seconds[PLAIN], values, strict=True))
         rate, peak = speeds[way] * gflop, peaks[way]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import UsageError
 from cltdr_cli.features.extract import extract_features
-from cltdr_cli.features.flow_stream import with_flow
+from cltdr_cli.features.flow_stream import add_flow
 from cltdr_cli.files import write_bytes
 from cltdr_cli.pipeline import VideoOptions, extract_video
 from cltdr_cli.video import open_video
@@ -75,9 +75,7 @@ class StageTimes:
         return 60 * seconds / self.video_seconds
 
 
-def time_stages(
-    path: Path, extractor: Extractor, options: VideoOptions, flow: FlowEngine | None = None
-) -> StageTimes:
+def time_stages(path: Path, extractor: Extractor, options: VideoOptions, flow: FlowEngine | None = None) -> StageTimes:
     """Measure one video; its frames are held in memory meanwhile, so it should be short.
 
     Args:
@@ -154,19 +152,17 @@ def time_videos(  # noqa: PLR0913 - the options of `cltdr bench extract`
 
 
 def _take_medians(times: Sequence[StageTimes]) -> StageTimes:
-    return StageTimes(
-        *(statistics.median(getattr(one, part.name) for one in times) for part in fields(StageTimes))
-    )
+    return StageTimes(*(statistics.median(getattr(one, part.name) for one in times) for part in fields(StageTimes)))
 
 
 def _build_random(name: str, device: torch.device, way: Way) -> Extractor:
     import extractors
-    from extractors.random_weights import random_weights
+    from extractors.random_weights import draw_weights
 
     extractor_record(name)
     try:
         return extractors.build(
-            name, random_weights(name), device, way.precision, backend=way.backend, compiled=way.compiled
+            name, draw_weights(name), device, way.precision, backend=way.backend, compiled=way.compiled
         )
     except ValueError as error:
         raise UsageError(f"{name} cannot be measured so: {error}.", "Choose another way or extractor=.") from error
@@ -219,7 +215,7 @@ def _add_flow(held: _Held, extractor: Extractor, flow: FlowEngine | None) -> tup
     if flow is None:
         return held, 0.0
     began = time.perf_counter()
-    batches = list(with_flow(held, extractor.spec, flow))
+    batches = list(add_flow(held, extractor.spec, flow))
     return _Held(batches, held.timing), time.perf_counter() - began
 
 

@@ -48,9 +48,7 @@ def localizer(
     preset: Preset = "thumos14-i3d",
     steps: Annotated[
         list[int] | None,
-        typer.Option(
-            help="Length of the features; repeatable. [default: 450 and 2304]", min=1, show_default=False
-        ),
+        typer.Option(help="Length of the features; repeatable. [default: 450 and 2304]", min=1, show_default=False),
     ] = None,
     runs: Runs = 5,
     threads: Annotated[
@@ -77,9 +75,7 @@ def localizer(
         done = iter(range(1, 2 * (runs + 1) * len(lengths) + 1))
         found = [compare_ways(network, width, length, runs, lambda: bar.update(next(done))) for length in lengths]
     where = (
-        f"{network.device}, {torch.get_num_threads()} threads"
-        if network.device.type == "cpu"
-        else str(network.device)
+        f"{network.device}, {torch.get_num_threads()} threads" if network.device.type == "cpu" else str(network.device)
     )
     title = f"{preset}: medians of {runs} on {where}, torch {torch.__version__}"
     rows = [
@@ -92,9 +88,9 @@ def localizer(
 
 @app.command()
 def extract(
-    extractor: Annotated[
-        list[str], typer.Option(help="cltdr extractors lists them; repeatable.", metavar="NAME")
-    ] = ["i3d-rgb"],  # noqa: B006 - typer copies it
+    extractor: Annotated[list[str], typer.Option(help="cltdr extractors lists them; repeatable.", metavar="NAME")] = [
+        "i3d-rgb"
+    ],
     video: Annotated[
         Path | None, typer.Option(help="What to work on. [default: a drawn video]", show_default=False)
     ] = None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cltdr_cli.data.annotations import Annotations
     from cltdr_cli.data.findings import Finding
-    from cltdr_cli.features.census import Census
+    from cltdr_cli.features.folder_report import FolderSummary
     from cltdr_cli.features.inspection import Defect, FileReport
     from cltdr_cli.features.listing import FeatureEntry, FolderListing
     from cltdr_cli.zoo.preset import Preset
@@ -61,15 +61,15 @@ def info(
     Headers and sidecars are read, not the features themselves (except of .pt and .pkl files, which tell nothing
     before); cltdr features check reads them all.
     """
-    from cltdr_cli.features.census import take_census
-    from cltdr_cli.features.inspection import glance
+    from cltdr_cli.features.folder_report import summarize_folder
+    from cltdr_cli.features.inspection import inspect_header
     from cltdr_cli.files import check_writable, write_text
 
     if json_out is not None:
         check_writable(json_out)
     wanted = _preset(preset, settings)
     listing = _listed(folder, wanted)
-    census = take_census(listing, _looked_at(listing, wanted, glance))
+    census = summarize_folder(listing, _looked_at(listing, wanted, inspect_header))
     console.table(f"{folder}: {census.files} feature files", ("fact", "value (files)"), _rows(census))
     if json_out is not None:
         write_text(json_out, json.dumps(census.facts(), indent=1) + "\n", "backslashreplace")
@@ -94,7 +94,7 @@ def check(
     segments after the last step. Exit status 1 if something is to be mended.
     """
     from cltdr_cli.data.feature_checks import group_defects, make_feature_findings
-    from cltdr_cli.features.inspection import inspect
+    from cltdr_cli.features.inspection import inspect_file
     from cltdr_cli.files import check_writable
 
     if json_out is not None:
@@ -102,7 +102,7 @@ def check(
     wanted = _preset(preset, settings)
     read = _annotations(annotations, wanted) if annotations is not None else None
     listing = _listed(folder, wanted)
-    reports = _looked_at(listing, wanted, inspect)
+    reports = _looked_at(listing, wanted, inspect_file)
     places = group_defects(_defects(listing, reports, wanted, read))
     findings = make_feature_findings(places)
     whole = sum(not report.defects for report in reports)
@@ -114,7 +114,7 @@ def check(
     elif any(finding.examples[-1] == "…" for finding in findings):
         console.notice("--json-out FILE lists all places")
     if not findings:
-        console.notice("nothing wrong found")
+        console.notice("found nothing wrong")
     if any(finding.severe for finding in findings):
         raise typer.Exit(1)
 
@@ -164,13 +164,13 @@ def _defects(
     listing: FolderListing, reports: list[FileReport], preset: Preset | None, annotations: Annotations | None
 ) -> list[Defect]:
     from cltdr_cli.data.feature_checks import find_annotation_defects
-    from cltdr_cli.features.comparison import compare
-    from cltdr_cli.features.inspection import against_model
+    from cltdr_cli.features.folder_report import find_folder_defects
+    from cltdr_cli.features.inspection import compare_with_model
 
     found = [defect for report in reports for defect in report.defects]
-    found += compare(listing, reports)
+    found += find_folder_defects(listing, reports)
     if preset is not None:
-        found += [defect for report in reports for defect in against_model(report, preset.features)]
+        found += [defect for report in reports for defect in compare_with_model(report, preset.features)]
     if annotations is not None:
         found += find_annotation_defects(reports, annotations, preset.features if preset is not None else None)
     return found
@@ -178,7 +178,7 @@ def _defects(
 
 def _listed_finding(finding: Finding) -> str:
     """A line for the finding and one for each example: what is said of a file may be a sentence of its own."""
-    head = f"{'to mend: ' if finding.severe else ''}{finding.count} {finding.text}: {finding.consequence}"
+    head = f"{'to correct: ' if finding.severe else ''}{finding.count} {finding.text}: {finding.consequence}"
     examples = (place if len(place) <= _LONGEST else f"{place[:_LONGEST]}…" for place in finding.examples)
     return "\n    ".join([head, *examples])
 
@@ -196,7 +196,7 @@ def _write_findings(path: Path, folder: Path, files: int, places: dict[str, list
     write_text(path, json.dumps(content, indent=1) + "\n", "backslashreplace")
 
 
-def _rows(census: Census) -> list[tuple[str, str]]:
+def _rows(census: FolderSummary) -> list[tuple[str, str]]:
     least, middle, most = census.steps or (0, 0, 0)
     rows = [
         ("files", _counts(census.formats, census.files)),

@@ -200,9 +200,7 @@ class _Cache:
 def class_agnostic(annotations: Annotations) -> Annotations:
     """The same annotations with every label ``action``."""
     videos: Mapping[str, AnnotatedVideo] = {
-        name: replace(
-            video, instances=tuple(i._replace(label=CLASS_AGNOSTIC, label_id=0) for i in video.instances)
-        )
+        name: replace(video, instances=tuple(i._replace(label=CLASS_AGNOSTIC, label_id=0) for i in video.instances))
         for name, video in annotations.videos.items()
     }
     return replace(annotations, videos=dict(videos), label_ids={CLASS_AGNOSTIC: 0})

@@ -42,7 +42,7 @@ class FailureList:
             OutputError: The folder or disk does not take it.
         """
         if self.path.exists():
-            self._write(lambda word: not _path_of(word).is_absolute() or _path_of(word).exists())
+            self._write(lambda word: not _parse_path(word).is_absolute() or _parse_path(word).exists())
             self._listed = frozenset(read_failures(self.path))
 
     def add(self, word: str, reason: str) -> None:
@@ -51,7 +51,7 @@ class FailureList:
         Raises:
             OutputError: The folder or disk does not take it.
         """
-        self.found[_printable(word)] = " ".join(_printable(reason).split())
+        self.found[_escape_name(word)] = " ".join(_escape_name(reason).split())
         self._write(self._is_open)
 
     def settle(self, word: str) -> None:
@@ -60,8 +60,8 @@ class FailureList:
         Raises:
             OutputError: The folder or disk does not take it.
         """
-        self.settled.add(_printable(word))
-        if _printable(word) in self._listed:
+        self.settled.add(_escape_name(word))
+        if _escape_name(word) in self._listed:
             self._write(self._is_open)
 
     def end(self) -> None:
@@ -82,7 +82,7 @@ class FailureList:
             with lock_name(self.path.parent, self.path.name) as mine:
                 if mine:
                     others = {word: reason for word, reason in read_failures(self.path).items() if keep(word)}
-                    write_text(self.path, _text({**others, **self.found}))
+                    write_text(self.path, _format_rows({**others, **self.found}))
                     return
             time.sleep(_POLL_SECONDS)
 
@@ -97,7 +97,7 @@ def read_failures(path: Path) -> dict[str, str]:
     return {row[0]: row[1] for row in rows[1:] if len(row) == len(_HEAD)} if rows[:1] == [list(_HEAD)] else {}
 
 
-def _text(failures: Mapping[str, str]) -> str:
+def _format_rows(failures: Mapping[str, str]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(_HEAD)
@@ -105,12 +105,12 @@ def _text(failures: Mapping[str, str]) -> str:
     return text.getvalue()
 
 
-def _printable(word: str) -> str:
+def _escape_name(word: str) -> str:
     r"""A name as UTF-8 text: other bytes become ``\udc80`` to ``\udcff``, a carriage return ``\r``."""
     return word.replace("\r", "\\r").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _path_of(word: str) -> Path:
+def _parse_path(word: str) -> Path:
     """The file that a printable name means."""
     name = re.sub(r"\\udc([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), word)
     return Path(name.replace("\\r", "\r"))

@@ -18,8 +18,8 @@ from cltdr_cli.video.inputs import Input
 class SingleWorker:
     """One video after the other, in this thread."""
 
-    def __init__(self, setup: ExtractionSettings, watch: Watch) -> None:
-        self._extraction, self._watch = VideoExtraction(setup), watch
+    def __init__(self, settings: ExtractionSettings, watch: Watch) -> None:
+        self._extraction, self._watch = VideoExtraction(settings), watch
         self._given = deque[Input]()
 
     @property
@@ -48,9 +48,9 @@ class SingleWorker:
 class ThreadWorkers:
     """Several videos at once, whose last clips, too few for a batch, go through the network together."""
 
-    def __init__(self, setup: ExtractionSettings, watch: Watch) -> None:
-        self._setup, self._watch, self._stopped = setup, watch, Event()
-        self._threads = ThreadPoolExecutor(setup.videos_at_once, "cltdr-video")
+    def __init__(self, settings: ExtractionSettings, watch: Watch) -> None:
+        self._settings, self._watch, self._stopped = settings, watch, Event()
+        self._threads = ThreadPoolExecutor(settings.videos_at_once, "cltdr-video")
         self._given: dict[Future[Outcome], VideoExtraction] = {}
         self._shared: SharedExtractor | None = None
         self._extractions: list[VideoExtraction] = []
@@ -58,7 +58,7 @@ class ThreadWorkers:
     @property
     def idle(self) -> int:
         """Threads without a video."""
-        return self._setup.videos_at_once - len(self._given)
+        return self._settings.videos_at_once - len(self._given)
 
     @property
     def working(self) -> int:
@@ -68,8 +68,9 @@ class ThreadWorkers:
     def give(self, item: Input) -> None:
         """Begin with it on a thread of its own; the network is loaded for the first."""
         if self._shared is None:
-            self._shared = SharedExtractor(VideoExtraction(self._setup).extractor, self._setup.options.batch_clips)
-            self._extractions = [VideoExtraction(self._setup, self._shared) for _ in range(self._setup.videos_at_once)]
+            settings = self._settings
+            self._shared = SharedExtractor(VideoExtraction(settings).extractor, settings.options.batch_clips)
+            self._extractions = [VideoExtraction(settings, self._shared) for _ in range(settings.videos_at_once)]
         extraction = self._extractions.pop()
         self._given[self._threads.submit(extraction.make, item, partial(self._watch_video, item))] = extraction
 

@@ -12,7 +12,7 @@ from cltdr_cli.errors import CltdrError, FeatureError, OutputError, VideoError
 from cltdr_cli.extraction.locks import lock_name
 from cltdr_cli.extraction.partial_files import remove_partial_files
 from cltdr_cli.extraction.settings import ExtractionSettings
-from cltdr_cli.features.store import feature_path, save, sidecar_of, why_unfinished
+from cltdr_cli.features.store import explain_unfinished, feature_path, make_sidecar, save_features
 from cltdr_cli.pipeline import Progress, extract_video
 from cltdr_cli.video.inputs import Input
 from cltdr_cli.zoo.extractors import load_extractor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Status = Literal["made", "kept", "failed", "busy", "fatal"]
 
-_REPORT = "Run it alone with --debug, and report what it prints."
+_REPORT = "Extract this video alone; if it fails again, report the error and the kind of video."
 
 
 @dataclass(frozen=True)
@@ -62,22 +62,22 @@ class VideoExtraction:
         shared: An extractor that several videos share, in place of one of this extraction's own.
     """
 
-    setup: ExtractionSettings
+    settings: ExtractionSettings
     shared: Extractor | None = None
 
     @cached_property
     def extractor(self) -> Extractor:
         """The frozen network, loaded when first asked for."""
-        if self.setup.threads:
+        if self.settings.threads:
             import torch
 
-            torch.set_num_threads(self.setup.threads)
-        return self.shared or _loaded(self.setup)
+            torch.set_num_threads(self.settings.threads)
+        return self.shared or _load(self.settings)
 
     @cached_property
     def flow(self) -> FlowEngine | None:
         """The engine of optical flow, where the extractor looks at it."""
-        return load_flow(self.setup.flow, self.setup.sources) if self.setup.flow else None
+        return load_flow(self.settings.flow, self.settings.sources) if self.settings.flow else None
 
     def make(self, item: Input, on_progress: Progress | None = None) -> Outcome:
         """Make the features of one video unless they are there; whatever goes wrong with it is its outcome.
@@ -89,7 +89,7 @@ class VideoExtraction:
         """
         began = time.monotonic()
         try:
-            outcome = self._made(item, on_progress)
+            outcome = self._make_if_unfinished(item, on_progress)
         except (VideoError, FeatureError) as error:
             outcome = Outcome(item, "failed", error.message, error.hint)
         except CltdrError as error:
@@ -97,73 +97,73 @@ class VideoExtraction:
         except (BrokenPipeError, Stopped):
             raise
         except Exception as error:  # a fault of ours or of a library, met in one video of ten thousand
-            outcome = Outcome(item, "failed", _unexpected(item, error), _REPORT)
+            outcome = Outcome(item, "failed", _describe_unexpected(item, error), _REPORT)
         return replace(outcome, seconds=time.monotonic() - began)
 
-    def _made(self, item: Input, on_progress: Progress | None) -> Outcome:
-        setup = self.setup
+    def _make_if_unfinished(self, item: Input, on_progress: Progress | None) -> Outcome:
+        settings = self.settings
         if item.is_features:
             raise FeatureError(f"{item.path} holds features already.", "Give videos.")
-        if not setup.overwrite and not self._why(item):
+        if not settings.overwrite and not self._explain_unfinished(item):
             return Outcome(item, "kept")
-        name = feature_path(setup.out, item.video_id).stem
-        with lock_name(setup.out, name) as mine:
+        name = feature_path(settings.out, item.video_id).stem
+        with lock_name(settings.out, name) as mine:
             if not mine:
                 return Outcome(item, "busy")
-            reason = self._why(item)  # another may have finished it since
-            if not reason and not setup.overwrite:
+            reason = self._explain_unfinished(item)  # another may have finished it since
+            if not reason and not settings.overwrite:
                 return Outcome(item, "kept")
-            remove_partial_files(setup.out, name)
-            return self._extracted(item, reason, on_progress)
+            remove_partial_files(settings.out, name)
+            return self._extract(item, reason, on_progress)
 
-    def _why(self, item: Input) -> str:
-        setup = self.setup
-        recipe, strict = setup.recipe(item.path), setup.options.strict
-        return why_unfinished(setup.out, item.video_id, recipe, setup.format, strict=strict)
+    def _explain_unfinished(self, item: Input) -> str:
+        settings = self.settings
+        recipe, strict = settings.recipe(item.path), settings.options.strict
+        return explain_unfinished(settings.out, item.video_id, recipe, settings.format, strict=strict)
 
-    def _extracted(self, item: Input, reason: str, on_progress: Progress | None) -> Outcome:
-        setup = self.setup
-        recipe = setup.recipe(item.path)
-        video = extract_video(item.path, self.extractor, setup.options, on_progress, self.flow)
-        if difference := recipe.difference(setup.recipe(item.path)):
+    def _extract(self, item: Input, reason: str, on_progress: Progress | None) -> Outcome:
+        settings = self.settings
+        recipe = settings.recipe(item.path)
+        video = extract_video(item.path, self.extractor, settings.options, on_progress, self.flow)
+        if difference := recipe.describe_difference(settings.recipe(item.path)):
             raise VideoError(
                 f"{item.path} changed while it was read: {difference}.",
                 "Run again when whatever writes it has finished.",
             )
-        if not setup.out.is_dir():
-            raise OutputError(f"{setup.out}: is gone; it was there when the work began.", "Run again.")
+        if not settings.out.is_dir():
+            raise OutputError(f"{settings.out}: is gone; it was there when the work began.", "Run again.")
         sequence = video.named(item.video_id).sequence
-        sidecar = sidecar_of(sequence, recipe, video.timing, video.info.reader)
-        save(setup.out, sequence, sidecar, setup.format)
+        sidecar = make_sidecar(sequence, recipe, video.timing, video.info.reader)
+        save_features(settings.out, sequence, sidecar, settings.format)
         frames = video.timing.frame_count
         return Outcome(item, "made", reason, warnings=video.warnings, frames=frames)
 
 
-def _loaded(setup: ExtractionSettings) -> Extractor:
-    found = load_extractor(setup.extractor, setup.sources).extractor
-    if not setup.is_int8:
+def _load(settings: ExtractionSettings) -> Extractor:
+    found = load_extractor(settings.extractor, settings.sources).extractor
+    if not settings.is_int8:
         return found
-    from cltdr_cli.features.calibration import calibrated_extractor
+    from cltdr_cli.features.calibration import calibrate_extractor
     from extractors.openvino_backend import OpenVinoExtractor
 
     assert isinstance(found, OpenVinoExtractor)  # int8 is computed by nothing else
-    drawn = setup.draw_calibration_clips(found)
-    if setup.calibration not in (None, drawn.digest):
+    drawn = settings.draw_calibration_clips(found)
+    if settings.calibration not in (None, drawn.digest):
         raise OutputError(
             "The videos that int8 is calibrated on are not here what they were when the run began.",
             "Every worker must see the same files under the same names; then run again.",
         )
-    return calibrated_extractor(found, drawn)
+    return calibrate_extractor(found, drawn)
 
 
 class Stopped(BaseException):
     """The run is over; raised by a progress callback to end the work on a video."""
 
 
-def _unexpected(item: Input, error: Exception) -> str:
+def _describe_unexpected(item: Input, error: Exception) -> str:
     with contextlib.suppress(ImportError):
         import torch
 
         if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-            return f"{item.path}: not enough memory: {error}. A smaller --batch-size may fit."
+            return f"{item.path}: not enough memory: {error}. A smaller batch_size= may fit."
     return f"{item.path}: unexpected {type(error).__name__}: {error}"

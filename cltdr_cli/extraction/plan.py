@@ -14,7 +14,7 @@ from pathlib import Path
 from cltdr_cli.errors import FeatureError, UsageError, VideoError
 from cltdr_cli.extraction.one_video import Stopped, VideoExtraction
 from cltdr_cli.extraction.settings import ExtractionSettings
-from cltdr_cli.features.store import why_unfinished
+from cltdr_cli.features.store import explain_unfinished
 from cltdr_cli.pipeline import extract_video
 from cltdr_cli.plain_text import clock_time
 from cltdr_cli.reporting import SILENT, Reporter
@@ -43,9 +43,7 @@ class Shard:
         match = re.fullmatch(r"(\d+)/(\d+)", text)
         index, parts = (int(match[1]), int(match[2])) if match else (0, 0)
         if not 1 <= index <= parts:
-            raise UsageError(
-                f"shard= {text!r} is not I/N with I from 1 to N.", "For instance 1/4, 2/4, 3/4 and 4/4."
-            )
+            raise UsageError(f"shard= {text!r} is not I/N with I from 1 to N.", "For instance 1/4, 2/4, 3/4 and 4/4.")
         return cls(index, parts)
 
     def of(self, files: Iterable[Input]) -> list[Input]:
@@ -149,7 +147,7 @@ def plan_video(item: Input, settings: ExtractionSettings) -> PlannedVideo:
 
     try:
         recipe, strict = settings.recipe(item.path), settings.options.strict
-        reason = why_unfinished(settings.out, item.video_id, recipe, settings.format, strict=strict)
+        reason = explain_unfinished(settings.out, item.video_id, recipe, settings.format, strict=strict)
         reason = reason or ("to be overwritten" if settings.overwrite else "")
         if item.is_features:
             raise FeatureError(f"{item.path} holds features already.")

@@ -37,9 +37,9 @@ class Processes:
         watch: Told of every video's progress.
     """
 
-    def __init__(self, setup: ExtractionSettings, count: int, watch: Watch) -> None:
-        self._setup, self._watch = setup, watch
-        self._workers = [self._started() for _ in range(count)]
+    def __init__(self, settings: ExtractionSettings, count: int, watch: Watch) -> None:
+        self._settings, self._watch = settings, watch
+        self._workers = [self._start() for _ in range(count)]
 
     @property
     def idle(self) -> int:
@@ -65,7 +65,7 @@ class Processes:
         """What the workers say next."""
         working = [index for index, worker in enumerate(self._workers) if worker.item is not None]
         ready = connection.wait([self._workers[index].pipe for index in working])
-        said = [self._said(index) for index in working if self._workers[index].pipe in ready]
+        said = [self._receive(index) for index in working if self._workers[index].pipe in ready]
         return [event for event in said if event is not None]
 
     def close(self) -> None:
@@ -75,13 +75,13 @@ class Processes:
             worker.pipe.close()
         latest = time.monotonic() + GOODBYE_SECONDS
         for worker in self._workers:
-            _ended(worker.process, max(0.0, latest - time.monotonic()))
+            _end_process(worker.process, max(0.0, latest - time.monotonic()))
 
-    def _started(self) -> _Worker:
+    def _start(self) -> _Worker:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(self._setup, theirs), name="cltdr-worker", daemon=True)
-        with _deaf_to_ctrl_c():
+        process = context.Process(target=_work, args=(self._settings, theirs), name="cltdr-worker", daemon=True)
+        with _ignore_ctrl_c():
             process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -89,18 +89,18 @@ class Processes:
     def _replace(self, index: int) -> int | None:
         """Put a new worker in the place of a dead one; returns the exit code of that."""
         worker = self._workers[index]
-        _ended(worker.process, GOODBYE_SECONDS)
+        _end_process(worker.process, GOODBYE_SECONDS)
         worker.pipe.close()
-        self._workers[index] = self._started()
+        self._workers[index] = self._start()
         return worker.process.exitcode
 
-    def _said(self, index: int) -> Outcome | WorkerDeath | None:
+    def _receive(self, index: int) -> Outcome | WorkerDeath | None:
         worker = self._workers[index]
         assert worker.item is not None
         try:
             message = worker.pipe.recv()
         except (EOFError, OSError):  # a message may break off in the middle
-            return WorkerDeath(worker.item, _cause(self._replace(index)))
+            return WorkerDeath(worker.item, _describe_exit(self._replace(index)))
         if isinstance(message, Outcome):
             worker.item = None
             return message
@@ -108,22 +108,22 @@ class Processes:
         return None
 
 
-def _work(setup: ExtractionSettings, pipe: Connection) -> None:
+def _work(settings: ExtractionSettings, pipe: Connection) -> None:
     """A worker's life: videos come, progress and outcomes go, until the other end is gone or says stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the run itself ends its workers
     signal.signal(signal.SIGTERM, _stop)
-    extraction = VideoExtraction(setup)
-    told = 0.0
+    extraction = VideoExtraction(settings)
+    sent_at = 0.0
 
-    def tell(done: int, total: int | None) -> None:
-        nonlocal told
-        if time.monotonic() - told >= TELL_SECONDS:
-            told = time.monotonic()
+    def send_progress(done: int, total: int | None) -> None:
+        nonlocal sent_at
+        if time.monotonic() - sent_at >= TELL_SECONDS:
+            sent_at = time.monotonic()
             pipe.send((done, total))
 
     try:
         while True:
-            pipe.send(extraction.make(pipe.recv(), tell))
+            pipe.send(extraction.make(pipe.recv(), send_progress))
     except (EOFError, BrokenPipeError, ConnectionResetError, Stopped):
         os._exit(0)  # nobody waits for us; threads of the decoder need not be
 
@@ -134,7 +134,7 @@ def _stop(*_: object) -> None:
 
 
 @contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Generator[None]:
+def _ignore_ctrl_c() -> Generator[None]:
     """A process begun inside never hears of Ctrl-C, not even while it loads; we hear of it at the end."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -147,7 +147,7 @@ def _deaf_to_ctrl_c() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _ended(process: SpawnProcess, patience_seconds: float) -> None:
+def _end_process(process: SpawnProcess, patience_seconds: float) -> None:
     """Wait for the end of a process, and bring it about where it does not come."""
     process.join(patience_seconds)
     if process.is_alive():
@@ -155,7 +155,7 @@ def _ended(process: SpawnProcess, patience_seconds: float) -> None:
         process.join()
 
 
-def _cause(exit_code: int | None) -> str:
+def _describe_exit(exit_code: int | None) -> str:
     if exit_code is None or exit_code >= 0:
         return f"with exit status {exit_code}"
     try:

@@ -56,8 +56,9 @@ class RayActors:
         CltdrError: The cluster cannot be reached.
     """
 
-    def __init__(self, setup: ExtractionSettings, count: int, needs: RayNeeds, watch: Watch) -> None:
-        self._ray, self._setup, self._needs, self._watch = _connected(needs, count), _absolute(setup), needs, watch
+    def __init__(self, settings: ExtractionSettings, count: int, needs: RayNeeds, watch: Watch) -> None:
+        self._ray, self._needs, self._watch = _connect(needs, count), needs, watch
+        self._settings = _make_paths_absolute(settings)
         options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "max_restarts": 0}
         self._actor_class: Any = self._ray.remote(**options)(VideoExtraction)
         self._idle: list[Any] = []
@@ -65,7 +66,7 @@ class RayActors:
         self._starting: dict[Any, Any] = {}
         self._false_starts, self._most_false_starts = 0, _MOST_FALSE_STARTS * count
         if needs.address is None and needs.gpus > self._ray.cluster_resources().get("GPU", 0):
-            problem = self._no_start("this machine has not that much")
+            problem = self._explain_no_start("this machine has not that much")
             self._ray.shutdown()
             raise problem
         for _ in range(count):
@@ -96,11 +97,11 @@ class RayActors:
         waited = [*self._given, *self._starting]
         ready, _ = self._ray.wait(waited, num_returns=1, timeout=None if self._given else START_SECONDS)
         if not ready:
-            raise self._no_start(f"none began within {START_SECONDS / 60:.0f} minutes")
+            raise self._explain_no_start(f"none began within {START_SECONDS / 60:.0f} minutes")
         if ready[0] in self._starting:
             self._welcome(ready[0])
             return []
-        return [self._made(ready[0])]
+        return [self._collect(ready[0])]
 
     def close(self) -> None:
         """Dismiss the actors, and the cluster if it was started for this run."""
@@ -109,7 +110,7 @@ class RayActors:
         self._ray.shutdown()
 
     def _start(self) -> None:
-        actor = self._actor_class.remote(self._setup)
+        actor = self._actor_class.remote(self._settings)
         self._starting[actor.__ray_ready__.remote()] = actor
 
     def _welcome(self, reference: Any) -> None:
@@ -120,67 +121,67 @@ class RayActors:
         except self._ray.exceptions.RayError as error:
             self._false_starts += 1
             if self._false_starts >= self._most_false_starts:
-                raise self._no_start(_first_line(error)) from error
+                raise self._explain_no_start(_find_first_line(error)) from error
             self._start()
             return
         self._false_starts = 0
         self._idle.append(actor)
 
-    def _made(self, reference: Any) -> Outcome | WorkerDeath:
+    def _collect(self, reference: Any) -> Outcome | WorkerDeath:
         actor, item = self._given.pop(reference)
         try:
             outcome: Outcome = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             self._ray.kill(actor)
             self._start()
-            return WorkerDeath(item, f"with {type(error).__name__} ({_first_line(error)})")
+            return WorkerDeath(item, f"with {type(error).__name__} ({_find_first_line(error)})")
         self._idle.append(actor)
         return replace(outcome, item=item)
 
-    def _no_start(self, reason: str) -> CltdrError:
+    def _explain_no_start(self, reason: str) -> CltdrError:
         asked = f"{self._needs.cpus:g} cores and {self._needs.gpus:g} GPUs"
         there = self._ray.cluster_resources()
         return CltdrError(
             f"Ray starts no actor: {reason}. Each asks for {asked}; the cluster has {there.get('CPU', 0):g} and "
             f"{there.get('GPU', 0):g}.",
-            "Ask for less with --ray-cpus and --ray-gpus, or look at ray status; cltdr must be installed on every "
+            "Ask for less with ray_cpus= and ray_gpus=, or look at `ray status`; cltdr must be installed on every "
             "machine.",
         )
 
 
-def _absolute(setup: ExtractionSettings) -> ExtractionSettings:
+def _make_paths_absolute(settings: ExtractionSettings) -> ExtractionSettings:
     """The same with paths that mean the same wherever an actor runs."""
-    files = {name: path.absolute() for name, path in setup.sources.files.items()}
-    first = tuple(path.absolute() for path in setup.calibration_videos)
-    sources = replace(setup.sources, files=files)
-    return replace(setup, out=setup.out.absolute(), sources=sources, calibration_videos=first)
+    files = {name: path.absolute() for name, path in settings.sources.files.items()}
+    first = tuple(path.absolute() for path in settings.calibration_videos)
+    sources = replace(settings.sources, files=files)
+    return replace(settings, out=settings.out.absolute(), sources=sources, calibration_videos=first)
 
 
-def _first_line(error: BaseException) -> str:
+def _find_first_line(error: BaseException) -> str:
     first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return first.strip().rstrip(".")
 
 
-def _connected(needs: RayNeeds, count: int) -> Any:
+def _connect(needs: RayNeeds, count: int) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UsageError("--engine ray: Ray is not installed.", "pip install 'cltdr-cli[ray]'") from error
+        raise UsageError("engine= ray: Ray is not installed.", "pip install 'cltdr-cli[ray]'") from error
     own: dict[str, Any] = {"num_cpus": max(1, math.ceil(count * needs.cpus)), "include_dashboard": False}
     where: dict[str, Any] = {"address": "local", **own} if needs.address is None else {"address": needs.address}
     try:
-        with _own_signals():
+        with _keep_signal_handler():
             ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise CltdrError(
             f"The Ray cluster {needs.address or 'of this machine'} cannot be used: {error}.",
-            "ray status tells whether it runs; ray start --head begins one.",
+            "`ray status` tells whether it runs; `ray start --head` starts one.",
         ) from error
     return ray
 
 
 @contextmanager
-def _own_signals() -> Generator[None]:
+def _keep_signal_handler() -> Generator[None]:
     """Ray puts a handler of its own for SIGTERM, which would end the program before the actors are dismissed."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -59,9 +59,9 @@ class ExtractionSettings:
         spec = extractor_record(self.extractor).with_option(self.sources.option)
         if not self.options.dense:
             return spec
-        from extractors.dense import dense_spec
+        from extractors.dense import make_dense_spec
 
-        return dense_spec(spec)
+        return make_dense_spec(spec)
 
     @property
     def flow(self) -> str | None:
@@ -77,7 +77,7 @@ class ExtractionSettings:
         files = weights_files(self.extractor, self.sources)
         if self.flow == "raft":
             files[RAFT_WEIGHTS] = weights_file(RAFT_WEIGHTS, RAFT_WEIGHTS, self.sources)
-        sources = replace(self.sources, files={**self.sources.files, **files}, fetch=_nothing)
+        sources = replace(self.sources, files={**self.sources.files, **files}, fetch=_refuse_fetching)
         ready = replace(self, sources=sources)
         if not self.is_int8:
             return ready
@@ -143,5 +143,5 @@ class ExtractionSettings:
         return "+".join(known_sha256(path) for path in files)
 
 
-def _nothing(name: str) -> Path:
+def _refuse_fetching(name: str) -> Path:
     raise WeightsError(f"The weights {name} were not found before the work began.", "Report this: it is a fault.")

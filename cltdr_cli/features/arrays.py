@@ -30,10 +30,10 @@ def read_array(path: Path, keys: Sequence[str] = ()) -> NDArray[np.float32]:
         FeatureError: Unreadable, damaged, of another form, empty, or with values that are not finite; a pickle
             inside is refused.
     """
-    return checked(stored_array(path, keys), path)
+    return check_features(read_stored_array(path, keys), path)
 
 
-def stored_array(path: Path, keys: Sequence[str] = ()) -> NDArray[Any]:
+def read_stored_array(path: Path, keys: Sequence[str] = ()) -> NDArray[Any]:
     """The array of a feature file as it was saved, whatever its shape, type and values.
 
     Args:
@@ -57,7 +57,7 @@ def is_feature_file(path: Path) -> bool:
     return path.is_dir() if path.suffix.lower() in FOLDER_SUFFIXES else path.is_file()
 
 
-def checked(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
+def check_features(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
     """Features that a model can take.
 
     Args:
@@ -96,7 +96,7 @@ def _read_npy(path: Path, keys: Sequence[str]) -> NDArray[Any]:
     try:
         return np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise _unreadable(path, error) from error
+        raise _explain_unreadable(path, error) from error
 
 
 def _read_npz(path: Path, keys: Sequence[str]) -> NDArray[Any]:
@@ -104,9 +104,9 @@ def _read_npz(path: Path, keys: Sequence[str]) -> NDArray[Any]:
         raise FeatureError(f"{path}: damaged, or not a .npz archive", "get or extract it again")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return _joined({key: archive[key] for key in chosen_keys(archive.files, keys, path)}, path)
+            return _join({key: archive[key] for key in choose_keys(archive.files, keys, path)}, path)
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from error
+        raise _explain_unreadable(path, error) from error
 
 
 def _read_pt(path: Path, keys: Sequence[str]) -> NDArray[Any]:
@@ -116,40 +116,40 @@ def _read_pt(path: Path, keys: Sequence[str]) -> NDArray[Any]:
 
     content = read_tensors(path, FeatureError)
     tensors = content if isinstance(content, Mapping) else {"": content}
-    chosen = {key: tensors[key] for key in chosen_keys(list(tensors), keys, path)}
+    chosen = {key: tensors[key] for key in choose_keys(list(tensors), keys, path)}
     for key, value in chosen.items():
         if not isinstance(value, torch.Tensor):
             raise FeatureError(f"{path}: {key or 'its content'} is a {type(value).__name__}, not a tensor")
-    return _joined({key: value.detach().to(_numpy_kin(value)).numpy() for key, value in chosen.items()}, path)
+    return _join({key: value.detach().to(_find_numpy_dtype(value)).numpy() for key, value in chosen.items()}, path)
 
 
 def _read_pickle(path: Path, keys: Sequence[str]) -> NDArray[Any]:
     from cltdr_cli.features.pickled import read_pickled
 
     arrays = read_pickled(path)
-    return _joined({key: arrays[key] for key in chosen_keys(list(arrays), keys, path)}, path)
+    return _join({key: arrays[key] for key in choose_keys(list(arrays), keys, path)}, path)
 
 
 def _read_hdf5(path: Path, keys: Sequence[str]) -> NDArray[Any]:
     from cltdr_cli.features.hdf5 import read_hdf5
 
-    return _joined(read_hdf5(path, lambda there: chosen_keys(there, keys, path)), path)
+    return _join(read_hdf5(path, lambda there: choose_keys(there, keys, path)), path)
 
 
 def _read_zarr(path: Path, keys: Sequence[str]) -> NDArray[Any]:
     from cltdr_cli.features.zarr_store import read_zarr
 
-    return _joined(read_zarr(path, lambda there: chosen_keys(there, keys, path)), path)
+    return _join(read_zarr(path, lambda there: choose_keys(there, keys, path)), path)
 
 
-def _numpy_kin(tensor: Any) -> Any:
+def _find_numpy_dtype(tensor: Any) -> Any:
     """Numpy has no bfloat16; every bfloat16 is a float32."""
     import torch
 
     return torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
 
 
-def chosen_keys(there: Sequence[str], keys: Sequence[str], path: Path) -> Sequence[str]:
+def choose_keys(there: Sequence[str], keys: Sequence[str], path: Path) -> Sequence[str]:
     """The arrays to read of those that are there: the keys, or what is usually called features, or the only one.
 
     Raises:
@@ -168,7 +168,7 @@ def chosen_keys(there: Sequence[str], keys: Sequence[str], path: Path) -> Sequen
     return found
 
 
-def _joined(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[Any]:
+def _join(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[Any]:
     if len(arrays) == 1:
         return next(iter(arrays.values()))
     shapes = {key: array.shape for key, array in arrays.items()}
@@ -177,7 +177,7 @@ def _joined(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[Any]:
     return np.concatenate(list(arrays.values()), axis=1)
 
 
-def _unreadable(path: Path, error: Exception) -> FeatureError:
+def _explain_unreadable(path: Path, error: Exception) -> FeatureError:
     if "allow_pickle" in str(error) or "pickled" in str(error):
         return FeatureError(
             f"{path}: refused: it holds Python objects (a pickle), which could run anything when read",

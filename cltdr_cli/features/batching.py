@@ -41,7 +41,7 @@ class SharedExtractor:
         self.spec, self.device = extractor.spec, extractor.device
         self._extractor, self._batch_clips = extractor, batch_clips
         self._orders: queue.Queue[_Order | None] = queue.Queue()
-        self._door, self._closed = threading.Lock(), False
+        self._lock, self._closed = threading.Lock(), False
         self._thread = threading.Thread(target=self._serve, name="cltdr-network", daemon=True)
         self._thread.start()
 
@@ -57,7 +57,7 @@ class SharedExtractor:
             RuntimeError: It is closed.
         """
         order = _Order(clips)
-        with self._door:
+        with self._lock:
             if self._closed:
                 raise RuntimeError("the shared extractor is closed")
             self._orders.put(order)
@@ -69,7 +69,7 @@ class SharedExtractor:
 
     def close(self) -> None:
         """End the thread; orders that wait are served before."""
-        with self._door:
+        with self._lock:
             self._closed = True
         self._orders.put(None)
         self._thread.join()
@@ -77,20 +77,20 @@ class SharedExtractor:
     def _serve(self) -> None:
         held: _Order | None = None
         while (first := self._orders.get() if held is None else held) is not None:
-            together, held = self._company(first)
+            together, held = self._gather_batch(first)
             self._encode(together)
 
-    def _company(self, first: _Order) -> tuple[list[_Order], _Order | None]:
+    def _gather_batch(self, first: _Order) -> tuple[list[_Order], _Order | None]:
         """An order with those that follow soon and fit into its batch, and one that came and did not fit."""
         together, count = [first], len(first.clips)
-        while count < self._batch_clips and (following := self._following()) is not None:
+        while count < self._batch_clips and (following := self._take_following()) is not None:
             count += len(following.clips)
             if count > self._batch_clips:
                 return together, following
             together.append(following)
         return together, None
 
-    def _following(self) -> _Order | None:
+    def _take_following(self) -> _Order | None:
         """The next order, if it comes soon; an end is put back for the loop to find."""
         try:
             order = self._orders.get(timeout=PATIENCE_SECONDS)

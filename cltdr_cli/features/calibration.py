@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cltdr_cli.errors import UsageError, VideoError
-from cltdr_cli.features.flow_stream import with_flow
+from cltdr_cli.features.flow_stream import add_flow
 from cltdr_cli.video import open_video
 from cltdr_cli.video.frame_stream import FrameStream
 
@@ -75,24 +75,24 @@ def draw_calibration(videos: Sequence[Path], extractor: Extractor, source: ClipS
     """
     import torch
 
-    from extractors.quantised import calibration_digest
+    from extractors.quantised import digest_calibration
 
     chosen = list(videos)[:MOST_VIDEOS]
     drawn: list[Tensor] = []
     for path in chosen:
-        drawn += _clips(path, extractor, source, -(-CLIPS // len(chosen)))
+        drawn += _read_clips(path, extractor, source, -(-CLIPS // len(chosen)))
     if len(drawn) < 2:
         raise UsageError(
-            f"--precision int8 is calibrated on the videos of the run, and the first {len(chosen)} of them give "
+            f"precision= int8 is calibrated on the videos of the run, and the first {len(chosen)} of them give "
             f"{len(drawn)} clip{'s' * (len(drawn) != 1)}.",
-            "Give longer videos, or leave --precision out.",
+            "Give longer videos, or leave precision= out.",
         )
     checked = range(len(drawn))[CHECKED_EVERY - 1 :: CHECKED_EVERY] or [len(drawn) - 1]
     clips = torch.stack([clip for number, clip in enumerate(drawn) if number not in checked])
-    return Calibration(clips, torch.stack([drawn[number] for number in checked]), calibration_digest(clips))
+    return Calibration(clips, torch.stack([drawn[number] for number in checked]), digest_calibration(clips))
 
 
-def calibrated_extractor(extractor: OpenVinoExtractor, calibration: Calibration) -> OpenVinoExtractor:
+def calibrate_extractor(extractor: OpenVinoExtractor, calibration: Calibration) -> OpenVinoExtractor:
     """The extractor in int8, when its features are near enough to those of fp32.
 
     Raises:
@@ -102,9 +102,9 @@ def calibrated_extractor(extractor: OpenVinoExtractor, calibration: Calibration)
     import torch
 
     from extractors.openvino_backend import OpenVinoExtractor
-    from extractors.quantised import calibrated
+    from extractors.quantised import calibrate
 
-    quantised = calibrated(extractor, calibration.clips)
+    quantised = calibrate(extractor, calibration.clips)
     exact = OpenVinoExtractor(extractor.spec, extractor.network, extractor.class_head())
     checks = calibration.checks
     cosine = torch.cosine_similarity(quantised.encode(checks), exact.encode(checks)).min().item()
@@ -112,12 +112,12 @@ def calibrated_extractor(extractor: OpenVinoExtractor, calibration: Calibration)
         raise UsageError(
             f"{extractor.spec.name} in int8 strays too far from fp32 on these videos: cosine similarity "
             f"{cosine:.4f}, and {LEAST_COSINE} is the least that is used.",
-            "Leave --precision out.",
+            "Leave precision= out.",
         )
     return quantised
 
 
-def _clips(path: Path, extractor: Extractor, source: ClipSource, count: int) -> Iterator[Tensor]:
+def _read_clips(path: Path, extractor: Extractor, source: ClipSource, count: int) -> Iterator[Tensor]:
     """Prepared clips ``[F, C, S, S]`` at the middles of so many equal parts of a video."""
     try:
         reader = open_video(path, source.reader)
@@ -128,19 +128,19 @@ def _clips(path: Path, extractor: Extractor, source: ClipSource, count: int) -> 
         starts = [None] if length is None else [length * (part + 0.5) / count for part in range(count)]
         for start in starts:
             stream = FrameStream(reader, fps=source.fps or extractor.spec.rate, start_seconds=start)
-            clip = _first_frames(stream, extractor, source)
+            clip = _read_first_clip(stream, extractor, source)
             if clip is not None:
                 yield clip
     finally:
         reader.close()
 
 
-def _first_frames(stream: FrameStream, extractor: Extractor, source: ClipSource) -> Tensor | None:
+def _read_first_clip(stream: FrameStream, extractor: Extractor, source: ClipSource) -> Tensor | None:
     import torch
 
     frames: list[np.ndarray] = []
     try:
-        for batch in with_flow(stream, extractor.spec, source.flow):
+        for batch in add_flow(stream, extractor.spec, source.flow):
             frames.append(batch.frames)
             if sum(map(len, frames)) >= source.window_frames:
                 whole = np.concatenate(frames)[: source.window_frames]

@@ -31,7 +31,8 @@ def check_dense_extraction(spec: ExtractorSpec, *, stride_frames: int, window_fr
     try:
         check_dense(spec, stride_frames=stride_frames, window_frames=window_frames)
     except ValueError as error:
-        raise UsageError(f"--dense: {error}.", "Leave --dense out, or the values at their usual.") from error
+        hint = "Leave dense= out, or the stride and window at their usual values."
+        raise UsageError(f"dense= is not possible: {error}.", hint) from error
 
 
 def extract_dense(
@@ -110,7 +111,7 @@ class _ChunkedRun:
         if self._next_step_frame + WINDOW_FRAMES <= self.frames:
             start = max(0, (self.frames - self._chunk_frames) // fine * fine)
             self._compute(start, self.frames - WINDOW_FRAMES)
-        rows = self._rows.rows()
+        rows = self._rows.read_rows()
         assert rows is not None  # 16 frames are one step
         return rows
 

@@ -78,11 +78,9 @@ def extract_features(
         UsageError: The extractor cannot take such windows, or not from video.
         VideoError: The stream is shorter than one window; or what the stream itself raises.
     """
-    check_extraction(
-        extractor.spec, stride_frames=stride_frames, window_frames=window_frames, batch_clips=batch_clips
-    )
+    check_extraction(extractor.spec, stride_frames=stride_frames, window_frames=window_frames, batch_clips=batch_clips)
     buffer = _WindowBuffer(window_frames, stride_frames)
-    collected = _Collected()
+    collected = _FeatureCollector()
     frames_done = 0
     for batch in stream:
         frames_done += len(batch)
@@ -93,13 +91,13 @@ def extract_features(
             on_progress(frames_done)
     for clips in buffer.clips(batch_clips, at_least=1):
         collected.add(extractor.encode(clips))
-    features = collected.stacked()
+    features = collected.stack()
     if features is None:
-        raise _too_short(extractor.spec, frames_done, window_frames)
+        raise _explain_too_short(extractor.spec, frames_done, window_frames)
     return features, stream.timing
 
 
-def to_sequence(
+def make_sequence(
     features: NDArray[np.float32],
     timing: FrameTiming,
     *,
@@ -144,18 +142,18 @@ class _WindowBuffer:
 
     def clips(self, most: int, *, at_least: int) -> Iterator[Tensor]:
         """Views ``[B, F, C, S, S]`` of the next ``B ≤ most`` windows, while ``at_least`` so many are whole."""
-        while self._held is not None and (whole := self._whole(len(self._held))) >= at_least:
+        while self._held is not None and (whole := self._count_whole(len(self._held))) >= at_least:
             count = min(whole, most)
             windows = self._held.unfold(0, self._window, self._stride)[:count]
             yield windows.movedim(-1, 1)
             self._skipped_frames = max(0, count * self._stride - len(self._held))
             self._held = self._held[count * self._stride :]
 
-    def _whole(self, frames: int) -> int:
+    def _count_whole(self, frames: int) -> int:
         return max(0, (frames - self._window) // self._stride + 1)
 
 
-class _Collected:
+class _FeatureCollector:
     """Features on their way back; the device works on one batch while the one before is fetched."""
 
     def __init__(self) -> None:
@@ -167,10 +165,10 @@ class _Collected:
         self._fetch()
         self._waiting = features
 
-    def stacked(self) -> NDArray[np.float32] | None:
+    def stack(self) -> NDArray[np.float32] | None:
         """All features ``[T, C]``; None when there are none."""
         self._fetch()
-        return self._fetched.rows()
+        return self._fetched.read_rows()
 
     def _fetch(self) -> None:
         if self._waiting is not None:
@@ -178,7 +176,7 @@ class _Collected:
             self._waiting = None
 
 
-def _too_short(spec: ExtractorSpec, frame_count: int, window_frames: int) -> VideoError:
+def _explain_too_short(spec: ExtractorSpec, frame_count: int, window_frames: int) -> VideoError:
     hint = "Take a longer video"
     if spec.window_range[0] <= frame_count:
         hint += f", a window of at most {frame_count} frames"

@@ -27,12 +27,12 @@ def check_flow(spec: ExtractorSpec, flow: FlowEngine | None) -> None:
     """
     if spec.modality != "rgb" and flow is None:
         raise UsageError(
-            f"The extractor {spec.name} looks at optical flow, and it was not said which.",
-            "Say --flow tvl1 (as its weights were trained) or --flow raft.",
+            f"The extractor {spec.name} needs optical flow, and none was chosen.",
+            "Choose flow= tvl1 (which its weights were trained on) or flow= raft.",
         )
 
 
-def with_flow(stream: TimedFrames, spec: ExtractorSpec, flow: FlowEngine | None) -> TimedFrames:
+def add_flow(stream: TimedFrames, spec: ExtractorSpec, flow: FlowEngine | None) -> TimedFrames:
     """The stream that an extractor looks at: the frames themselves, or with their flow where it wants that.
 
     Raises:
@@ -75,17 +75,17 @@ class FlowFrames:
         Raises:
             VideoError: There are fewer than two frames; or what the stream itself raises.
         """
-        return read_ahead(self._made(), 1)
+        return read_ahead(self._make_batches(), 1)
 
-    def _made(self) -> Generator[FrameBatch, None, None]:
+    def _make_batches(self) -> Generator[FrameBatch, None, None]:
         held: FrameBatch | None = None
         has_pairs = False
         for batch in self._stream:
-            batch = FrameBatch(self._warped(batch.frames), batch.pts_seconds)
-            known = batch if held is None else _joined(held, batch)
+            batch = FrameBatch(self._warp(batch.frames), batch.pts_seconds)
+            known = batch if held is None else _join(held, batch)
             if len(known) > 1:
                 has_pairs = True
-                yield FrameBatch(self._with_flow(known.frames), known.pts_seconds[:-1])
+                yield FrameBatch(self._compute_flow(known.frames), known.pts_seconds[:-1])
             # a copy, so that one frame does not keep its whole batch in memory
             held = FrameBatch(known.frames[-1:].copy(), known.pts_seconds[-1:])
         if not has_pairs:
@@ -94,18 +94,18 @@ class FlowFrames:
                 "Take a longer video, a longer range of it, or an extractor that looks at RGB only.",
             )
 
-    def _with_flow(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _compute_flow(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         fields = self._flow.fields(frames)
         return fields if self._spec.modality == "flow" else np.concatenate([frames[:-1], fields], axis=-1)
 
-    def _warped(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _warp(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         import torch
 
-        from extractors.preprocess import warped_frames
+        from extractors.preprocess import warp_frames
 
-        return warped_frames(torch.from_numpy(np.require(frames, requirements=["C", "W"])), self._spec).numpy()
+        return warp_frames(torch.from_numpy(np.require(frames, requirements=["C", "W"])), self._spec).numpy()
 
 
-def _joined(first: FrameBatch, second: FrameBatch) -> FrameBatch:
+def _join(first: FrameBatch, second: FrameBatch) -> FrameBatch:
     frames = np.concatenate([first.frames, second.frames])
     return FrameBatch(frames, np.concatenate([first.pts_seconds, second.pts_seconds]))

@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import FeatureError, UsageError
-from cltdr_cli.features.arrays import stored_array
-from cltdr_cli.features.folders import replacing_folder
+from cltdr_cli.features.arrays import read_stored_array
 from cltdr_cli.features.hdf5 import require_h5py, write_hdf5
-from cltdr_cli.features.headers import is_whole, stored_header
+from cltdr_cli.features.headers import is_npy_whole, read_stored_header
 from cltdr_cli.features.sidecar import Sidecar
 from cltdr_cli.features.zarr_store import require_zarr, write_zarr, zarr_is_whole
-from cltdr_cli.files import replacing
+from cltdr_cli.files import replacing, replacing_folder
 
 ARRAY_NAME = "feats"
 """What the array is called in formats that name it, as in the published EPIC-KITCHENS files."""
@@ -45,24 +44,24 @@ class FeatureFormat:
     require: Callable[[], object] = lambda: None
 
 
-def feature_format(name: str) -> FeatureFormat:
+def find_format(name: str) -> FeatureFormat:
     """The format of that name, with all that it needs.
 
     Raises:
         UsageError: There is none, or a package that it needs is not installed.
     """
     if name not in WRITERS:
-        raise UsageError(f"--format {name}: no such format of features", f"there are {', '.join(WRITERS)}")
+        raise UsageError(f"There is no feature format named {name!r}.", f"Choose one of {', '.join(WRITERS)}.")
     WRITERS[name].require()
     return WRITERS[name]
 
 
-def array_digest(features: NDArray[np.float32]) -> str:
+def digest_array(features: NDArray[np.float32]) -> str:
     """SHA-256 of the numbers as little-endian float32, row by row: one digest in every format."""
     return hashlib.sha256(np.ascontiguousarray(features, "<f4").data).hexdigest()
 
 
-class _Plain:
+class _WriteOnly:
     """A file with ``write`` alone: given a real file, numpy writes past Python, and a full disk has no errno."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -71,7 +70,7 @@ class _Plain:
 
 def _write_npy(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> None:
     with path.open("wb") as file:
-        np.save(_Plain(file), features, allow_pickle=False)
+        np.save(_WriteOnly(file), features, allow_pickle=False)
 
 
 def _write_npz(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> None:
@@ -99,28 +98,28 @@ def _write_zarr(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> 
     write_zarr(path, features, json.loads(sidecar.to_json()))
 
 
-def _has_header(path: Path, shape: tuple[int, int]) -> bool:
+def _is_whole_by_header(path: Path, shape: tuple[int, int]) -> bool:
     """For formats whose truncation shows when they are opened."""
     try:
-        return stored_header(path, (ARRAY_NAME,)) == (shape, np.dtype("<f4"))
+        return read_stored_header(path, (ARRAY_NAME,)) == (shape, np.dtype("<f4"))
     except FeatureError:
         return False
 
 
-def _reads_whole(path: Path, shape: tuple[int, int]) -> bool:
+def _is_whole_by_reading(path: Path, shape: tuple[int, int]) -> bool:
     """For formats that tell nothing before they are read."""
     try:
-        array = stored_array(path)
+        array = read_stored_array(path)
     except FeatureError:
         return False
     return array.shape == shape and array.dtype == np.dtype("<f4")
 
 
 WRITERS: dict[str, FeatureFormat] = {
-    "npy": FeatureFormat(".npy", _write_npy, is_whole),
-    "npz": FeatureFormat(".npz", _write_npz, _has_header),
-    "pt": FeatureFormat(".pt", _write_pt, _reads_whole),
-    "hdf5": FeatureFormat(".h5", _write_hdf5, _has_header, require=require_h5py),
+    "npy": FeatureFormat(".npy", _write_npy, is_npy_whole),
+    "npz": FeatureFormat(".npz", _write_npz, _is_whole_by_header),
+    "pt": FeatureFormat(".pt", _write_pt, _is_whole_by_reading),
+    "hdf5": FeatureFormat(".h5", _write_hdf5, _is_whole_by_header, require=require_h5py),
     "zarr": FeatureFormat(".zarr", _write_zarr, zarr_is_whole, replacing_folder, require_zarr),
 }
-"""Every format that features are written in, by its name for ``--format``."""
+"""Every format that features are written in, by its name."""

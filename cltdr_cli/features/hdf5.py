@@ -45,12 +45,12 @@ def write_hdf5(path: Path, features: NDArray[np.float32], facts: Mapping[str, An
     try:
         with h5py.File(path, "w") as file:
             dataset = file.create_dataset("feats", data=features)
-            dataset.attrs.update(plain_facts(facts))
+            dataset.attrs.update(select_plain_facts(facts))
     except (OSError, RuntimeError) as error:
-        raise _disk_error(error) from error
+        raise _find_disk_error(error) from error
 
 
-def plain_facts(facts: Mapping[str, Any]) -> dict[str, str | int | float]:
+def select_plain_facts(facts: Mapping[str, Any]) -> dict[str, str | int | float]:
     """The texts and numbers among facts, in letters that every format takes."""
     texts = {k: v.encode("utf-8", "backslashreplace").decode() for k, v in facts.items() if isinstance(v, str)}
     numbers = {k: v for k, v in facts.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
@@ -68,19 +68,19 @@ def read_hdf5(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
         FeatureError: Damaged, or a dataset holds objects, lies in another file, or needs a foreign filter.
         UsageError: h5py is not installed.
     """
-    with _opened(path) as file:
-        names = choose(_datasets(file, path))
-        return {name: _checked(file[name], name, path)[()] for name in names}
+    with _open(path) as file:
+        names = choose(_list_datasets(file, path))
+        return {name: _check_dataset(file[name], name, path)[()] for name in names}
 
 
-def hdf5_header(path: Path, choose: Choose) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+def read_hdf5_header(path: Path, choose: Choose) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
     """Shapes and types of the chosen datasets; a truncated file does not even open.
 
     Raises:
         FeatureError: As ``read_hdf5``.
     """
-    with _opened(path) as file:
-        chosen = [_checked(file[name], name, path) for name in choose(_datasets(file, path))]
+    with _open(path) as file:
+        chosen = [_check_dataset(file[name], name, path) for name in choose(_list_datasets(file, path))]
         return [(dataset.shape, dataset.dtype) for dataset in chosen]
 
 
@@ -100,7 +100,7 @@ def require_h5py() -> Any:
 
 
 @contextmanager
-def _opened(path: Path) -> Generator[Any]:
+def _open(path: Path) -> Generator[Any]:
     h5py = require_h5py()
     try:
         with h5py.File(path, "r", locking=False) as file:
@@ -110,37 +110,37 @@ def _opened(path: Path) -> Generator[Any]:
         raise FeatureError(f"{path}: damaged, or no HDF5 file: {said}", "get or extract it again") from error
 
 
-def _datasets(file: Any, path: Path) -> list[str]:
+def _list_datasets(file: Any, path: Path) -> list[str]:
     """Names at the root that are datasets of this very file; a link to elsewhere is not followed, but told."""
     import h5py
 
     links = {name: file.get(name, getlink=True) for name in file}
     for name, link in links.items():
         if not isinstance(link, h5py.HardLink):
-            raise _refused(path, f"{name!r} is a link ({type(link).__name__}), which may lead to any file")
+            raise _refuse(path, f"{name!r} is a link ({type(link).__name__}), which may lead to any file")
     return [name for name in links if isinstance(file[name], h5py.Dataset)]
 
 
-def _checked(dataset: Any, name: str, path: Path) -> Any:
+def _check_dataset(dataset: Any, name: str, path: Path) -> Any:
     if dataset.is_virtual or dataset.external:
-        raise _refused(path, f"the numbers of {name!r} lie in other files")
+        raise _refuse(path, f"the numbers of {name!r} lie in other files")
     if dataset.dtype.kind not in "fiuc":
-        raise _refused(path, f"{name!r} holds {dataset.dtype}, not numbers")
+        raise _refuse(path, f"{name!r} holds {dataset.dtype}, not numbers")
     properties = dataset.id.get_create_plist()
     filters = [properties.get_filter(place)[0] for place in range(properties.get_nfilters())]
     foreign = [number for number in filters if number not in _OWN_FILTERS]
     if foreign:
-        raise _refused(path, f"{name!r} needs the filter {foreign[0]}, a plug-in")
+        raise _refuse(path, f"{name!r} needs the filter {foreign[0]}, a plug-in")
     if dataset.nbytes > MOST_COMPRESSED * dataset.id.get_storage_size():
         raise FeatureError(f"{path}: damaged: {name!r} lacks its numbers", "get or extract it again")
     return dataset
 
 
-def _refused(path: Path, reason: str) -> FeatureError:
+def _refuse(path: Path, reason: str) -> FeatureError:
     return FeatureError(f"{path}: refused: {reason}", "save the plain array in a file of its own")
 
 
-def _disk_error(error: Exception) -> OSError:
+def _find_disk_error(error: Exception) -> OSError:
     """HDF5 tells the number of the system's error only in its text."""
     number = getattr(error, "errno", None)
     told = re.search(r"errno = (\d+)", str(error))

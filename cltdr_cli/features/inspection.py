@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import FeatureError
-from cltdr_cli.features.arrays import stored_array
-from cltdr_cli.features.formats import array_digest
-from cltdr_cli.features.headers import stored_header
+from cltdr_cli.features.arrays import read_stored_array
+from cltdr_cli.features.formats import digest_array
+from cltdr_cli.features.headers import read_stored_header
 from cltdr_cli.features.listing import FeatureEntry
 from cltdr_cli.features.sidecar import Sidecar, read_sidecar, sidecar_path
 from cltdr_cli.features.store import ExpectedFeatures, check_sidecar
@@ -40,7 +40,7 @@ class FileReport:
         shape: As stored; None where it does not read.
         dtype: Of its values, as ``float32``; empty where it does not read.
         sidecar: None where there is none, or where it does not read.
-        digest: ``formats.array_digest``; empty where the values were not read, or are no features.
+        digest: ``formats.digest_array``; empty where the values were not read, or are no features.
         defects: What is wrong with it.
     """
 
@@ -78,7 +78,7 @@ class FileReport:
         return self.sidecar is None and all(defect.kind != "sidecar-unreadable" for defect in self.defects)
 
 
-def glance(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
+def inspect_header(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
     """Shape and sidecar of a file; the values of most kinds are not read.
 
     Args:
@@ -86,16 +86,16 @@ def glance(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
         keys: Arrays inside it, joined along channels; empty for the usual one.
     """
     defects: list[Defect] = []
-    sidecar = _sidecar(entry, defects)
+    sidecar = _read_sidecar(entry, defects)
     try:
-        shape, dtype = stored_header(entry.path, keys)
+        shape, dtype = read_stored_header(entry.path, keys)
     except FeatureError as error:
-        defects.append(_damaged(entry, error))
+        defects.append(_describe_damage(entry, error))
         return FileReport(entry, entry.bytes, None, "", sidecar, "", tuple(defects))
     return FileReport(entry, entry.bytes, shape, dtype.name, sidecar, "", tuple(defects))
 
 
-def inspect(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
+def inspect_file(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
     """Read a whole file, and tell all that is wrong with it and its sidecar.
 
     Args:
@@ -103,28 +103,28 @@ def inspect(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
         keys: Arrays inside it, joined along channels; empty for the usual one.
     """
     defects: list[Defect] = []
-    sidecar = _sidecar(entry, defects)
+    sidecar = _read_sidecar(entry, defects)
     try:
-        array = stored_array(entry.path, keys)
+        array = read_stored_array(entry.path, keys)
     except FeatureError as error:
-        defects.append(_damaged(entry, error))
+        defects.append(_describe_damage(entry, error))
         return FileReport(entry, entry.bytes, None, "", sidecar, "", tuple(defects))
-    unfit = _unfit(array)
+    unfit = _find_misfit(array)
     digest = ""
     if unfit:
         defects.append(Defect("no-features", f"{entry.path.name}: {unfit}"))
     else:
         with np.errstate(over="ignore"):  # what is too large becomes infinite, and is told
             features = np.ascontiguousarray(array, np.float32)
-        digest = array_digest(features)
-        defects += [Defect(kind, f"{entry.path.name}{text}") for kind, text in _value_defects(features)]
+        digest = digest_array(features)
+        defects += [Defect(kind, f"{entry.path.name}{text}") for kind, text in _find_value_defects(features)]
     if sidecar is not None:
         found = chain(*(check(sidecar, array.shape, digest) for check in _SIDECAR_CHECKS))
         defects += [Defect(kind, f"{entry.path.name}: {text}") for kind, text in found]
     return FileReport(entry, entry.bytes, array.shape, array.dtype.name, sidecar, digest, tuple(defects))
 
 
-def against_model(report: FileReport, expected: ExpectedFeatures) -> list[Defect]:
+def compare_with_model(report: FileReport, expected: ExpectedFeatures) -> list[Defect]:
     """Where a file is not what a model takes.
 
     Args:
@@ -143,23 +143,23 @@ def against_model(report: FileReport, expected: ExpectedFeatures) -> list[Defect
     return found
 
 
-def _sidecar(entry: FeatureEntry, defects: list[Defect]) -> Sidecar | None:
+def _read_sidecar(entry: FeatureEntry, defects: list[Defect]) -> Sidecar | None:
     try:
         return read_sidecar(sidecar_path(entry.path))
     except FeatureError as error:
-        defects.append(Defect("sidecar-unreadable", _without_folder(error.message, entry)))
+        defects.append(Defect("sidecar-unreadable", _strip_folder(error.message, entry)))
         return None
 
 
-def _damaged(entry: FeatureEntry, error: FeatureError) -> Defect:
-    return Defect("damaged", _without_folder(error.message, entry))
+def _describe_damage(entry: FeatureEntry, error: FeatureError) -> Defect:
+    return Defect("damaged", _strip_folder(error.message, entry))
 
 
-def _without_folder(message: str, entry: FeatureEntry) -> str:
+def _strip_folder(message: str, entry: FeatureEntry) -> str:
     return message.replace(f"{entry.path.parent}/", "", 1)
 
 
-def _unfit(array: NDArray[Any]) -> str:
+def _find_misfit(array: NDArray[Any]) -> str:
     """Why an array is none of features; empty where it is one."""
     if array.ndim != 2:
         return f"its shape is {list(array.shape)}, not [steps, channels]"
@@ -168,7 +168,7 @@ def _unfit(array: NDArray[Any]) -> str:
     return f"its shape is {list(array.shape)}" if 0 in array.shape else ""
 
 
-def _value_defects(features: NDArray[np.float32]) -> Iterator[tuple[str, str]]:
+def _find_value_defects(features: NDArray[np.float32]) -> Iterator[tuple[str, str]]:
     finite = np.isfinite(features)
     if not finite.all():
         step, channel = np.unravel_index(int(finite.argmin()), finite.shape)
@@ -183,14 +183,14 @@ def _value_defects(features: NDArray[np.float32]) -> Iterator[tuple[str, str]]:
         yield "constant", f": {len(features)} equal steps"
 
 
-def _shape_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
+def _find_shape_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
     if shape != (sidecar.steps, sidecar.width):
         yield "sidecar-shape", f"is {list(shape)}, its sidecar says [{sidecar.steps}, {sidecar.width}]"
     elif digest and sidecar.array_sha256 not in (None, digest):
         yield "changed", "SHA-256 of its values is another than its sidecar says"
 
 
-def _steps_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
+def _find_steps_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
     """Flow has a field less than there are frames, and two streams are as long as the shorter."""
     frames = sidecar.frame_count
     counts = {sidecar.grid.step_count(frames - lost) for lost in ((0, 1) if sidecar.recipe.flow else (0,))}
@@ -198,11 +198,11 @@ def _steps_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Ite
         yield "sidecar-steps", f"{sidecar.steps} steps, and {frames} frames on its grid give {max(counts)}"
 
 
-def _end_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
+def _find_end_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
     is_whole = sidecar.broken_seconds is None and sidecar.recipe.clip_seconds == (None, None)
     end = float(sidecar.grid.frames_to_seconds(sidecar.frame_count))
     if is_whole and abs(end - sidecar.duration_seconds) > DURATION_TOLERANCE_SECONDS:
         yield "sidecar-duration", f"duration {sidecar.duration_seconds:g} s, but its frames end at {end:.2f} s"
 
 
-_SIDECAR_CHECKS = (_shape_defects, _steps_defects, _end_defects)
+_SIDECAR_CHECKS = (_find_shape_defects, _find_steps_defects, _find_end_defects)

@@ -44,7 +44,7 @@ class OtherKind(NamedTuple):
     wanted: str
 
 
-def kind_difference(recipe: Recipe, expected: ExpectedKind) -> OtherKind | None:
+def find_kind_difference(recipe: Recipe, expected: ExpectedKind) -> OtherKind | None:
     """Where features are of another kind than a model needs; None where they are not, or nothing says so."""
     if expected.takes_any_kind:
         return None
@@ -57,14 +57,14 @@ def kind_difference(recipe: Recipe, expected: ExpectedKind) -> OtherKind | None:
     return None
 
 
-def other_kind(path: Path, expected: ExpectedKind) -> str:
+def describe_other_kind(path: Path, expected: ExpectedKind) -> str:
     """What the sidecar of a feature file says against it, for a warning; empty where it says nothing.
 
     Raises:
         FeatureError: The sidecar cannot be read.
     """
     sidecar = read_sidecar(sidecar_path(path))
-    difference = kind_difference(sidecar.recipe, expected) if sidecar is not None else None
+    difference = find_kind_difference(sidecar.recipe, expected) if sidecar is not None else None
     if difference is None:
         return ""
     aspect, found, wanted = difference
@@ -77,7 +77,7 @@ def describe_other_kinds(paths: Iterable[Path], expected: ExpectedKind) -> str:
     Raises:
         FeatureError: A sidecar cannot be read.
     """
-    found = [(path, text) for path in paths if (text := other_kind(path, expected))]
+    found = [(path, text) for path in paths if (text := describe_other_kind(path, expected))]
     if not found:
         return ""
     (first, text), others = found[0], len(found) - 1

@@ -66,18 +66,18 @@ def list_features(folder: Path, prefix: str = "", suffix: str = "") -> FolderLis
     leftovers = tuple(path for path in paths if path.name.endswith(PARTIAL_SUFFIX))
     files = [path for path in files if not path.name.startswith(".")]
     if not files:
-        raise FeatureError(f"{folder}: no feature file there", _where_else(paths))
-    entries = tuple(FeatureEntry(path, _video_id(path, prefix, suffix)) for path in files)
-    return FolderListing(folder, entries, leftovers, tuple(_failed(paths)))
+        raise FeatureError(f"{folder}: no feature file there", _suggest_folder(paths))
+    entries = tuple(FeatureEntry(path, _derive_video_id(path, prefix, suffix)) for path in files)
+    return FolderListing(folder, entries, leftovers, tuple(_read_failed(paths)))
 
 
-def _video_id(path: Path, prefix: str, suffix: str) -> str:
+def _derive_video_id(path: Path, prefix: str, suffix: str) -> str:
     if suffix and path.name.endswith(suffix):
         return path.name.removesuffix(suffix).removeprefix(prefix)
     return path.stem
 
 
-def _where_else(paths: Iterable[Path]) -> str:
+def _suggest_folder(paths: Iterable[Path]) -> str:
     folders = [path for path in paths if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES]
     if not folders:
         return f"feature files end in {', '.join(READERS)}"
@@ -85,7 +85,7 @@ def _where_else(paths: Iterable[Path]) -> str:
     return f"name one of the folders in it: {names}"
 
 
-def _failed(paths: Iterable[Path]) -> list[str]:
+def _read_failed(paths: Iterable[Path]) -> list[str]:
     """Videos by the lists of ``cltdr extract-features``; a shard has a list of its own."""
     lists = [path for path in paths if path.name == "failed.csv" or path.match("failed-*-of-*.csv")]
     names: list[str] = []

@@ -32,7 +32,7 @@ def read_pickled(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file:
             content = _ArraysOnly(file).load()
         items = content if isinstance(content, Mapping) else {"": content}
-        return {str(key): _as_array(value) for key, value in items.items()}
+        return {str(key): _convert_to_array(value) for key, value in items.items()}
     except _RefusedError as refused:
         raise FeatureError(
             f"{path}: refused: reading it would call {refused}, and a feature file holds arrays only",
@@ -69,7 +69,7 @@ class _Dtype:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.order = str(state[1])
 
-    def made(self) -> np.dtype[Any]:
+    def make(self) -> np.dtype[Any]:
         """The type, if it is one of plain numbers."""
         dtype = np.dtype(self.name)
         if dtype.kind not in _KINDS or self.order not in ("=", "<", ">", "|"):
@@ -85,20 +85,20 @@ class _Array:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, is_fortran, data = state
-        self.array = _from_bytes(data, dtype, shape, "F" if is_fortran else "C")
+        self.array = _build_from_bytes(data, dtype, shape, "F" if is_fortran else "C")
 
 
-def _from_bytes(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: Any) -> NDArray[Any]:
+def _build_from_bytes(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: Any) -> NDArray[Any]:
     raw = data.encode("latin1") if isinstance(data, str) else data
     if not isinstance(raw, (bytes, bytearray)):
         raise ValueError("an array of objects")
-    return np.frombuffer(raw, dtype.made()).reshape(shape, order=order)
+    return np.frombuffer(raw, dtype.make()).reshape(shape, order=order)
 
 
 def _frombuffer(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: str) -> _Array:
     """How numpy pickles by protocol 5."""
     made = _Array()
-    made.array = _from_bytes(data, dtype, shape, order)
+    made.array = _build_from_bytes(data, dtype, shape, order)
     return made
 
 
@@ -109,14 +109,14 @@ def _encode(text: str, encoding: str = "utf-8") -> bytes:
     return text.encode("latin1")
 
 
-def _storage(data: bytes) -> Any:
+def _load_storage(data: bytes) -> Any:
     """The numbers of a tensor: a file of ``torch.save`` inside the pickle."""
     import torch
 
     return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
-def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> Any:
+def _build_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> Any:
     """A tensor over its numbers.
 
     Raises:
@@ -135,7 +135,7 @@ def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> An
     return empty.set_(untyped, offset, size, stride)
 
 
-def _fresh(function: Callable[..., Any]) -> Callable[[], Any]:
+def _wrap_fresh(function: Callable[..., Any]) -> Callable[[], Any]:
     """A new function each time, so that a file cannot change ours through what it is given."""
     return lambda: lambda *words: function(*words)
 
@@ -145,15 +145,15 @@ _STAND_INS: dict[tuple[str, str], Callable[[], Any]] = {
     ("numpy", "ndarray"): lambda: _Array,
     ("numpy", "dtype"): lambda: _Dtype,
     ("numpy.core.multiarray", "_reconstruct"): lambda: _Array,
-    ("numpy.core.numeric", "_frombuffer"): _fresh(_frombuffer),
-    ("_codecs", "encode"): _fresh(_encode),
-    ("torch.storage", "_load_from_bytes"): _fresh(_storage),
-    ("torch._utils", "_rebuild_tensor_v2"): _fresh(_tensor),
+    ("numpy.core.numeric", "_frombuffer"): _wrap_fresh(_frombuffer),
+    ("_codecs", "encode"): _wrap_fresh(_encode),
+    ("torch.storage", "_load_from_bytes"): _wrap_fresh(_load_storage),
+    ("torch._utils", "_rebuild_tensor_v2"): _wrap_fresh(_build_tensor),
 }
 """What the names of a file lead to."""
 
 
-def _as_array(value: Any) -> NDArray[Any]:
+def _convert_to_array(value: Any) -> NDArray[Any]:
     if isinstance(value, _Array):
         return value.array
     import torch

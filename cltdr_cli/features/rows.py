@@ -38,18 +38,18 @@ class RowSpool:
         self._held.append(rows)
         self._held_bytes += rows.nbytes
         if self._held_bytes > self._memory_bytes:
-            self._pour()
+            self._spill()
 
-    def rows(self) -> NDArray[np.float32] | None:
+    def read_rows(self) -> NDArray[np.float32] | None:
         """All rows ``[T, C]``; None where none came. A file behind them goes when the array does."""
         if not self._held and self._file is None:
             return None
         if self._file is None:
             return np.concatenate(self._held)
-        self._pour()
+        self._spill()
         return np.memmap(self._file, np.float32, "r+", shape=self._shape)
 
-    def _pour(self) -> None:
+    def _spill(self) -> None:
         """What is held goes to the end of the file, which has no name and vanishes with its last user."""
         try:
             self._file = self._file or tempfile.TemporaryFile(prefix="cltdr-")  # noqa: SIM115 # the array closes it

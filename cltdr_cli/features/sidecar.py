@@ -62,7 +62,7 @@ class Recipe:
         """Whether I3D made the features over long clips instead of over windows."""
         return self.layer.startswith("dense")
 
-    def difference(self, other: Recipe) -> str:
+    def describe_difference(self, other: Recipe) -> str:
         """What is not the same, in words; empty where all is. A renamed source is the same source."""
         for field in fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
@@ -87,7 +87,7 @@ class Sidecar:
         time_knots: ``(frame, seconds)`` pairs of a variable-rate video; empty for a constant rate.
         reader: Which decoder read the video.
         broken_seconds: Where the stream stopped decoding; None when it was read to its end.
-        array_sha256: Digest of the numbers (``formats.array_digest``); None in files of older versions.
+        array_sha256: Digest of the numbers (``formats.digest_array``); None in files of older versions.
         file_format: Name of the format (``formats.WRITERS``) of the file that this sidecar marks as finished.
     """
 
@@ -109,9 +109,7 @@ class Sidecar:
     def grid(self) -> FeatureGrid:
         """Time of every step."""
         recipe = self.recipe
-        return FeatureGrid(
-            self.fps, recipe.stride_frames, recipe.window_frames, self.start_seconds, self.time_knots
-        )
+        return FeatureGrid(self.fps, recipe.stride_frames, recipe.window_frames, self.start_seconds, self.time_knots)
 
     def to_json(self) -> str:
         """The text of the file: one flat object."""
@@ -142,114 +140,114 @@ def read_sidecar(path: Path) -> Sidecar | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise FeatureError(f"{path}: cannot be read as a sidecar: {error}", _hint(path)) from error
+        raise FeatureError(f"{path}: cannot be read as a sidecar: {error}", _suggest(path)) from error
     if not isinstance(content, dict) or not {"fps", "stride", "window"} & content.keys():
         return None
-    return _sidecar(content, path)
+    return _parse_sidecar(content, path)
 
 
-def _sidecar(content: dict[str, Any], path: Path) -> Sidecar:
+def _parse_sidecar(content: dict[str, Any], path: Path) -> Sidecar:
     missing = [key for key in _CHECKS if key not in content and key not in _OPTIONAL]
     if missing:
-        raise FeatureError(f"{path}: the sidecar lacks {', '.join(missing)}", _hint(path))
+        raise FeatureError(f"{path}: the sidecar lacks {', '.join(missing)}", _suggest(path))
     values: dict[str, Any] = {}
     for key, check in _CHECKS.items():
         if key in content:
             try:
                 values[key] = check(content[key])
             except (TypeError, ValueError) as error:
-                raise FeatureError(f"{path}: {key} is {content[key]!r}: {error}", _hint(path)) from error
+                raise FeatureError(f"{path}: {key} is {content[key]!r}: {error}", _suggest(path)) from error
     named = {
-        field: values[_KEYS.get(field, field)] for field in _field_names() if _KEYS.get(field, field) in values
+        field: values[_KEYS.get(field, field)] for field in _list_field_names() if _KEYS.get(field, field) in values
     }
     recipe = Recipe(**{field.name: named[field.name] for field in fields(Recipe) if field.name in named})
     own = {field.name for field in fields(Sidecar)} & named.keys()
     return Sidecar(recipe, **{name: named[name] for name in own})
 
 
-def _field_names() -> list[str]:
+def _list_field_names() -> list[str]:
     return [field.name for part in (Recipe, Sidecar) for field in fields(part) if field.name != "recipe"]
 
 
-def _hint(path: Path) -> str:
-    return f"extract the features again, or move {path.name} away and give --fps and --duration"
+def _suggest(path: Path) -> str:
+    return f"extract the features again, or move {path.name} away and give fps= and duration="
 
 
-def _text(value: Any) -> str:
+def _check_text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("it should be a text")
     return value
 
 
-def _number(value: Any) -> float:
+def _check_number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise TypeError("it should be a number")
     return float(value)
 
 
-def _positive(value: Any) -> float:
-    if _number(value) <= 0:
+def _check_positive(value: Any) -> float:
+    if _check_number(value) <= 0:
         raise ValueError("it should be above 0")
     return float(value)
 
 
-def _count(value: Any) -> int:
+def _check_count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise TypeError("it should be a count")
     return value
 
 
-def _natural(value: Any) -> int:
-    if _count(value) == 0:
+def _check_natural(value: Any) -> int:
+    if _check_count(value) == 0:
         raise ValueError("it should be at least 1")
     return value
 
 
-def _or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _allow_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else check(value)
 
 
-def _clip(value: Any) -> tuple[float | None, float | None]:
+def _check_clip(value: Any) -> tuple[float | None, float | None]:
     start, end = value
-    return _or_none(_number)(start), _or_none(_number)(end)
+    return _allow_none(_check_number)(start), _allow_none(_check_number)(end)
 
 
-def _knots(value: Any) -> tuple[tuple[float, float], ...]:
-    knots = tuple((_number(frame), _number(seconds)) for frame, seconds in value)
+def _check_knots(value: Any) -> tuple[tuple[float, float], ...]:
+    knots = tuple((_check_number(frame), _check_number(seconds)) for frame, seconds in value)
     if any(a[0] >= b[0] or a[1] >= b[1] for a, b in pairwise(knots)):
         raise ValueError("frames and seconds should increase")
     return knots
 
 
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "fps": _positive,
-    "frame_count": _count,
-    "duration": _positive,
-    "stride": _natural,
-    "window": _natural,
-    "steps": _natural,
-    "width": _natural,
-    "extractor": _text,
-    "weights_digest": _or_none(_text),
-    "transform": _text,
-    "layer": _text,
-    "cltdr_version": _text,
-    "source": _text,
-    "source_size": _count,
-    "source_mtime": _number,
-    "precision": _text,
-    "requested_fps": _or_none(_positive),
-    "backend": _text,
-    "clip_seconds": _clip,
-    "start_seconds": _number,
-    "time_knots": _knots,
-    "reader": _text,
-    "broken_seconds": _or_none(_number),
-    "array_sha256": _or_none(_text),
-    "flow": _or_none(_text),
-    "flow_transform": _or_none(_text),
-    "calibration": _or_none(_text),
-    "file_format": _text,
+    "fps": _check_positive,
+    "frame_count": _check_count,
+    "duration": _check_positive,
+    "stride": _check_natural,
+    "window": _check_natural,
+    "steps": _check_natural,
+    "width": _check_natural,
+    "extractor": _check_text,
+    "weights_digest": _allow_none(_check_text),
+    "transform": _check_text,
+    "layer": _check_text,
+    "cltdr_version": _check_text,
+    "source": _check_text,
+    "source_size": _check_count,
+    "source_mtime": _check_number,
+    "precision": _check_text,
+    "requested_fps": _allow_none(_check_positive),
+    "backend": _check_text,
+    "clip_seconds": _check_clip,
+    "start_seconds": _check_number,
+    "time_knots": _check_knots,
+    "reader": _check_text,
+    "broken_seconds": _allow_none(_check_number),
+    "array_sha256": _allow_none(_check_text),
+    "flow": _allow_none(_check_text),
+    "flow_transform": _allow_none(_check_text),
+    "calibration": _allow_none(_check_text),
+    "file_format": _check_text,
 }
 """Every key of the file, and what its value must be."""
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from cltdr_cli import __version__
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.features.arrays import is_feature_file, read_array
-from cltdr_cli.features.formats import WRITERS, array_digest, feature_format
-from cltdr_cli.features.kinds import ExpectedKind, kind_difference
+from cltdr_cli.features.formats import WRITERS, digest_array, find_format
+from cltdr_cli.features.kinds import ExpectedKind, find_kind_difference
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
-from cltdr_cli.files import explained, write_text
+from cltdr_cli.files import explain_disk_errors, write_text
 from cltdr_cli.plain_text import safe_file_name
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 from cltdr_cli.video.frames import FrameTiming
@@ -67,7 +67,7 @@ def feature_path(folder: Path, video_id: str, format: str = "npy") -> Path:
     return folder / f"{safe_file_name(video_id)}{WRITERS[format].suffix}"
 
 
-def sidecar_of(sequence: FeatureSequence, recipe: Recipe, timing: FrameTiming, reader: str) -> Sidecar:
+def make_sidecar(sequence: FeatureSequence, recipe: Recipe, timing: FrameTiming, reader: str) -> Sidecar:
     """The sidecar of features that were just made.
 
     Args:
@@ -92,7 +92,7 @@ def sidecar_of(sequence: FeatureSequence, recipe: Recipe, timing: FrameTiming, r
     )
 
 
-def save(folder: Path, sequence: FeatureSequence, sidecar: Sidecar, format: str = "npy") -> Path:
+def save_features(folder: Path, sequence: FeatureSequence, sidecar: Sidecar, format: str = "npy") -> Path:
     """Store features and their sidecar; returns the feature file.
 
     The sidecar is the mark that all is done: an old one goes first, the new one comes last, so that after a stop
@@ -111,17 +111,17 @@ def save(folder: Path, sequence: FeatureSequence, sidecar: Sidecar, format: str 
     """
     if (sidecar.steps, sidecar.width) != sequence.features.shape:
         raise ValueError(f"sidecar of [{sidecar.steps}, {sidecar.width}] for features {sequence.features.shape}")
-    form, path = feature_format(format), feature_path(folder, sequence.video_id, format)
+    form, path = find_format(format), feature_path(folder, sequence.video_id, format)
     features = np.ascontiguousarray(sequence.features, "<f4")
-    sidecar = replace(sidecar, array_sha256=array_digest(features), file_format=format)
-    with explained(path), form.replacing(path) as partial:
+    sidecar = replace(sidecar, array_sha256=digest_array(features), file_format=format)
+    with explain_disk_errors(path), form.replacing(path) as partial:
         form.write(partial, features, sidecar)
         sidecar_path(path).unlink(missing_ok=True)
     write_text(sidecar_path(path), sidecar.to_json())
     return path
 
 
-def why_unfinished(
+def explain_unfinished(
     folder: Path, video_id: str, wanted: Recipe, format: str = "npy", *, strict: bool = False
 ) -> str:
     """Why the features of a video must be made (again); empty when they are there, whole, and as wanted.
@@ -136,7 +136,7 @@ def why_unfinished(
     Raises:
         UsageError: There is no such format, or it needs a package that is not installed.
     """
-    form, path = feature_format(format), feature_path(folder, video_id, format)
+    form, path = find_format(format), feature_path(folder, video_id, format)
     if not is_feature_file(path):
         return NOT_THERE
     try:
@@ -150,8 +150,8 @@ def why_unfinished(
     if not form.is_whole(path, (found.steps, found.width)):
         return f"{path.name} is not whole"
     if strict and found.broken_seconds is not None:
-        return f"the video breaks off at {found.broken_seconds:.2f} s, and --strict wants it whole"
-    return found.recipe.difference(wanted)
+        return f"the video breaks off at {found.broken_seconds:.2f} s, and strict= asks for whole videos"
+    return found.recipe.describe_difference(wanted)
 
 
 def load_features(
@@ -182,19 +182,19 @@ def load_features(
     if sidecar is not None:
         _check_pair(features, sidecar, path)
     if expected is not None:
-        features = _take_first(features, expected.first_channels)
+        features = _take_first_channels(features, expected.first_channels)
         _check_width(features, expected, path)
         if sidecar is not None:
             check_sidecar(sidecar, expected, path)
-    grid = _grid(sidecar, expected, fps, path)
+    grid = _choose_grid(sidecar, expected, fps, path)
     duration = duration_seconds or (sidecar.duration_seconds if sidecar is not None else None)
     if grid is None or duration is None:
-        raise _times_unknown(path, features, grid, expected)
+        raise _explain_unknown_times(path, features, grid, expected)
     name = video_id if video_id is not None else path.stem
     return FeatureSequence(features, grid, duration, name, sidecar.recipe.extractor if sidecar else None)
 
 
-def _grid(
+def _choose_grid(
     sidecar: Sidecar | None, expected: ExpectedFeatures | None, fps: float | None, path: Path
 ) -> FeatureGrid | None:
     """The sidecar's measured times, unless another rate is given than the model's usual one."""
@@ -207,7 +207,7 @@ def _grid(
     return FeatureGrid(rate, expected.stride_frames, expected.window_frames)
 
 
-def _take_first(features: NDArray[np.float32], channels: int | None) -> NDArray[np.float32]:
+def _take_first_channels(features: NDArray[np.float32], channels: int | None) -> NDArray[np.float32]:
     """``[T, C]`` -> ``[T, channels]``, where there are more; a copy, so that the rest need not be kept in memory."""
     if channels is None or features.shape[1] <= channels:
         return features
@@ -251,30 +251,30 @@ def check_sidecar(sidecar: Sidecar, expected: ExpectedFeatures, path: Path) -> N
     )
     for name, found, wanted in pairs:
         if found != wanted:
-            raise _contradiction(path, name, found, wanted)
-    other = kind_difference(recipe, expected)
+            raise _explain_contradiction(path, name, found, wanted)
+    other = find_kind_difference(recipe, expected)
     if other is not None:
-        raise _contradiction(
-            path, *other, more="\n--force takes them as they are: the numbers mean something else"
+        raise _explain_contradiction(
+            path, *other, more="\nforce= uses them all the same, and the scores may mean little"
         )
     if expected.rate is not None and abs(sidecar.fps / expected.rate - 1) > _RATE_TOLERANCE:
-        raise _contradiction(path, "fps", f"{sidecar.fps:g}", f"{expected.rate:g}")
+        raise _explain_contradiction(path, "fps", f"{sidecar.fps:g}", f"{expected.rate:g}")
 
 
-def _contradiction(path: Path, name: str, found: object, wanted: object, more: str = "") -> FeatureError:
+def _explain_contradiction(path: Path, name: str, found: object, wanted: object, more: str = "") -> FeatureError:
     return FeatureError(
         f"{path}: was made with {name} {found} (says {sidecar_path(path).name}), the model needs {name} {wanted}",
         "extract the features again as the model needs them, or choose the preset that fits them" + more,
     )
 
 
-def _times_unknown(
+def _explain_unknown_times(
     path: Path, features: NDArray[np.float32], grid: FeatureGrid | None, expected: ExpectedFeatures | None
 ) -> FeatureError:
     if expected is None:
         return FeatureError(f"{path}: has no sidecar, so its stride and window are unknown", "name a preset")
     frames = (len(features) - 1) * expected.stride_frames + expected.window_frames
-    missing = "--duration SECONDS" if grid is not None else "--fps FRAMES_PER_SECOND --duration SECONDS"
+    missing = "duration= SECONDS" if grid is not None else "fps= FRAMES_PER_SECOND and duration= SECONDS"
     covered = f", {frames / grid.rate:.2f} seconds" if grid is not None else ""
     return FeatureError(
         f"{path}: nothing says when its steps are: there is no sidecar {sidecar_path(path).name}",

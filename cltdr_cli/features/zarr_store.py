@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import FeatureError, UsageError
-from cltdr_cli.features.hdf5 import MOST_COMPRESSED, Choose, plain_facts
+from cltdr_cli.features.hdf5 import MOST_COMPRESSED, Choose, select_plain_facts
 
 ARRAY_NAME = "feats"
 
@@ -47,11 +47,11 @@ def write_zarr(folder: Path, features: NDArray[np.float32], facts: Mapping[str, 
     version: dict[str, Any] = {"zarr_format": 2} if int(zarr.__version__.split(".")[0]) >= 3 else {}
     zarr.open_group(str(folder), mode="w", **version)
     array = zarr.open_array(
-        str(folder), path=ARRAY_NAME, mode="w", shape=features.shape, chunks=_chunks(features.shape), dtype="<f4",
-        compressor=None, fill_value=math.nan, **version,
+        str(folder), path=ARRAY_NAME, mode="w", shape=features.shape, chunks=_choose_chunks(features.shape),
+        dtype="<f4", compressor=None, fill_value=math.nan, **version,
     )  # fmt: skip
     array[:] = features
-    array.attrs.update(plain_facts(facts))
+    array.attrs.update(select_plain_facts(facts))
 
 
 def read_zarr(folder: Path, choose: Choose) -> dict[str, NDArray[Any]]:
@@ -67,7 +67,7 @@ def read_zarr(folder: Path, choose: Choose) -> dict[str, NDArray[Any]]:
     """
     zarr = require_zarr()
     found: dict[str, NDArray[Any]] = {}
-    for name in choose(array_names(folder)):
+    for name in choose(list_array_names(folder)):
         _check_array(folder / name)
         try:
             found[name] = np.asarray(zarr.open_array(str(folder / name), mode="r")[...])
@@ -77,13 +77,13 @@ def read_zarr(folder: Path, choose: Choose) -> dict[str, NDArray[Any]]:
     return found
 
 
-def zarr_header(folder: Path, choose: Choose) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+def read_zarr_header(folder: Path, choose: Choose) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
     """Shapes and types of the chosen arrays.
 
     Raises:
         FeatureError: As ``read_zarr``.
     """
-    facts = [_check_array(folder / name) for name in choose(array_names(folder))]
+    facts = [_check_array(folder / name) for name in choose(list_array_names(folder))]
     return [(tuple(fact["shape"]), np.dtype(fact.get("dtype") or fact["data_type"])) for fact in facts]
 
 
@@ -94,7 +94,7 @@ def zarr_is_whole(folder: Path, shape: tuple[int, int]) -> bool:
         sizes = {path.name: path.stat().st_size for path in (folder / ARRAY_NAME).iterdir()}
     except (FeatureError, OSError):
         return False
-    rows, width = _chunks(shape)
+    rows, width = _choose_chunks(shape)
     wanted = {f"{place}.0" for place in range(math.ceil(shape[0] / rows))}
     written = (tuple(facts["shape"]), facts.get("dtype"), tuple(facts.get("chunks", ())), facts.get("compressor"))
     return written == (shape, "<f4", (rows, width), None) and all(
@@ -102,7 +102,7 @@ def zarr_is_whole(folder: Path, shape: tuple[int, int]) -> bool:
     )
 
 
-def array_names(folder: Path) -> list[str]:
+def list_array_names(folder: Path) -> list[str]:
     """Arrays of a store; '' where it is one itself."""
     if _is_array(folder):
         return [""]
@@ -124,16 +124,16 @@ def require_zarr() -> Any:
     return zarr
 
 
-def _chunks(shape: tuple[int, ...]) -> tuple[int, int]:
+def _choose_chunks(shape: tuple[int, ...]) -> tuple[int, int]:
     return min(_CHUNK_STEPS, shape[0]), shape[1]
 
 
 def _is_array(folder: Path) -> bool:
     path = folder / "zarr.json"
-    return (folder / ".zarray").is_file() or (path.is_file() and _metadata(path).get("node_type") == "array")
+    return (folder / ".zarray").is_file() or (path.is_file() and _read_metadata(path).get("node_type") == "array")
 
 
-def _metadata(path: Path) -> dict[str, Any]:
+def _read_metadata(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_METADATA_BYTES:
             raise ValueError("too long")
@@ -151,11 +151,11 @@ def _check_array(folder: Path) -> dict[str, Any]:
     zarr itself would look for whatever codec a file names among the packages that are installed.
     """
     if any(path.is_symlink() for path in [folder, *folder.rglob("*")]):
-        raise _refused(folder, "it holds a link, which may lead to any file")
+        raise _refuse(folder, "it holds a link, which may lead to any file")
     facts: dict[str, Any] = {}
     for path in (folder / name for name in _METADATA):
         if path.is_file():
-            facts = _metadata(path)
+            facts = _read_metadata(path)
             _check_kind(facts, path)
     if not facts:
         raise FeatureError(f"{folder}: damaged: it lacks {_METADATA[0]}", "get or extract it again")
@@ -166,13 +166,13 @@ def _check_array(folder: Path) -> dict[str, Any]:
 def _check_kind(facts: dict[str, Any], path: Path) -> None:
     kind = facts.get("dtype") or facts.get("data_type")
     if not isinstance(kind, str) or not _NUMBER_TYPES.fullmatch(kind):
-        raise _refused(path, f"it holds {kind}, not numbers")
-    strange = sorted({name for name in _codec_names(facts) if name not in _CODECS})
+        raise _refuse(path, f"it holds {kind}, not numbers")
+    strange = sorted({name for name in _list_codec_names(facts) if name not in _CODECS})
     if strange or facts.get("storage_transformers"):
-        raise _refused(path, f"it needs {', '.join(strange) or 'a storage transformer'} to be read")
+        raise _refuse(path, f"it needs {', '.join(strange) or 'a storage transformer'} to be read")
 
 
-def _codec_names(facts: dict[str, Any]) -> list[str]:
+def _list_codec_names(facts: dict[str, Any]) -> list[str]:
     """What version 2 calls compressor and filters, and version 3 codecs."""
     listed = [facts.get("compressor"), *(facts.get("filters") or []), *(facts.get("codecs") or [])]
     named = [codec.get("id") or codec.get("name") if isinstance(codec, dict) else codec for codec in listed]
@@ -188,5 +188,5 @@ def _check_size(folder: Path, facts: dict[str, Any]) -> None:
         raise FeatureError(f"{folder}: damaged: it lacks its numbers", "get or extract it again")
 
 
-def _refused(path: Path, reason: str) -> FeatureError:
+def _refuse(path: Path, reason: str) -> FeatureError:
     return FeatureError(f"{path}: refused: {reason}", "save the plain array with numpy.save")

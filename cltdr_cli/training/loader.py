@@ -119,9 +119,7 @@ class Loader:
         config = self._config
         sample = replace(self._videos.sample(index), seed=stream_seed(config.seed, SAMPLE, epoch, index))
         rng = np.random.default_rng(stream_seed(config.seed, CROP, epoch, index))
-        return crop(
-            sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng, self._crop_margin_steps
-        )
+        return crop(sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng, self._crop_margin_steps)
 
 
 def _evenly(items: Sequence[int], pieces: int) -> list[list[int]]:

@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from cltdr_cli.video.frames import VideoReader
 
 
-def _pyav(path: Path) -> VideoReader:
+def _open_pyav(path: Path) -> VideoReader:
     from cltdr_cli.video.pyav_reader import PyavReader
 
     return PyavReader(path)
 
 
-def _decord(path: Path) -> VideoReader:
+def _open_decord(path: Path) -> VideoReader:
     from cltdr_cli.video.decord_reader import DecordReader
 
     return DecordReader(path)
 
 
-def _auto(path: Path) -> VideoReader:
-    from cltdr_cli.video.decord_reader import decord_if_faithful
+def _open_auto(path: Path) -> VideoReader:
+    from cltdr_cli.video.decord_reader import open_decord_if_faithful
     from cltdr_cli.video.probe import probe_video
     from cltdr_cli.video.pyav_reader import PyavReader
 
     probe = probe_video(path, "auto")
-    return decord_if_faithful(path, probe) or PyavReader(path, probe)
+    return open_decord_if_faithful(path, probe) or PyavReader(path, probe)
 
 
-READERS: dict[str, Callable[[Path], VideoReader]] = {"auto": _auto, "pyav": _pyav, "decord": _decord}
+READERS: dict[str, Callable[[Path], VideoReader]] = {"auto": _open_auto, "pyav": _open_pyav, "decord": _open_decord}
 
 
 def open_video(path: Path | str, reader: str = "auto") -> VideoReader:

@@ -47,7 +47,7 @@ class StreamClock:
         return int((Fraction(seconds) + self.origin) // self.time_base)
 
 
-def stream_clock(container: InputContainer, stream: VideoStream) -> StreamClock:
+def read_clock(container: InputContainer, stream: VideoStream) -> StreamClock:
     """The clock of a stream; its origin is the container's start, over all streams, as players have it."""
     base = stream.time_base or Fraction(1, 1000)
     origin = Fraction(container.start_time or 0, 1_000_000)
@@ -58,7 +58,7 @@ def stream_clock(container: InputContainer, stream: VideoStream) -> StreamClock:
     return StreamClock(base, origin)
 
 
-def in_order_of_display(
+def order_for_display(
     timed: Iterable[tuple[Shown, float | None]], period_seconds: float
 ) -> Generator[tuple[Shown, float], None, None]:
     """Give frames strictly increasing times, without changing their order.
@@ -80,7 +80,7 @@ def in_order_of_display(
     waiting: deque[Shown] = deque()
     times: list[float] = []
     last, damage = float("-inf"), None
-    source = _continued(timed, period_seconds)
+    source = _continue_clock(timed, period_seconds)
     while True:
         try:
             item, seconds = next(source)
@@ -92,10 +92,10 @@ def in_order_of_display(
         waiting.append(item)
         heapq.heappush(times, seconds)
         if len(waiting) > REORDER_FRAMES:
-            last = _after(last, heapq.heappop(times), period_seconds)
+            last = _move_after(last, heapq.heappop(times), period_seconds)
             yield waiting.popleft(), last
     while waiting:
-        seconds = _after(last, heapq.heappop(times), period_seconds)
+        seconds = _move_after(last, heapq.heappop(times), period_seconds)
         if damage is not None and seconds > last + 1.5 * period_seconds > float("-inf"):
             break  # the frames between them, which are decoded later than their neighbours, are lost
         last = seconds
@@ -104,11 +104,11 @@ def in_order_of_display(
         raise StreamDamageError(str(damage), last + period_seconds) from damage
 
 
-def _after(last: float, seconds: float, period_seconds: float) -> float:
+def _move_after(last: float, seconds: float, period_seconds: float) -> float:
     return seconds if seconds > last else last + period_seconds / 16
 
 
-def _continued(
+def _continue_clock(
     timed: Iterable[tuple[Shown, float | None]], period_seconds: float
 ) -> Generator[tuple[Shown, float], None, None]:
     previous: float | None = None

@@ -39,10 +39,10 @@ def open_container(path: Path) -> InputContainer:
         # An absolute path keeps "12:30.mp4" from being read as a protocol, the whitelist keeps off the network.
         return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
     except (FFmpegError, OSError, ValueError) as error:
-        raise _not_a_video(path, error) from error
+        raise _explain_unreadable(path, error) from error
 
 
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
+def find_video_stream(container: InputContainer, path: Path) -> VideoStream:
     """The stream that a player would show: the default one, else the first; never a cover picture.
 
     Raises:
@@ -52,7 +52,7 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        raise _no_video_stream(container, path)
+        raise _explain_no_video_stream(container, path)
     stream = next((s for s in streams if s.disposition & Disposition.default), streams[0])
     if getattr(stream, "codec_context", None) is None:
         raise VideoError(
@@ -64,9 +64,7 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise VideoError(
-            f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets."
-        )
+        raise VideoError(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
     if path.is_dir():
         raise VideoError(
             f"{path} is a directory, not a video file.",
@@ -76,10 +74,10 @@ def _check_file(path: Path) -> None:
         raise VideoError(
             f"{path} is not a regular file, and a video is read more than once.", "Save it to a file first."
         )
-    _check_start(path, _first_bytes(path))
+    _check_start(path, _read_first_bytes(path))
 
 
-def _first_bytes(path: Path) -> bytes:
+def _read_first_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(SNIFFED_BYTES)
@@ -113,7 +111,7 @@ def _is_text(start: bytes) -> bool:
     return all(character.isprintable() or character in "\t\r\n\f\ufeff" for character in text)
 
 
-def _not_a_video(path: Path, error: Exception) -> VideoError:
+def _explain_unreadable(path: Path, error: Exception) -> VideoError:
     if _lacks_moov(path):
         return VideoError(
             f"{path} is cut short: its index (moov atom) is missing, so no frame can be found in it.",
@@ -125,11 +123,11 @@ def _not_a_video(path: Path, error: Exception) -> VideoError:
 
 def _lacks_moov(path: Path) -> bool:
     """Whether this is an MP4 or MOV file without its whole index."""
-    kinds = list(_whole_boxes(path))
+    kinds = list(_list_whole_boxes(path))
     return bool(kinds) and kinds[0] in MP4_BOXES and b"moov" not in kinds
 
 
-def _whole_boxes(path: Path) -> Iterator[bytes]:
+def _list_whole_boxes(path: Path) -> Iterator[bytes]:
     """Kinds of the boxes of an MP4 or MOV file (ISO/IEC 14496-12 §4.2), up to the first unknown or unfinished."""
     at, end = 0, path.stat().st_size
     with path.open("rb") as file:
@@ -146,7 +144,7 @@ def _whole_boxes(path: Path) -> Iterator[bytes]:
                 return
 
 
-def _no_video_stream(container: InputContainer, path: Path) -> VideoError:
+def _explain_no_video_stream(container: InputContainer, path: Path) -> VideoError:
     kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
     if container.streams.video:
         holds = "only a cover picture" + (f" beside {' and '.join(kinds)}" if kinds else "")

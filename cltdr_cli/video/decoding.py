@@ -43,7 +43,7 @@ class ClaimedEnd:
     video_only: bool
 
 
-def decoded_frames(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame, None, None]:
+def decode_frames(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame, None, None]:
     """Frames in the order of display, up to the end or the first damage.
 
     Packets that cannot be decoded before the first frame are skipped: a recording may begin between key frames.
@@ -54,24 +54,24 @@ def decoded_frames(container: InputContainer, stream: VideoStream) -> Generator[
     from av.error import FFmpegError
 
     begun = False
-    packets = sound_packets(container, stream)
+    packets = read_packets(container, stream)
     while True:
         try:
             frames = _decode_next(packets)
         except StopIteration:
             return
         except StreamDamageError:
-            yield from _held_back(stream)
+            yield from _flush_decoder(stream)
             raise
         except FFmpegError as error:
             if begun:
-                raise StreamDamageError(_reason(error)) from error
+                raise StreamDamageError(_describe_error(error)) from error
             continue
         begun = begun or bool(frames)
         yield from frames
 
 
-def _held_back(stream: VideoStream) -> list[VideoFrame]:
+def _flush_decoder(stream: VideoStream) -> list[VideoFrame]:
     """The sound frames that a decoder still holds; none if it was flushed before."""
     from av.error import EOFError as Flushed
 
@@ -85,7 +85,7 @@ def _decode_next(packets: Iterator[Packet]) -> list[VideoFrame]:
     return [*next(packets).decode()]  # pyright: ignore[reportReturnType]  # a video packet decodes to video frames
 
 
-def sound_packets(container: InputContainer, stream: VideoStream) -> Generator[Packet, None, None]:
+def read_packets(container: InputContainer, stream: VideoStream) -> Generator[Packet, None, None]:
     """Packets of a video stream and the final empty one that flushes the decoder.
 
     Raises:
@@ -94,12 +94,12 @@ def sound_packets(container: InputContainer, stream: VideoStream) -> Generator[P
     """
     from av.error import FFmpegError
 
-    claim, reached, held = claimed_end(container, stream), float("-inf"), None
+    claim, reached, held = read_claimed_end(container, stream), float("-inf"), None
     try:
         for packet in container.demux():
             mine = packet.stream.index == stream.index
             if packet.size and (mine or not (claim and claim.video_only)):
-                reached = max(reached, _end_seconds(packet))
+                reached = max(reached, _find_end_seconds(packet))
             if not mine:
                 continue
             if held is not None and packet.size:
@@ -110,12 +110,12 @@ def sound_packets(container: InputContainer, stream: VideoStream) -> Generator[P
             else:
                 yield packet
     except FFmpegError as error:
-        raise StreamDamageError(_reason(error)) from error
+        raise StreamDamageError(_describe_error(error)) from error
     if held is not None or (claim and reached < claim.seconds - SLACK_SECONDS):
         raise StreamDamageError("the file ends before its header says; it is cut short")
 
 
-def claimed_end(container: InputContainer, stream: VideoStream) -> ClaimedEnd | None:
+def read_claimed_end(container: InputContainer, stream: VideoStream) -> ClaimedEnd | None:
     """Where the header says that the packets end; None for formats whose header does not know it."""
     base = stream.time_base or Fraction(1, 1000)
     formats = set(container.format.name.split(","))
@@ -123,7 +123,7 @@ def claimed_end(container: InputContainer, stream: VideoStream) -> ClaimedEnd | 
         return ClaimedEnd(float(stream.frames / stream.average_rate), video_only=True)
     if "mov" in formats and stream.duration:
         return ClaimedEnd(float(((stream.start_time or 0) + stream.duration) * base), video_only=True)
-    tagged = tagged_duration_seconds(stream)
+    tagged = read_tagged_duration_seconds(stream)
     if tagged is not None:
         return ClaimedEnd(tagged, video_only=True)
     if formats & {"mov", "matroska", "flv", "asf"} and container.duration:
@@ -131,7 +131,7 @@ def claimed_end(container: InputContainer, stream: VideoStream) -> ClaimedEnd | 
     return None
 
 
-def tagged_duration_seconds(stream: VideoStream) -> float | None:
+def read_tagged_duration_seconds(stream: VideoStream) -> float | None:
     """Seconds in the ``DURATION`` tag that Matroska writers leave per stream (``HH:MM:SS.fraction``)."""
     try:
         hours, minutes, seconds = stream.metadata["DURATION"].split(":")
@@ -140,12 +140,12 @@ def tagged_duration_seconds(stream: VideoStream) -> float | None:
         return None
 
 
-def _end_seconds(packet: Packet) -> float:
+def _find_end_seconds(packet: Packet) -> float:
     at = packet.pts if packet.pts is not None else packet.dts
     if at is None:
         return float("-inf")
     return float((at + (packet.duration or 0)) * packet.time_base)
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)

@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import UsageError, VideoError
-from cltdr_cli.video.batching import in_batches
 from cltdr_cli.video.decoding import StreamDamageError
-from cltdr_cli.video.frame_pieces import Piece, pieces
-from cltdr_cli.video.frames import FrameBatch, VideoInfo
-from cltdr_cli.video.packet_table import PacketTable, read_packet_table
+from cltdr_cli.video.frames import FrameBatch, VideoInfo, gather_batches
+from cltdr_cli.video.packets import PacketTable, Piece, cut_pieces, read_packet_table
 from cltdr_cli.video.probe import Probe, probe_video
 from cltdr_cli.video.pyav_reader import PyavReader
-from cltdr_cli.video.rates import FALLBACK_RATE, deviation_seconds, fitting_rate
+from cltdr_cli.video.timing import FALLBACK_RATE, fit_rate, measure_deviation_seconds
 
 # Measured against the reference on drawn and real files: equal pixels at 8 bits, up to 1.6 grey levels apart on
 # average at 10, which is why ``auto`` leaves those to PyAV.
@@ -53,17 +51,18 @@ class DecordReader:
     """
 
     def __init__(self, path: Path, probe: Probe | None = None, table: PacketTable | None = None) -> None:
-        if not decord_installed():
+        if not is_decord_installed():
             raise UsageError(
                 "The reader decord is not installed.",
-                "pip install decord, or use --reader pyav: it gives the same.",
+                "pip install decord, or choose reader= pyav, which gives the same frames.",
             )
         self._probe = probe or probe_video(path, "decord")
         self._table = table or read_packet_table(path)
         self._info = replace(self._probe.info, reader="decord")
-        objection = decord_objection(self._probe, self._table) or self._first_failure()
+        objection = find_decord_objection(self._probe, self._table) or self._find_first_failure()
         if objection:
-            raise VideoError(f"The reader decord cannot read {path}: {objection}.", "Use --reader pyav or auto.")
+            hint = "Choose reader= pyav or reader= auto."
+            raise VideoError(f"The reader decord cannot read {path}: {objection}.", hint)
         self._closed = False
 
     @property
@@ -87,16 +86,16 @@ class DecordReader:
         first = 0
         if start_seconds is not None:
             first = max(0, int(np.searchsorted(self._table.seconds, start_seconds)) - 1)
-        with closing(self._pictures(first)) as pictures:
+        with closing(self._read_pictures(first)) as pictures:
             try:
-                yield from in_batches(pictures, batch_frames, self._info)
+                yield from gather_batches(pictures, batch_frames, self._info)
             except StreamDamageError as damage:
                 from_seconds = damage.seconds or 0.0
             else:
                 return
-        yield from self._by_the_reference(batch_frames, from_seconds)
+        yield from self._read_by_reference(batch_frames, from_seconds)
 
-    def _pictures(self, first: int) -> Generator[tuple[NDArray[np.uint8], float], None, None]:
+    def _read_pictures(self, first: int) -> Generator[tuple[NDArray[np.uint8], float], None, None]:
         """Pictures as shown, ``[H, W, 3]``, with seconds; a damage tells the time of the first one missing."""
         from av.error import FFmpegError
 
@@ -104,32 +103,32 @@ class DecordReader:
         number = int(np.searchsorted(self._table.starts, first, side="right")) - 1
         at = int(self._table.starts[number])
         try:
-            for piece in self._pieces(number):
+            for piece in self._cut_pieces(number):
                 if self._table.damaged and piece.first == self._table.starts[-1]:
                     raise StreamDamageError("the last piece is cut short")
-                for picture in _decoded(piece, self._probe.stored_size):
+                for picture in _decode_piece(piece, self._probe.stored_size):
                     if at >= first and shown[at]:
-                        yield self._probe.orientation.shown(picture), float(seconds[at])
+                        yield self._probe.orientation.apply(picture), float(seconds[at])
                     at += 1
-        except (FFmpegError, StreamDamageError, _decord_error()) as error:
+        except (FFmpegError, StreamDamageError, _import_decord_error()) as error:
             missing = float(seconds[at]) if at < len(seconds) else float(seconds[-1]) + self._probe.period_seconds
             raise StreamDamageError(str(error), missing) from error
 
-    def _pieces(self, number: int) -> Iterator[Piece]:
+    def _cut_pieces(self, number: int) -> Iterator[Piece]:
         rate = self._info.rate or FALLBACK_RATE
-        return pieces(self._info.path, self._table.starts, number, rate)
+        return cut_pieces(self._info.path, self._table.starts, number, rate)
 
-    def _first_failure(self) -> str:
+    def _find_first_failure(self) -> str:
         """Why decord cannot open the first piece; empty when it can."""
         from av.error import FFmpegError
 
         try:
-            _opened(next(self._pieces(0)).data)
-        except (FFmpegError, StreamDamageError, StopIteration, _decord_error()):
+            _open_piece(next(self._cut_pieces(0)).data)
+        except (FFmpegError, StreamDamageError, StopIteration, _import_decord_error()):
             return f"it cannot decode the codec {self._info.codec}"
         return ""
 
-    def _by_the_reference(self, batch_frames: int, from_seconds: float) -> Iterator[FrameBatch]:
+    def _read_by_reference(self, batch_frames: int, from_seconds: float) -> Iterator[FrameBatch]:
         """The rest of a stream that decord cannot decode, up to wherever the reference can."""
         for batch in PyavReader(self._info.path, self._probe).batches(batch_frames, from_seconds):
             first = int(np.searchsorted(batch.pts_seconds, from_seconds))
@@ -138,7 +137,7 @@ class DecordReader:
 
 
 @cache
-def decord_installed() -> bool:
+def is_decord_installed() -> bool:
     """Whether decord can be imported; its messages are silenced on the way."""
     try:
         import decord
@@ -148,7 +147,7 @@ def decord_installed() -> bool:
     return True
 
 
-def decord_if_faithful(path: Path, probe: Probe) -> DecordReader | None:
+def open_decord_if_faithful(path: Path, probe: Probe) -> DecordReader | None:
     """A decord reader where it gives exactly the reference's frames at a constant rate; otherwise None.
 
     Args:
@@ -157,13 +156,13 @@ def decord_if_faithful(path: Path, probe: Probe) -> DecordReader | None:
     """
     odd = any(side % 2 for side in probe.stored_size)  # up to 0.6 grey levels apart
     turned = probe.info.rotation_degrees or probe.orientation.mirrored
-    if not decord_installed() or odd or turned or probe.pixel_format not in SHALLOW_FORMATS:
+    if not is_decord_installed() or odd or turned or probe.pixel_format not in SHALLOW_FORMATS:
         return None
     table = read_packet_table(path)
-    if table.damaged or decord_objection(probe, table, AUTO_PIECE_BYTES):
+    if table.damaged or find_decord_objection(probe, table, AUTO_PIECE_BYTES):
         return None
-    rate = fitting_rate(table.seconds, [probe.info.rate])
-    if deviation_seconds(table.seconds, rate) >= 0.5 / float(rate):
+    rate = fit_rate(table.seconds, [probe.info.rate])
+    if measure_deviation_seconds(table.seconds, rate) >= 0.5 / float(rate):
         return None
     try:
         return DecordReader(path, probe, table)
@@ -171,7 +170,7 @@ def decord_if_faithful(path: Path, probe: Probe) -> DecordReader | None:
         return None
 
 
-def decord_objection(probe: Probe, table: PacketTable, piece_bytes: int = LARGEST_PIECE_BYTES) -> str:
+def find_decord_objection(probe: Probe, table: PacketTable, piece_bytes: int = LARGEST_PIECE_BYTES) -> str:
     """Why decord would not give the reference's frames of a file in bounded memory; empty when it would."""
     if probe.pixel_format not in SHALLOW_FORMATS | DEEP_FORMATS:
         return f"its pixel format {probe.pixel_format} comes out differently"
@@ -182,15 +181,15 @@ def decord_objection(probe: Probe, table: PacketTable, piece_bytes: int = LARGES
     return table.objection
 
 
-def _decord_error() -> type[Exception]:
+def _import_decord_error() -> type[Exception]:
     from decord import DECORDError
 
     return DECORDError
 
 
-def _decoded(piece: Piece, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
+def _decode_piece(piece: Piece, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
     """Stored pictures ``[H, W, 3]`` of a piece, in the order of display."""
-    decoder = _opened(piece.data)
+    decoder = _open_piece(piece.data)
     if len(decoder) != piece.count:
         raise StreamDamageError(f"decord sees {len(decoder)} of {piece.count} frames")
     for _ in range(piece.count):
@@ -200,7 +199,7 @@ def _decoded(piece: Piece, size: tuple[int, int]) -> Iterator[NDArray[np.uint8]]
         yield picture
 
 
-def _opened(data: io.BytesIO) -> Any:
+def _open_piece(data: io.BytesIO) -> Any:
     from decord import VideoReader
 
     return VideoReader(data, num_threads=0)

@@ -84,25 +84,25 @@ class FrameStream:
             VideoError: The range holds no frame.
         """
         self._timing = None
-        return read_ahead(self._wanted(), self._queue_batches)
+        return read_ahead(self._read_wanted(), self._queue_batches)
 
-    def _wanted(self) -> Generator[FrameBatch, None, None]:
+    def _read_wanted(self) -> Generator[FrameBatch, None, None]:
         """The whole stretch from reader to timing; runs on the thread."""
-        source = _Source(self._reader, self._batch_frames, self._start, self._end)
+        source = _RangeReader(self._reader, self._batch_frames, self._start, self._end)
         times: list[NDArray[np.float64]] = []
         sampler: RangeFilter | Resampler | None = None
         for batch in source:
-            sampler = sampler or self._sampler(batch)
-            yield from _noted(sampler.push(batch), times)
+            sampler = sampler or self._make_sampler(batch)
+            yield from _note_times(sampler.push(batch), times)
         if sampler is not None and source.exhausted:
-            yield from _noted(sampler.finish(source.timing().duration_seconds), times)
+            yield from _note_times(sampler.finish(source.timing().duration_seconds), times)
         if not times:
-            raise self._nothing(source)
-        self._timing = self._measured(np.concatenate(times), source)
+            raise self._explain_empty_range(source)
+        self._timing = self._measure(np.concatenate(times), source)
         if self._strict and source.broken is not None:
             raise source.broken
 
-    def _sampler(self, first: FrameBatch) -> RangeFilter | Resampler:
+    def _make_sampler(self, first: FrameBatch) -> RangeFilter | Resampler:
         if self._fps is None:
             return RangeFilter(self._start, self._end)
         if self._start > -math.inf:
@@ -110,7 +110,7 @@ class FrameStream:
         grid = SampleGrid(self._fps, float(first.pts_seconds[0]), self._start, self._end)
         return Resampler(grid, self._batch_frames)
 
-    def _measured(self, times: NDArray[np.float64], source: _Source) -> FrameTiming:
+    def _measure(self, times: NDArray[np.float64], source: _RangeReader) -> FrameTiming:
         if self._fps is None:
             timing = measure_timing(times, [self.info.rate])
         else:
@@ -120,7 +120,7 @@ class FrameStream:
             return timing
         return replace(timing, broken_seconds=source.broken.seconds, broken_reason=source.broken.message)
 
-    def _nothing(self, source: _Source) -> VideoError:
+    def _explain_empty_range(self, source: _RangeReader) -> VideoError:
         if source.broken is not None:
             return source.broken
         end = f"; it ends at {source.timing().duration_seconds:.3f} s" if source.times else ""
@@ -130,7 +130,7 @@ class FrameStream:
         )
 
 
-class _Source:
+class _RangeReader:
     """Batches of a reader up to the end of a range or a break, whose times are kept.
 
     Attributes:
@@ -162,7 +162,7 @@ class _Source:
         return measure_timing(np.concatenate(self.times), [self._reader.info.rate])
 
 
-def _noted(batches: Iterator[FrameBatch], times: list[NDArray[np.float64]]) -> Iterator[FrameBatch]:
+def _note_times(batches: Iterator[FrameBatch], times: list[NDArray[np.float64]]) -> Iterator[FrameBatch]:
     for batch in batches:
         times.append(batch.pts_seconds)
         yield batch

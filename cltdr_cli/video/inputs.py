@@ -111,72 +111,68 @@ def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
         raise UsageError(
             "No input was named.", "Name video files, directories, patterns, a .txt list or feature files."
         )
-    found = list(_once(entry for word in given for entry in _meaning(word, Path())))
-    kept = [entry for entry in found if isinstance(entry, FailedInput) or _ends_in(entry, suffixes)]
-    inputs = _with_unique_ids(kept)
+    found = list(_drop_repeated(entry for word in given for entry in _resolve(word, Path())))
+    kept = [entry for entry in found if isinstance(entry, FailedInput) or _has_suffix(entry, suffixes)]
+    inputs = _assign_ids(kept)
     if len(kept) == len(found):
         return inputs
     left_out = f"{len(found) - len(kept)} files that do not end in {' or '.join(suffixes)} are left out."
     return Inputs(inputs.entries, (left_out, *inputs.notices))
 
 
-def _ends_in(path: Path, suffixes: Collection[str]) -> bool:
+def _has_suffix(path: Path, suffixes: Collection[str]) -> bool:
     wanted = {suffix.lower() if suffix.startswith(".") else f".{suffix.lower()}" for suffix in suffixes}
     return not wanted or path.suffix.lower() in wanted
 
 
-def _meaning(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | FailedInput]:
+def _resolve(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | FailedInput]:
     """Paths that a word means, or what is wrong with it."""
-    path = _located(word, folder)
+    path = _locate(word, folder)
     if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES:
-        yield from _videos_below(path) or [_no_video(word, path)]
+        yield from _list_videos_below(path) or [_explain_no_video(word, path)]
     elif path.suffix.lower() == LIST_SUFFIX and path.exists():
-        yield from [_nested(word)] if in_list else _listed(path)
+        yield from [_refuse_nested_list(word)] if in_list else _read_list(path)
     elif path.exists():
         yield path
     elif glob.has_magic(word):
-        yield from _matches(path) or [_no_match(word)]
+        yield from _find_matches(path) or [_explain_no_match(word)]
     else:
-        yield FailedInput(word, _missing(path))
+        yield FailedInput(word, _explain_missing(path))
 
 
-_SUFFIX_HINT = (
-    f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
-)
+_SUFFIX_HINT = f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
 
 
-def _no_video(word: str, folder: Path) -> FailedInput:
+def _explain_no_video(word: str, folder: Path) -> FailedInput:
     kinds = {path.suffix for path in folder.glob("*") if path.suffix.lower() in FEATURE_SUFFIXES}
     features = " or ".join(f"'{folder / '*'}{kind}'" for kind in sorted(kinds))
     hint = f"It holds feature files: name them with {features}." if kinds else _SUFFIX_HINT
     return FailedInput(word, VideoError(f"The directory {folder} holds no video.", hint))
 
 
-def _located(word: str, folder: Path) -> Path:
+def _locate(word: str, folder: Path) -> Path:
     """A word beside the list it stands in where there is such a file, else in the working directory."""
     path = Path(word).expanduser()
     beside = folder / path
-    there = beside.exists() or (glob.has_magic(word) and bool(_matching(beside)))
+    there = beside.exists() or (glob.has_magic(word) and bool(_glob(beside)))
     return beside if there else path
 
 
-def _missing(path: Path) -> CltdrError:
+def _explain_missing(path: Path) -> CltdrError:
     kind = FeatureError if path.suffix.lower() in FEATURE_SUFFIXES else VideoError
     return kind(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
 
 
-def _nested(word: str) -> FailedInput:
-    return FailedInput(
-        word, VideoError(f"The list names another list, {word}.", "Name that one on the command line.")
-    )
+def _refuse_nested_list(word: str) -> FailedInput:
+    return FailedInput(word, VideoError(f"The list names another list, {word}.", "Name that one on the command line."))
 
 
-def _no_match(word: str) -> FailedInput:
+def _explain_no_match(word: str) -> FailedInput:
     message = f"The pattern {word} matches no video and no feature file."
     return FailedInput(word, VideoError(message, "Try the pattern with ls; ** stands for folders at any depth."))
 
 
-def _videos_below(folder: Path) -> list[Path]:
+def _list_videos_below(folder: Path) -> list[Path]:
     """Video files of a directory and all below it, sorted; hidden files and folders are left out."""
     found: list[Path] = []
     for parent, folders, names in os.walk(folder):
@@ -185,23 +181,23 @@ def _videos_below(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.suffix.lower() in VIDEO_SUFFIXES)
 
 
-def _matches(pattern: Path) -> list[Path]:
+def _find_matches(pattern: Path) -> list[Path]:
     """Files that a pattern matches, and the videos of directories that it matches, sorted."""
     found: list[Path] = []
-    for path in _matching(pattern):
+    for path in _glob(pattern):
         if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES:
-            found += _videos_below(path)
+            found += _list_videos_below(path)
         elif path.suffix.lower() in VIDEO_SUFFIXES | FEATURE_SUFFIXES:
             found.append(path)
     return found
 
 
-def _matching(pattern: Path) -> list[Path]:
+def _glob(pattern: Path) -> list[Path]:
     names = glob.glob(str(pattern), recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
     return [Path(name) for name in sorted(names)]
 
 
-def _listed(path: Path) -> Iterator[Path | FailedInput]:
+def _read_list(path: Path) -> Iterator[Path | FailedInput]:
     """What the lines of a list mean."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -209,23 +205,23 @@ def _listed(path: Path) -> Iterator[Path | FailedInput]:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         yield FailedInput(str(path), VideoError(f"The list {path} cannot be read: {reason}.", _LIST_HINT))
         return
-    words = [word for line in lines if (word := _without_comment(line))]
+    words = [word for line in lines if (word := _strip_comment(line))]
     if not words:
         yield FailedInput(str(path), VideoError(f"The list {path} names no file.", _LIST_HINT))
     for word in words:
-        yield from _meaning(word, path.parent, in_list=True)
+        yield from _resolve(word, path.parent, in_list=True)
 
 
 _LIST_HINT = "A list is a text file with one path a line; # begins a comment."
 
 
-def _without_comment(line: str) -> str:
+def _strip_comment(line: str) -> str:
     """A line of a list without its comment: ``#`` at the beginning or after a blank."""
     kept, _, _ = f" {line}".replace("\t", " ").partition(" #")
     return kept.strip()
 
 
-def _once(found: Iterable[Path | FailedInput]) -> Iterator[Path | FailedInput]:
+def _drop_repeated(found: Iterable[Path | FailedInput]) -> Iterator[Path | FailedInput]:
     """Each file at its first place only."""
     seen: set[Path] = set()
     for entry in found:
@@ -236,7 +232,7 @@ def _once(found: Iterable[Path | FailedInput]) -> Iterator[Path | FailedInput]:
         yield entry
 
 
-def _with_unique_ids(found: Iterable[Path | FailedInput]) -> Inputs:
+def _assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
     entries: list[Input | FailedInput] = []
     notices: list[str] = []
     owners: dict[str, Path] = {}
@@ -244,23 +240,23 @@ def _with_unique_ids(found: Iterable[Path | FailedInput]) -> Inputs:
         if isinstance(entry, FailedInput):
             entries.append(entry)
             continue
-        video_id = _free_id(entry, owners)
+        video_id = _find_free_id(entry, owners)
         if video_id != entry.stem:
-            owner = owners[_file_key(entry.stem)]
+            owner = owners[_make_file_key(entry.stem)]
             notices.append(f"{entry} and {owner} share a name; results of {entry} are named {video_id}.")
-        owners[_file_key(video_id)] = entry
+        owners[_make_file_key(video_id)] = entry
         entries.append(Input(entry, video_id, entry.suffix.lower() in FEATURE_SUFFIXES))
     return Inputs(tuple(entries), tuple(notices))
 
 
-def _free_id(path: Path, owners: dict[str, Path]) -> str:
+def _find_free_id(path: Path, owners: dict[str, Path]) -> str:
     """The stem; where it is taken, with the folder's name before it or a number behind it."""
     named = [path.stem, f"{path.resolve().parent.name}_{path.stem}"]
     numbers = range(2, len(owners) + 3)
     numbered = [f"{stem}_{number}" for stem in (path.stem, path.stem[:40]) for number in numbers]
-    return next(name for name in (*named, *numbered) if _file_key(name) not in owners)
+    return next(name for name in (*named, *numbered) if _make_file_key(name) not in owners)
 
 
-def _file_key(video_id: str) -> str:
+def _make_file_key(video_id: str) -> str:
     """The same for ids whose results would go into the same file: letters may be capital, or none for files."""
     return safe_file_name(video_id).casefold()

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cltdr_cli.errors import VideoError
-from cltdr_cli.video.clock import StreamClock, stream_clock
-from cltdr_cli.video.container import COPY_AGAIN, open_container, video_stream
-from cltdr_cli.video.decoding import StreamDamageError, claimed_end, decoded_frames, sound_packets
+from cltdr_cli.video.clock import StreamClock, read_clock
+from cltdr_cli.video.container import COPY_AGAIN, find_video_stream, open_container
+from cltdr_cli.video.decoding import StreamDamageError, decode_frames, read_claimed_end, read_packets
 from cltdr_cli.video.frames import VideoInfo
-from cltdr_cli.video.orientation import Orientation, frame_orientation
-from cltdr_cli.video.rates import FALLBACK_RATE, nominal_rate
+from cltdr_cli.video.pictures import Orientation, read_orientation
+from cltdr_cli.video.timing import FALLBACK_RATE, choose_nominal_rate
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -63,17 +63,17 @@ def probe_video(path: Path, reader: str) -> Probe:
     Raises:
         VideoError: The file cannot be opened, or not one frame of it can be decoded.
     """
-    frame = _first_frame(path)
+    frame = _decode_first_frame(path)
     with closing(open_container(path)) as container:
-        stream = video_stream(container, path)
-        clock = stream_clock(container, stream)
-        orientation = frame_orientation(frame)
-        width, height = orientation.shown_size(frame.width, frame.height)
+        stream = find_video_stream(container, path)
+        clock = read_clock(container, stream)
+        orientation = read_orientation(frame)
+        width, height = orientation.turn_size(frame.width, frame.height)
         info = VideoInfo(
             path=path,
-            rate=nominal_rate(*_sampled_rate(container, stream, clock)),
+            rate=choose_nominal_rate(*_sample_times(container, stream, clock)),
             frame_count=stream.frames or None,
-            duration_seconds=_header_duration(container, stream, clock),
+            duration_seconds=_read_header_duration(container, stream, clock),
             width=width,
             height=height,
             rotation_degrees=orientation.degrees,
@@ -84,11 +84,11 @@ def probe_video(path: Path, reader: str) -> Probe:
     return Probe(info, clock, orientation, (frame.width, frame.height), frame.format.name, containers)
 
 
-def _first_frame(path: Path) -> VideoFrame:
+def _decode_first_frame(path: Path) -> VideoFrame:
     reason = "not one frame could be decoded"
     with closing(open_container(path)) as container:
-        stream = video_stream(container, path)
-        with closing(decoded_frames(container, stream)) as frames:
+        stream = find_video_stream(container, path)
+        with closing(decode_frames(container, stream)) as frames:
             try:
                 frame = next(frames, None)
             except StreamDamageError as error:
@@ -98,16 +98,16 @@ def _first_frame(path: Path) -> VideoFrame:
     return frame
 
 
-def stated_rates(stream: VideoStream) -> tuple[Fraction | None, ...]:
+def list_stated_rates(stream: VideoStream) -> tuple[Fraction | None, ...]:
     """Frame rates that the header states or FFmpeg guesses, the most trusted first."""
     return stream.average_rate, stream.guessed_rate, stream.base_rate
 
 
-def _sampled_rate(
+def _sample_times(
     container: InputContainer, stream: VideoStream, clock: StreamClock
 ) -> tuple[np.ndarray, tuple[Fraction | None, ...]]:
     ticks: list[int] = []
-    with closing(sound_packets(container, stream)) as packets:
+    with closing(read_packets(container, stream)) as packets:
         try:
             for packet in packets:
                 if packet.pts is not None:
@@ -116,11 +116,11 @@ def _sampled_rate(
                     break
         except StreamDamageError:
             pass  # what was seen before the damage is sample enough
-    return np.array([clock.seconds(tick) for tick in sorted(ticks)]), stated_rates(stream)
+    return np.array([clock.seconds(tick) for tick in sorted(ticks)]), list_stated_rates(stream)
 
 
-def _header_duration(container: InputContainer, stream: VideoStream, clock: StreamClock) -> float | None:
-    claim = claimed_end(container, stream)
+def _read_header_duration(container: InputContainer, stream: VideoStream, clock: StreamClock) -> float | None:
+    claim = read_claimed_end(container, stream)
     if claim is not None:
         return claim.seconds - float(clock.origin)
     return container.duration / 1e6 if container.duration else None

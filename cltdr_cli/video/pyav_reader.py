@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import StreamBrokenError, VideoError
-from cltdr_cli.video.batching import in_batches
-from cltdr_cli.video.clock import in_order_of_display
-from cltdr_cli.video.container import open_container, video_stream
-from cltdr_cli.video.decoding import StreamDamageError, decoded_frames
-from cltdr_cli.video.frames import FrameBatch, VideoInfo
-from cltdr_cli.video.pixels import RgbPictures
+from cltdr_cli.video.clock import order_for_display
+from cltdr_cli.video.container import find_video_stream, open_container
+from cltdr_cli.video.decoding import StreamDamageError, decode_frames
+from cltdr_cli.video.frames import FrameBatch, VideoInfo, gather_batches
+from cltdr_cli.video.pictures import RgbPictures
 from cltdr_cli.video.probe import Probe, probe_video
 
 if TYPE_CHECKING:
@@ -60,14 +59,14 @@ class PyavReader:
         if self._closed:
             raise VideoError(f"{self._info.path} was closed.", "Open it again to read it again.")
         rgb = RgbPictures(*self._probe.stored_size, self._probe.orientation)
-        with closing(self._timed_frames(start_seconds)) as timed:
-            pictures = ((rgb.shown(frame), seconds) for frame, seconds in timed)
+        with closing(self._read_from(start_seconds)) as timed:
+            pictures = ((rgb.convert(frame), seconds) for frame, seconds in timed)
             try:
-                yield from in_batches(pictures, batch_frames, self._info)
+                yield from gather_batches(pictures, batch_frames, self._info)
             except StreamDamageError as damage:
-                raise self._broken(damage) from damage
+                raise self._explain_break(damage) from damage
 
-    def _broken(self, damage: StreamDamageError) -> StreamBrokenError:
+    def _explain_break(self, damage: StreamDamageError) -> StreamBrokenError:
         seconds = damage.seconds or 0.0
         return StreamBrokenError(
             f"{self._info.path} can be read only up to {seconds:.3f} s: {damage}.",
@@ -75,13 +74,13 @@ class PyavReader:
             seconds=seconds,
         )
 
-    def _timed_frames(self, start_seconds: float | None) -> Generator[tuple[VideoFrame, float], None, None]:
+    def _read_from(self, start_seconds: float | None) -> Generator[tuple[VideoFrame, float], None, None]:
         """Frames with seconds, from the last one before the start."""
         if start_seconds is None:
-            yield from self._decoded(None)
+            yield from self._decode_all(None)
             return
         before: tuple[VideoFrame, float] | None = None
-        frames = self._decoded_near(start_seconds)
+        frames = self._decode_from(start_seconds)
         for frame in frames:
             if frame[1] >= start_seconds:
                 yield from [before, frame] if before else [frame]
@@ -91,29 +90,29 @@ class PyavReader:
         if before:
             yield before
 
-    def _decoded_near(self, start_seconds: float) -> Iterator[tuple[VideoFrame, float]]:
+    def _decode_from(self, start_seconds: float) -> Iterator[tuple[VideoFrame, float]]:
         """Frames from a key frame before the start if the index leads to one, else from the first."""
         target = start_seconds - SEEK_MARGIN_SECONDS - self._probe.period_seconds
         if target <= SEEK_MARGIN_SECONDS or not self._probe.seekable:
-            return self._decoded(None)
-        sought = self._decoded(target)
+            return self._decode_all(None)
+        sought = self._decode_all(target)
         try:
             first = next(sought, None)
         except StreamDamageError:
             first = None
         if first is None or not first[0].key_frame or first[1] > start_seconds:
-            return self._decoded(None)
+            return self._decode_all(None)
         return chain([first], sought)
 
-    def _decoded(self, target_seconds: float | None) -> Generator[tuple[VideoFrame, float], None, None]:
+    def _decode_all(self, target_seconds: float | None) -> Generator[tuple[VideoFrame, float], None, None]:
         clock = self._probe.clock
         with closing(open_container(self._info.path)) as container:
-            stream = video_stream(container, self._info.path)
+            stream = find_video_stream(container, self._info.path)
             stream.thread_type = "AUTO"
             if target_seconds is not None:
                 container.seek(clock.ticks(target_seconds), stream=stream)
             timed = (
                 (frame, None if frame.pts is None else clock.seconds(frame.pts))
-                for frame in decoded_frames(container, stream)
+                for frame in decode_frames(container, stream)
             )
-            yield from in_order_of_display(timed, self._probe.period_seconds)
+            yield from order_for_display(timed, self._probe.period_seconds)

@@ -44,21 +44,19 @@ def read_ahead(items: Generator[Item, None, None], depth: int) -> Iterator[Item]
         thread.join()
 
 
-def _fill(
-    items: Generator[Item, None, None], ready: queue.Queue[Item | _End[Item]], stopped: threading.Event
-) -> None:
+def _fill(items: Generator[Item, None, None], ready: queue.Queue[Item | _End[Item]], stopped: threading.Event) -> None:
     error: BaseException | None = None
     try:
         with closing(items):
             for item in items:
-                if not _offered(item, ready, stopped):
+                if not _offer(item, ready, stopped):
                     return
     except BaseException as raised:  # whatever it is, it belongs to the consumer
         error = raised
-    _offered(_End(error), ready, stopped)
+    _offer(_End(error), ready, stopped)
 
 
-def _offered(item: Item | _End[Item], ready: queue.Queue[Item | _End[Item]], stopped: threading.Event) -> bool:
+def _offer(item: Item | _End[Item], ready: queue.Queue[Item | _End[Item]], stopped: threading.Event) -> bool:
     """Put an item into the queue; False once the consumer is gone."""
     while not stopped.is_set():
         try:

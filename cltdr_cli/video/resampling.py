@@ -33,13 +33,13 @@ class SampleGrid:
 
     def first(self) -> int:
         """The first ``k``."""
-        return 0 if self.start_seconds <= self.origin_seconds else self._at_or_after(self.start_seconds)
+        return 0 if self.start_seconds <= self.origin_seconds else self._find_at_or_after(self.start_seconds)
 
     def beyond(self, seconds: float) -> int:
         """The first ``k`` whose instant is not before ``seconds``, or not before the end."""
-        return self._at_or_after(min(seconds, self.end_seconds))
+        return self._find_at_or_after(min(seconds, self.end_seconds))
 
-    def _at_or_after(self, seconds: float) -> int:
+    def _find_at_or_after(self, seconds: float) -> int:
         return max(0, math.ceil((seconds - self.origin_seconds - SAME_SECONDS) * self.rate))
 
     def seconds(self, first: int, beyond: int) -> NDArray[np.float64]:
@@ -47,7 +47,7 @@ class SampleGrid:
         return self.origin_seconds + np.arange(first, max(first, beyond)) / self.rate
 
 
-def nearest(times: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
+def find_nearest(times: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
     """Index of the time nearest to each wanted one, the earlier one midway.
 
     Args:
@@ -96,25 +96,25 @@ class Resampler:
     def push(self, batch: FrameBatch) -> Iterator[FrameBatch]:
         """Samples that are certain once this batch is known: those not after its last frame."""
         times = batch.pts_seconds
-        yield from self._sampled(batch, self._grid.beyond(float(times[-1])))
+        yield from self._sample(batch, self._grid.beyond(float(times[-1])))
         self._held = FrameBatch(batch.frames[-1:].copy(), times[-1:])
 
     def finish(self, end_seconds: float) -> Iterator[FrameBatch]:
         """The samples after the last frame's time, up to the end of that frame."""
         if self._held is not None:
             empty = FrameBatch(self._held.frames[:0], self._held.pts_seconds[:0])
-            yield from self._sampled(empty, self._grid.beyond(end_seconds))
+            yield from self._sample(empty, self._grid.beyond(end_seconds))
 
-    def _sampled(self, batch: FrameBatch, beyond: int) -> Iterator[FrameBatch]:
+    def _sample(self, batch: FrameBatch, beyond: int) -> Iterator[FrameBatch]:
         held = self._held
         times = batch.pts_seconds if held is None else np.concatenate((held.pts_seconds, batch.pts_seconds))
         for first in range(self._next, beyond, self._batch_frames):
             wanted = self._grid.seconds(first, min(beyond, first + self._batch_frames))
-            yield FrameBatch(_picked(held, batch, nearest(times, wanted)), wanted)
+            yield FrameBatch(_pick_frames(held, batch, find_nearest(times, wanted)), wanted)
         self._next = max(self._next, beyond)
 
 
-def _picked(held: FrameBatch | None, batch: FrameBatch, picks: NDArray[np.int64]) -> NDArray[np.uint8]:
+def _pick_frames(held: FrameBatch | None, batch: FrameBatch, picks: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Frames by their index in held + batch, uint8 ``[N, H, W, 3]``."""
     if held is None:
         return batch.frames[picks]

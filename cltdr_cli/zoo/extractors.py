@@ -77,7 +77,7 @@ class LoadedExtractor:
 def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     """A frozen extractor by name (``cltdr extractors`` lists them).
 
-    One in ``int8`` must be calibrated before it is used: ``features.calibration.calibrated_extractor``.
+    One in ``int8`` must be calibrated before it is used: ``features.calibration.calibrate_extractor``.
 
     Raises:
         UsageError: No such extractor or option, or its backend cannot do that or is not installed.

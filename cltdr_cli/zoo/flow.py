@@ -42,9 +42,7 @@ def flow_of(preset: Preset, sources: ModelSources) -> FlowEngine | None:
     extractor, usual = sources.extractor or preset.features.extractor, preset.features.flow
     if extractor_record(extractor).spec.modality == "rgb":
         if sources.flow is not None:
-            raise UsageError(
-                f"--flow {sources.flow}: the extractor {extractor} looks at RGB only.", "Leave it out."
-            )
+            raise UsageError(f"--flow {sources.flow}: the extractor {extractor} looks at RGB only.", "Leave it out.")
         return None
     name = sources.flow or usual
     if name is None:

@@ -90,9 +90,7 @@ def load_detector(
 
     sources = sources or ModelSources()
     if checkpoint is not None and preset != "auto":
-        raise UsageError(
-            "--preset and --checkpoint name two models.", "A checkpoint carries its preset: drop one."
-        )
+        raise UsageError("--preset and --checkpoint name two models.", "A checkpoint carries its preset: drop one.")
     if checkpoint is None:
         settings = load_preset(_choose_installed(sources) if preset == "auto" else preset)
         if find_method(settings.method).build is None:

@@ -180,8 +180,7 @@ def absent(name: str) -> WeightsError:
     return WeightsError(
         f"the weights {name} are not here.{offline}\nfile: {found.file} from {found.origin}, {found.licence}\n"
         f"digest: {found.expected}\nplace: {path}",
-        f"get them: cltdr weights download {name}\n"
-        f"or fetch {found.url} by hand, then: cltdr weights add {name} FILE",
+        f"get them: cltdr weights download {name}\nor fetch {found.url} by hand, then: cltdr weights add {name} FILE",
     )
 
 

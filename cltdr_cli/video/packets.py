@@ -1,4 +1,4 @@
-"""A video stream cut at key frames into small files in memory, each decodable alone, without decoding anything."""
+"""A video stream without decoding it: the times of all its frames, and small files cut at its key frames."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cltdr_cli.video.container import open_container, video_stream
-from cltdr_cli.video.decoding import StreamDamageError, sound_packets
+from cltdr_cli.video.clock import read_clock
+from cltdr_cli.video.container import find_video_stream, open_container
+from cltdr_cli.video.decoding import StreamDamageError, read_packets
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -42,12 +43,12 @@ class Piece:
     data: io.BytesIO
 
 
-def least_piece_frames(width: int, height: int) -> int:
+def choose_least_piece_frames(width: int, height: int) -> int:
     """Frames of ``width`` × ``height`` pixels that a piece holds at least, where key frames allow."""
     return max(1, min(PIECE_FRAMES, PIECE_BYTES // (width * height * 3)))
 
 
-def piece_starts(
+def find_piece_starts(
     ticks: NDArray[np.int64], keys: NDArray[np.bool_], least_frames: int = PIECE_FRAMES
 ) -> NDArray[np.int64]:
     """Where a stream can be cut: at key frames that divide it in decoding order as in display order.
@@ -72,12 +73,12 @@ def piece_starts(
     return np.array(starts, np.int64)
 
 
-def pieces(path: Path, starts: NDArray[np.int64], first: int, rate: Fraction) -> Generator[Piece, None, None]:
+def cut_pieces(path: Path, starts: NDArray[np.int64], first: int, rate: Fraction) -> Generator[Piece, None, None]:
     """The pieces of a video stream, in order.
 
     Args:
         path: The file.
-        starts: As ``piece_starts`` gives them.
+        starts: As ``find_piece_starts`` gives them.
         first: The piece to begin with.
         rate: Nominal frames per second, written into the files.
 
@@ -87,16 +88,16 @@ def pieces(path: Path, starts: NDArray[np.int64], first: int, rate: Fraction) ->
     wanted = starts[first:].tolist()
     held: list[Packet] = []
     with closing(open_container(path)) as container:
-        stream = video_stream(container, path)
-        for at, packet in enumerate(sound_packets(container, stream)):
+        stream = find_video_stream(container, path)
+        for at, packet in enumerate(read_packets(container, stream)):
             if held and (not packet.size or at in wanted[1:2]):
-                yield Piece(wanted.pop(0), len(held), _file(held, stream, rate))
+                yield Piece(wanted.pop(0), len(held), _write_piece(held, stream, rate))
                 held = []
             if packet.size and at >= wanted[0]:
                 held.append(packet)
 
 
-def _file(packets: Iterable[Packet], stream: VideoStream, rate: Fraction) -> io.BytesIO:
+def _write_piece(packets: Iterable[Packet], stream: VideoStream, rate: Fraction) -> io.BytesIO:
     import av
     from av.error import FFmpegError
 
@@ -114,3 +115,65 @@ def _file(packets: Iterable[Packet], stream: VideoStream, rate: Fraction) -> io.
         raise StreamDamageError(f"a piece of it cannot be written: {error}") from error
     data.seek(0)
     return data
+
+
+@dataclass(frozen=True, eq=False)
+class PacketTable:
+    """Packets of a video stream in the order of display.
+
+    Attributes:
+        seconds: float64 ``[N]``, increasing, presentation times.
+        shown: bool ``[N]``, False for frames that an edit list hides.
+        starts: int64 ``[M]``, where the stream can be cut; see ``find_piece_starts``.
+        damaged: Whether the file breaks off.
+        objection: Why packets do not tell the frames of this stream; empty when they do.
+    """
+
+    seconds: NDArray[np.float64]
+    shown: NDArray[np.bool_]
+    starts: NDArray[np.int64]
+    damaged: bool = False
+    objection: str = ""
+
+    @property
+    def longest_piece(self) -> int:
+        """Frames of the longest stretch that cannot be cut."""
+        return int(np.diff(np.append(self.starts, len(self.seconds))).max(initial=0))
+
+
+def read_packet_table(path: Path) -> PacketTable:
+    """Demux a file once.
+
+    Raises:
+        VideoError: The file cannot be opened or has no video stream.
+    """
+    rows: list[tuple[int | None, bool, bool]] = []
+    damaged = False
+    with closing(open_container(path)) as container:
+        stream = find_video_stream(container, path)
+        clock = read_clock(container, stream)
+        least_frames = choose_least_piece_frames(stream.width, stream.height)
+        try:
+            for packet in read_packets(container, stream):
+                if packet.size:
+                    rows.append((packet.pts, packet.is_discard, packet.is_keyframe))
+        except StreamDamageError:
+            damaged = True
+    ticks = np.array([tick for tick, _, _ in rows if tick is not None], np.int64)
+    objection = _find_objection(ticks, rows)
+    if objection:
+        return PacketTable(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64), damaged, objection)
+    order = np.argsort(ticks)
+    seconds = np.array([clock.seconds(int(tick)) for tick in ticks[order]])
+    hidden, keys = np.array([row[1:] for row in rows], bool).T
+    return PacketTable(seconds, ~hidden[order], find_piece_starts(ticks, keys, least_frames), damaged)
+
+
+def _find_objection(ticks: NDArray[np.int64], rows: list[tuple[int | None, bool, bool]]) -> str:
+    if not rows or len(ticks) < len(rows):
+        return "its packets do not state when they are shown"
+    if len(np.unique(ticks)) < len(ticks):
+        return "two of its frames state the same time"
+    if not rows[0][2] or ticks[0] != ticks.min():
+        return "it does not begin with a key frame"
+    return ""
