@@ -66,7 +66,7 @@ def test_int8_is_used_only_where_it_agrees(videos, extractor, monkeypatch):
     features = calibrate_extractor(toy("int8"), drawn).encode(drawn.checks)
     assert torch.cosine_similarity(features, toy().encode(drawn.checks)).min() >= 0.995
     strange = replace(drawn, checks=50 * torch.randn_like(drawn.checks))
-    with pytest.raises(UsageError, match="toy in int8 strays too far from fp32"):
+    with pytest.raises(UsageError, match="toy in int8 differs too much from fp32"):
         calibrate_extractor(toy("int8"), strange)
 
 

@@ -191,7 +191,7 @@ def test_sidecars_of_older_versions_are_read(tmp_path):
 
 
 def test_unknown_formats_and_missing_packages_say_what_to_do(tmp_path, monkeypatch):
-    with pytest.raises(UsageError, match="no such format") as caught:
+    with pytest.raises(UsageError, match="no feature format named") as caught:
         stored(tmp_path, "mat")
     assert "npy, npz, pt, hdf5, zarr" in caught.value.hint
     for name, package in (("hdf5", "h5py"), ("zarr", "zarr")):

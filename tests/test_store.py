@@ -386,7 +386,7 @@ def test_damaged_files(tmp_path, name):
 
 
 def test_other_suffixes(tmp_path):
-    with pytest.raises(FeatureError, match="not a kind of feature file"):
+    with pytest.raises(FeatureError, match="not a supported feature file"):
         read_array(tmp_path / "x.mat")
 
 

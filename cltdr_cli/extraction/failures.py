@@ -1,4 +1,4 @@
-"""``failed.csv``: which inputs failed and why, whole after every failure, shared by all runs into the folder."""
+"""``failed.csv``: which inputs failed and why; up to date after every failure, shared by all runs into a folder."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HEAD = ("input", "reason")
 class FailureList:
     """The failures of one run, kept in a file together with those of other runs into the same folder.
 
-    A row goes when its input is made, or is no longer there when a run begins (a relative name may be that of
-    another folder, so it stays). At whatever moment a run is killed, what failed and was not made since is listed.
+    A row is removed when its input succeeds, or when the input no longer exists at the start of a run (relative names
+    may belong to another folder and stay). The file is correct at whatever moment a run is killed.
 
     Attributes:
         path: The CSV file: ``input,reason``.
         found: Failures of this run, reason by input.
-        settled: Inputs that this run found finished or made.
+        settled: Inputs that are finished.
     """
 
     path: Path
@@ -36,39 +36,39 @@ class FailureList:
     _listed: frozenset[str] = field(default=frozenset(), init=False)
 
     def begin(self) -> None:
-        """Forget files that are gone.
+        """Remove rows of files that no longer exist.
 
         Raises:
-            OutputError: The folder or disk does not take it.
+            OutputError: The folder or disk cannot be written.
         """
         if self.path.exists():
             self._write(lambda word: not _parse_path(word).is_absolute() or _parse_path(word).exists())
             self._listed = frozenset(read_failures(self.path))
 
     def add(self, word: str, reason: str) -> None:
-        """Note a failure; it is on the disk when this returns.
+        """Record a failure; it is on the disk when this returns.
 
         Raises:
-            OutputError: The folder or disk does not take it.
+            OutputError: The folder or disk cannot be written.
         """
         self.found[_escape_name(word)] = " ".join(_escape_name(reason).split())
         self._write(self._is_open)
 
     def settle(self, word: str) -> None:
-        """Note that an input is made.
+        """Record that an input is finished.
 
         Raises:
-            OutputError: The folder or disk does not take it.
+            OutputError: The folder or disk cannot be written.
         """
         self.settled.add(_escape_name(word))
         if _escape_name(word) in self._listed:
             self._write(self._is_open)
 
     def end(self) -> None:
-        """Put right what other runs wrote meanwhile of the inputs of this one.
+        """Correct what other runs wrote meanwhile about the inputs of this run.
 
         Raises:
-            OutputError: The folder or disk does not take it.
+            OutputError: The folder or disk cannot be written.
         """
         there = read_failures(self.path)
         if any(not self._is_open(word) for word in there) or self.found.keys() - there.keys():
@@ -88,7 +88,7 @@ class FailureList:
 
 
 def read_failures(path: Path) -> dict[str, str]:
-    """What a ``failed.csv`` lists, reason by input; nothing where it is missing or something else."""
+    """Reasons of a ``failed.csv``, by input; empty if the file is missing or not such a list."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))

@@ -1,4 +1,4 @@
-"""Workers in this process: one after the other, or several videos on threads that share one network."""
+"""Workers in this process: one video after the other, or several at once on threads that share one network."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SingleWorker:
         self._given.append(item)
 
     def wait(self) -> Sequence[Outcome]:
-        """Make it now."""
+        """Extract it now."""
         item = self._given.popleft()
         return [self._extraction.make(item, partial(self._watch, item))]
 
@@ -46,7 +46,7 @@ class SingleWorker:
 
 
 class ThreadWorkers:
-    """Several videos at once, whose last clips, too few for a batch, go through the network together."""
+    """Several videos at once on threads; incomplete batches of different videos go through the network together."""
 
     def __init__(self, settings: ExtractionSettings, watch: Watch) -> None:
         self._settings, self._watch, self._stopped = settings, watch, Event()
@@ -66,7 +66,7 @@ class ThreadWorkers:
         return len(self._given)
 
     def give(self, item: Input) -> None:
-        """Begin with it on a thread of its own; the network is loaded for the first."""
+        """Extract it on a thread; the first video loads the network."""
         if self._shared is None:
             settings = self._settings
             self._shared = SharedExtractor(VideoExtraction(settings).extractor, settings.options.batch_clips)
@@ -75,7 +75,7 @@ class ThreadWorkers:
         self._given[self._threads.submit(extraction.make, item, partial(self._watch_video, item))] = extraction
 
     def wait(self) -> Sequence[Outcome]:
-        """Those that are done, once one is."""
+        """Wait until at least one video is done; the outcomes of all that are."""
         done, _ = wait(self._given, return_when=FIRST_COMPLETED)
         self._extractions += [self._given.pop(future) for future in done]
         return [future.result() for future in done]

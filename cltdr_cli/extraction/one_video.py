@@ -1,4 +1,4 @@
-"""One video to one feature file: the function that every engine calls, here or in another process or machine."""
+"""Extract one video into one feature file; every kind of worker calls this, in any process or machine."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class Outcome:
 
 @dataclass
 class VideoExtraction:
-    """One worker's loaded parts; weights are read when the first video needs them.
+    """Extracts videos one by one; weights are loaded when the first video needs them.
 
     Attributes:
-        setup: What to make.
-        shared: An extractor that several videos share, in place of one of this extraction's own.
+        settings: Settings of the run.
+        shared: An extractor that several videos share; None loads one for this worker.
     """
 
     settings: ExtractionSettings
@@ -80,7 +80,7 @@ class VideoExtraction:
         return load_flow(self.settings.flow, self.settings.sources) if self.settings.flow else None
 
     def make(self, item: Input, on_progress: Progress | None = None) -> Outcome:
-        """Make the features of one video unless they are there; whatever goes wrong with it is its outcome.
+        """Extract the features of one video unless they are finished; errors become its outcome.
 
         Args:
             item: The video.
@@ -96,7 +96,7 @@ class VideoExtraction:
             outcome = Outcome(item, "fatal", error.message, error.hint, type(error).__name__)
         except (BrokenPipeError, Stopped):
             raise
-        except Exception as error:  # a fault of ours or of a library, met in one video of ten thousand
+        except Exception as error:  # an unexpected error of ours or of a library must not stop the other videos
             outcome = Outcome(item, "failed", _describe_unexpected(item, error), _REPORT)
         return replace(outcome, seconds=time.monotonic() - began)
 
@@ -157,7 +157,7 @@ def _load(settings: ExtractionSettings) -> Extractor:
 
 
 class Stopped(BaseException):
-    """The run is over; raised by a progress callback to end the work on a video."""
+    """Raised by a progress callback to stop the work on a video, because the run is over."""
 
 
 def _describe_unexpected(item: Input, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What killed programs left in a folder of features: unfinished files and locks that nobody holds."""
+"""Remove what killed programs left in a folder of features: unfinished files and unused locks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cltdr_cli.files import PROBE_NAME, remove_partials
 
 
 def remove_all_partial_files(folder: Path) -> None:
-    """Remove them all; what a living program works on is left alone.
+    """Remove all unfinished files, except those of programs that are still running.
 
-    Unfinished files are made under a claim only, so each has a lock file beside it; but for that which is made
-    to try the folder.
+    Unfinished files are only written while a lock is held, so each has a lock file beside it, except the file that
+    tests whether the folder can be written.
 
     Raises:
-        OutputError: The folder takes no files.
+        OutputError: The folder cannot be written.
     """
     remove_partials(folder / PROBE_NAME)
     for name in list_locked_names(folder):
@@ -27,7 +27,7 @@ def remove_all_partial_files(folder: Path) -> None:
 
 
 def remove_partial_files(folder: Path, name: str) -> None:
-    """Remove the unfinished files of one name, in every format; only for the holder of its claim."""
+    """Remove the unfinished files of one name, in every format; call it only while holding its lock."""
     remove_partials(folder / name)
     for path in (folder / f"{name}{form.suffix}" for form in WRITERS.values()):
         remove_partials(path)

@@ -1,4 +1,4 @@
-"""Workers that are processes: one that a decoder crashes, or the system kills, takes one video with it."""
+"""Workers that are processes, so that a crash (of a decoder, or for lack of memory) costs one video only."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class _Worker:
 
 
 class Processes:
-    """Some processes, each with its own network and its own share of the cores.
+    """Several processes, each with its own network and its share of the cores.
 
     Args:
-        setup: What to make.
-        count: Processes.
-        watch: Told of every video's progress.
+        settings: Settings of the run.
+        count: Number of processes.
+        watch: Called with every video's progress.
     """
 
     def __init__(self, settings: ExtractionSettings, count: int, watch: Watch) -> None:
@@ -62,7 +62,7 @@ class Processes:
             worker.pipe.send(item)
 
     def wait(self) -> Sequence[Outcome | WorkerDeath]:
-        """What the workers say next."""
+        """Wait for messages of the workers; outcomes of finished videos, and deaths of workers."""
         working = [index for index, worker in enumerate(self._workers) if worker.item is not None]
         ready = connection.wait([self._workers[index].pipe for index in working])
         said = [self._receive(index) for index in working if self._workers[index].pipe in ready]
@@ -109,7 +109,7 @@ class Processes:
 
 
 def _work(settings: ExtractionSettings, pipe: Connection) -> None:
-    """A worker's life: videos come, progress and outcomes go, until the other end is gone or says stop."""
+    """Main loop of a worker: receive videos, send progress and outcomes, until the other end closes or stops it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the run itself ends its workers
     signal.signal(signal.SIGTERM, _stop)
     extraction = VideoExtraction(settings)
@@ -125,7 +125,7 @@ def _work(settings: ExtractionSettings, pipe: Connection) -> None:
         while True:
             pipe.send(extraction.make(pipe.recv(), send_progress))
     except (EOFError, BrokenPipeError, ConnectionResetError, Stopped):
-        os._exit(0)  # nobody waits for us; threads of the decoder need not be
+        os._exit(0)  # nobody waits for this process, so threads of the decoder are not joined
 
 
 def _stop(*_: object) -> None:
@@ -135,11 +135,11 @@ def _stop(*_: object) -> None:
 
 @contextlib.contextmanager
 def _ignore_ctrl_c() -> Generator[None]:
-    """A process begun inside never hears of Ctrl-C, not even while it loads; we hear of it at the end."""
+    """Processes started inside never receive Ctrl-C, not even while loading; this process receives it afterwards."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # begun with the first process otherwise, and that would unblock signals
+    resource_tracker.ensure_running()  # otherwise the first process starts it, and that would unblock signals
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -148,7 +148,7 @@ def _ignore_ctrl_c() -> Generator[None]:
 
 
 def _end_process(process: SpawnProcess, patience_seconds: float) -> None:
-    """Wait for the end of a process, and bring it about where it does not come."""
+    """Wait for a process to end, and kill it if it does not."""
     process.join(patience_seconds)
     if process.is_alive():
         process.kill()

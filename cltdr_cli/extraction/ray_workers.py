@@ -25,7 +25,7 @@ _MOST_FALSE_STARTS = 3
 
 @dataclass(frozen=True)
 class RayNeeds:
-    """What one actor asks the cluster for.
+    """Resources that one actor asks the cluster for.
 
     Attributes:
         address: Of the cluster, or ``auto`` for the one that this machine belongs to; None starts one on this
@@ -46,10 +46,10 @@ class RayActors:
     weights and the output folder must be seen under the same paths by every machine.
 
     Args:
-        setup: What to make.
-        count: Actors.
-        needs: What each asks for.
-        watch: Told when a video begins; actors report no frames.
+        settings: Settings of the run.
+        count: Number of actors.
+        needs: Resources of each actor.
+        watch: Called when a video begins; actors report no frames.
 
     Raises:
         UsageError: Ray is not installed.
@@ -104,7 +104,7 @@ class RayActors:
         return [self._collect(ready[0])]
 
     def close(self) -> None:
-        """Dismiss the actors, and the cluster if it was started for this run."""
+        """Stop the actors, and the cluster if it was started for this run."""
         for actor in [*self._idle, *self._starting.values(), *(actor for actor, _ in self._given.values())]:
             self._ray.kill(actor)
         self._ray.shutdown()
@@ -114,7 +114,7 @@ class RayActors:
         self._starting[actor.__ray_ready__.remote()] = actor
 
     def _welcome(self, reference: Any) -> None:
-        """An actor runs, or could not."""
+        """Take an actor that has started, or handle its failure to start."""
         actor = self._starting.pop(reference)
         try:
             self._ray.get(reference)
@@ -150,7 +150,7 @@ class RayActors:
 
 
 def _make_paths_absolute(settings: ExtractionSettings) -> ExtractionSettings:
-    """The same with paths that mean the same wherever an actor runs."""
+    """The same settings with absolute paths, which mean the same wherever an actor runs."""
     files = {name: path.absolute() for name, path in settings.sources.files.items()}
     first = tuple(path.absolute() for path in settings.calibration_videos)
     sources = replace(settings.sources, files=files)
@@ -182,7 +182,7 @@ def _connect(needs: RayNeeds, count: int) -> Any:
 
 @contextmanager
 def _keep_signal_handler() -> Generator[None]:
-    """Ray puts a handler of its own for SIGTERM, which would end the program before the actors are dismissed."""
+    """Keep our SIGTERM handler: Ray's own would end the program before the actors are stopped."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What decides how features are made and where they go."""
+"""Settings of an extraction: how features are made and where they are written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExtractionSettings:
-    """What decides how features are made and where they go; plain values, so that it travels to other processes.
+    """How features are made and where they are written; plain values that can be sent to other processes.
 
     Attributes:
         extractor: Name of the extractor.
@@ -36,10 +36,10 @@ class ExtractionSettings:
         out: Folder of the feature files.
         format: Kind of the feature files.
         overwrite: Whether finished files are made again.
-        threads: Threads of PyTorch in one worker; None leaves its choice.
+        threads: Threads of PyTorch in one worker; None for PyTorch's default.
         videos_at_once: Videos whose clips go through the network together.
         calibration_videos: The first videos of the run, on which an ``int8`` network is calibrated.
-        calibration: Digest of the clips out of them; known when ``ready``.
+        calibration: Digest of the calibration clips; set by ``ready``.
     """
 
     extractor: str
@@ -55,7 +55,7 @@ class ExtractionSettings:
 
     @property
     def spec(self) -> ExtractorSpec:
-        """The conventions of the extractor, under the option that was named, and in the form that was."""
+        """Record of the extractor, with the chosen option and in dense form if that was chosen."""
         spec = extractor_record(self.extractor).with_option(self.sources.option)
         if not self.options.dense:
             return spec
@@ -69,7 +69,7 @@ class ExtractionSettings:
         return None if self.spec.modality == "rgb" else self.sources.flow or "tvl1"
 
     def ready(self) -> ExtractionSettings:
-        """The same with every file of weights found (or fetched, where that is allowed) here and now.
+        """The same settings with every weights file found (or downloaded, if allowed) now, before workers start.
 
         Raises:
             WeightsError: They are missing or damaged.
@@ -103,7 +103,7 @@ class ExtractionSettings:
         return draw_calibration(self.calibration_videos, extractor, source)
 
     def recipe(self, path: Path) -> Recipe:
-        """What the feature file of a video is to be made of and how.
+        """How the feature file of a video is to be made.
 
         Raises:
             VideoError: The video cannot be looked at.

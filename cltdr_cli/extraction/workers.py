@@ -1,4 +1,4 @@
-"""Workers that extract features, and how videos are given to them until each has an outcome; workers may die."""
+"""Give videos to workers until each has an outcome; workers may die."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Watch = Callable[[Input, int, "int | None"], object]
 """Called with a video, its frames done and expected."""
 
 ATTEMPTS = 2
-"""Tries of a video whose worker dies; a worker may be killed for a reason that has nothing to do with the video."""
+"""Attempts at a video whose worker dies; workers may be killed for reasons unrelated to the video."""
 
 BUSY_POLL_SECONDS = 1.0
 
@@ -34,7 +34,7 @@ class WorkerDeath:
 
 
 class Workers(Protocol):
-    """Workers that make features, wherever they run."""
+    """Workers that extract features: threads, processes or Ray actors."""
 
     @property
     def idle(self) -> int:
@@ -47,28 +47,28 @@ class Workers(Protocol):
         ...
 
     def give(self, item: Input) -> None:
-        """Let an idle worker make a video."""
+        """Give a video to an idle worker."""
         ...
 
     def wait(self) -> Sequence[Outcome | WorkerDeath]:
-        """Wait until something is known of a given video. Dead workers are replaced."""
+        """Wait for news of any given video. Dead workers are replaced."""
         ...
 
     def close(self) -> None:
-        """Stop the workers; what they are working on is dropped, and nothing half-written stays."""
+        """Stop the workers; unfinished videos are dropped and leave no partial files."""
         ...
 
 
 def collect_outcomes(
     items: Iterable[Input], workers: Workers, on_waiting: Callable[[int], object] | None = None
 ) -> Generator[Outcome, None, None]:
-    """Every video's outcome, as they come.
+    """Yield the outcome of every video, in the order in which they finish.
 
-    A video that another program is making is asked for again until that program has finished it or is gone. One
-    over which a worker died is tried once more.
+    A video that another program is extracting is tried again until that program has finished it or has ended. A
+    video whose worker died is tried once more.
 
     Args:
-        items: The videos; taken as workers fall idle, so that no more wait than there are workers.
+        items: The videos; one is taken whenever a worker is idle.
         workers: The workers; the caller closes them.
         on_waiting: Called once, with their number, when only videos are left that other programs are making.
     """

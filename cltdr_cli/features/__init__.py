@@ -1,1 +1,1 @@
-"""Feature files: extracting, storing, loading."""
+"""Features of videos: extract, store, load, arrange and inspect them."""

@@ -1,4 +1,4 @@
-"""Arrays out of feature files, as published ones are stored; nothing in them is ever run."""
+"""Read the array of a feature file of any supported format, without ever running code that the file contains."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from numpy.typing import NDArray
 from cltdr_cli.errors import FeatureError
 
 USUAL_KEYS = ("feats", "features")
-"""What published archives call their array."""
+"""Names under which published archives store their array."""
 
 FOLDER_SUFFIXES = frozenset({".zarr"})
-"""Kinds of feature files that are folders."""
+"""Suffixes of feature files that are folders on the disk."""
 
 
 def read_array(path: Path, keys: Sequence[str] = ()) -> NDArray[np.float32]:
-    """The features of a file of any kind in ``READERS`` as float32 ``[T, C]``.
+    """Read features of any format in ``READERS`` as float32 ``[T, C]``.
 
     Args:
         path: The file.
-        keys: Arrays inside one file, joined along channels; empty takes ``feats``, ``features`` or the only one.
+        keys: Names of the arrays to read, joined along channels; empty takes ``feats``, ``features`` or the only one.
 
     Raises:
-        FeatureError: Unreadable, damaged, of another form, empty, or with values that are not finite; a pickle
-            inside is refused.
+        FeatureError: Unreadable, damaged, not ``[T, C]``, empty, or with values that are not finite; a file that
+            contains a pickle is refused.
     """
     return check_features(read_stored_array(path, keys), path)
 
 
 def read_stored_array(path: Path, keys: Sequence[str] = ()) -> NDArray[Any]:
-    """The array of a feature file as it was saved, whatever its shape, type and values.
+    """Read the array of a feature file as it was saved, of any shape and type.
 
     Args:
         path: The file.
-        keys: Arrays inside one file, joined along channels; empty takes ``feats``, ``features`` or the only one.
+        keys: Names of the arrays to read, joined along channels; empty takes ``feats``, ``features`` or the only one.
 
     Raises:
-        FeatureError: Unreadable or damaged; what would run or lead elsewhere is refused.
+        FeatureError: Unreadable or damaged, or refused because reading it would run code or open other files.
         UsageError: Its kind needs a package that is not installed.
     """
     suffix = path.suffix.lower()
     if suffix not in READERS:
-        raise FeatureError(f"{path}: not a kind of feature file", f"there are {', '.join(READERS)}")
+        raise FeatureError(f"{path}: not a supported feature file", f"the suffixes are {', '.join(READERS)}")
     if not is_feature_file(path):
         raise FeatureError(f"{path}: no such file", "check the name")
     return READERS[suffix](path, keys)
@@ -58,14 +58,14 @@ def is_feature_file(path: Path) -> bool:
 
 
 def check_features(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
-    """Features that a model can take.
+    """Check that an array holds features, and convert it to float32.
 
     Args:
-        array: As it was stored.
+        array: The array as stored.
         path: Its file, for the message.
 
     Raises:
-        FeatureError: Not ``[T, C]``, not of floats, empty, or a value is not finite.
+        FeatureError: Not ``[T, C]``, not floating point, empty, or with values that are not finite.
     """
     if array.ndim != 2:
         raise FeatureError(
@@ -76,7 +76,7 @@ def check_features(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
         raise FeatureError(f"{path}: its values are {array.dtype}, and features are float16, float32 or float64")
     if 0 in array.shape:
         raise FeatureError(f"{path}: is empty: its shape is {list(array.shape)}", "extract the features again")
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is told below
+    with np.errstate(over="ignore"):  # values too large for float32 become infinite and are reported below
         features = np.ascontiguousarray(array, np.float32)
     if not np.isfinite(features).all():
         wrong = np.argwhere(~np.isfinite(features))
@@ -143,17 +143,17 @@ def _read_zarr(path: Path, keys: Sequence[str]) -> NDArray[Any]:
 
 
 def _find_numpy_dtype(tensor: Any) -> Any:
-    """Numpy has no bfloat16; every bfloat16 is a float32."""
+    """The type a tensor is read as: NumPy has no bfloat16, and float32 holds every bfloat16 value exactly."""
     import torch
 
     return torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
 
 
 def choose_keys(there: Sequence[str], keys: Sequence[str], path: Path) -> Sequence[str]:
-    """The arrays to read of those that are there: the keys, or what is usually called features, or the only one.
+    """Choose which arrays of a file to read: those named by ``keys``, else the usual name, else the only array.
 
     Raises:
-        FeatureError: They are not there, or there is more than one and nothing to choose by.
+        FeatureError: A named array is missing, or there are several arrays and no usual name among them.
     """
     missing = [key for key in keys if key not in there]
     if missing:
@@ -196,4 +196,4 @@ READERS: dict[str, Callable[[Path, Sequence[str]], NDArray[Any]]] = {
     ".hdf5": _read_hdf5,
     ".zarr": _read_zarr,
 }
-"""Every kind of feature file that is read, by its suffix."""
+"""The reader of each feature file format, by suffix."""

@@ -1,4 +1,4 @@
-"""One network for several videos at once: what each has too few clips for, they fill together."""
+"""One network shared by several videos: clips of different videos fill a batch together."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from extractors.spec import Extractor
 
 PATIENCE_SECONDS = 0.02
-"""How long a batch that is not full waits for clips of other videos."""
+"""How long an incomplete batch waits for clips of other videos."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Order:
-    """Clips ``[B, F, C, S, S]`` of one video, and the promise of their features."""
+    """Clips ``[B, F, C, S, S]`` of one video, and the future that will hold their features."""
 
     clips: Tensor
     features: Future[Tensor] = field(default_factory=Future[Any])
 
 
 class SharedExtractor:
-    """An extractor that many threads call; a thread of its own runs the network, one batch at a time.
+    """An extractor that many threads may call; one thread runs the network, one batch at a time.
 
-    Full batches go through as they come. Smaller ones (the last of each video) wait a moment for each other.
-    Batches of other sizes round otherwise, so a video's features may differ in their last digits by its company.
+    Full batches are computed at once. Smaller ones (the last of each video) wait briefly to be joined with others.
+    Rounding depends on the batch size, so the last digits of features may depend on which videos share a batch.
 
     Args:
         extractor: The network that is shared.
@@ -46,14 +46,14 @@ class SharedExtractor:
         self._thread.start()
 
     def prepare(self, frames: Tensor) -> Tensor:
-        """As the extractor's; runs on the caller's thread."""
+        """Prepare frames on the caller's thread; see ``Extractor.prepare``."""
         return self._extractor.prepare(frames)
 
     def encode(self, clips: Tensor) -> Tensor:
-        """As the extractor's, perhaps together with clips of other callers.
+        """Compute features of clips, possibly in one batch with other callers' clips; see ``Extractor.encode``.
 
         Raises:
-            ValueError: As the extractor's.
+            ValueError: As ``Extractor.encode``.
             RuntimeError: It is closed.
         """
         order = _Order(clips)
@@ -64,11 +64,11 @@ class SharedExtractor:
         return order.features.result()
 
     def class_head(self) -> nn.Linear | None:
-        """As the extractor's."""
+        """The classifier of the weights; None without one."""
         return self._extractor.class_head()
 
     def close(self) -> None:
-        """End the thread; orders that wait are served before."""
+        """Compute what is waiting, then end the thread."""
         with self._lock:
             self._closed = True
         self._orders.put(None)
@@ -81,7 +81,7 @@ class SharedExtractor:
             self._encode(together)
 
     def _gather_batch(self, first: _Order) -> tuple[list[_Order], _Order | None]:
-        """An order with those that follow soon and fit into its batch, and one that came and did not fit."""
+        """Orders that together fit one batch, and an order that arrived but did not fit (kept for the next batch)."""
         together, count = [first], len(first.clips)
         while count < self._batch_clips and (following := self._take_following()) is not None:
             count += len(following.clips)
@@ -91,7 +91,7 @@ class SharedExtractor:
         return together, None
 
     def _take_following(self) -> _Order | None:
-        """The next order, if it comes soon; an end is put back for the loop to find."""
+        """The next order if it arrives in time, else None; the end mark goes back into the queue."""
         try:
             order = self._orders.get(timeout=PATIENCE_SECONDS)
         except queue.Empty:
@@ -106,11 +106,11 @@ class SharedExtractor:
         try:
             clips = together[0].clips if len(together) == 1 else torch.cat([order.clips for order in together])
             parts = self._extractor.encode(clips).split([len(order.clips) for order in together])
-        except BaseException as error:  # whatever it is, it belongs to one who gave clips, and waits for an answer
+        except BaseException as error:  # callers wait for an answer, so every error is passed on to them
             if len(together) == 1:
                 together[0].features.set_exception(error)
                 return
-            for order in together:  # alone, to find whose it is
+            for order in together:  # one by one, so that only the caller whose clips fail gets the error
                 self._encode([order])
             return
         for order, features in zip(together, parts, strict=True):

@@ -1,4 +1,4 @@
-"""int8 extractors: calibrated on clips of a run's videos, used only where they agree with fp32 on others."""
+"""Calibrate int8 extractors on clips of the run's own videos, and check them against fp32 on other clips."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from extractors.spec import Extractor
 
 CLIPS = 40
-"""Clips drawn, over all videos."""
+"""Number of clips drawn over all videos."""
 CHECKED_EVERY = 5
-"""Every fifth clip is kept out of the calibration, to check it."""
+"""Every fifth clip is not used for calibration but to check the result."""
 MOST_VIDEOS = 8
 LEAST_COSINE = 0.995
-"""Between the features of int8 and fp32, for every clip that is checked."""
+"""Lowest accepted cosine similarity between int8 and fp32 features of a check clip."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class ClipSource:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Clips of the user's own videos, prepared for an extractor.
+    """Clips of the run's videos, prepared for an extractor.
 
     Attributes:
         clips: ``[N, F, C, S, S]``; the ranges of int8 are measured on them.
         checks: ``[M, F, C, S, S]``; int8 must agree with fp32 on them.
-        digest: Of the clips; features of different calibrations differ.
+        digest: Digest of the clips; it goes into sidecars because features depend on the calibration.
     """
 
     clips: Tensor
@@ -63,10 +63,10 @@ class Calibration:
 
 
 def draw_calibration(videos: Sequence[Path], extractor: Extractor, source: ClipSource) -> Calibration:
-    """Clips spread over the first videos of a run; the same videos always give the same clips.
+    """Draw clips evenly over the first videos of a run; the same videos always give the same clips.
 
     Args:
-        videos: In the order of the run; those that cannot be read, or are too short, are passed over.
+        videos: In the order of the run; videos that cannot be read or are too short are skipped.
         extractor: Prepares the frames.
         source: How they are read.
 
@@ -93,10 +93,10 @@ def draw_calibration(videos: Sequence[Path], extractor: Extractor, source: ClipS
 
 
 def calibrate_extractor(extractor: OpenVinoExtractor, calibration: Calibration) -> OpenVinoExtractor:
-    """The extractor in int8, when its features are near enough to those of fp32.
+    """Convert an extractor to int8, if its features stay close enough to those of fp32.
 
     Raises:
-        UsageError: They are not, on clips that it was not calibrated with.
+        UsageError: They do not, on clips that were not used for the calibration.
         BackendMissingError: NNCF is not installed.
     """
     import torch
@@ -110,15 +110,15 @@ def calibrate_extractor(extractor: OpenVinoExtractor, calibration: Calibration) 
     cosine = torch.cosine_similarity(quantised.encode(checks), exact.encode(checks)).min().item()
     if cosine < LEAST_COSINE:
         raise UsageError(
-            f"{extractor.spec.name} in int8 strays too far from fp32 on these videos: cosine similarity "
-            f"{cosine:.4f}, and {LEAST_COSINE} is the least that is used.",
+            f"{extractor.spec.name} in int8 differs too much from fp32 on these videos: cosine similarity "
+            f"{cosine:.4f}, at least {LEAST_COSINE} is needed.",
             "Leave precision= out.",
         )
     return quantised
 
 
 def _read_clips(path: Path, extractor: Extractor, source: ClipSource, count: int) -> Iterator[Tensor]:
-    """Prepared clips ``[F, C, S, S]`` at the middles of so many equal parts of a video."""
+    """Prepared clips ``[F, C, S, S]`` from the middles of ``count`` equal parts of a video."""
     try:
         reader = open_video(path, source.reader)
     except VideoError:

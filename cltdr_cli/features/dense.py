@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def check_dense_extraction(spec: ExtractorSpec, *, stride_frames: int, window_frames: int) -> None:
-    """Refuse what has no dense form, before any weights are loaded or frames are read.
+    """Check that an extractor, window and stride have a dense form, before weights or frames are read.
 
     Raises:
-        UsageError: Not I3D, or a window or stride that it does not take.
+        UsageError: The extractor is not I3D, or the window or stride is not supported.
     """
     from extractors.dense import check_dense
 
@@ -41,7 +41,7 @@ def extract_dense(
     *,
     on_progress: Callable[[int], None] | None = None,
 ) -> tuple[NDArray[np.float32], FrameTiming]:
-    """Features of every step of a stream, as many as with windows, for the same frames, but not identical.
+    """Extract dense features of a stream: as many steps as with windows, close to them but not identical.
 
     Chunks overlap so that a step sees real frames for at least 8 frames on either side of its own 16, except at
     the ends of the video.

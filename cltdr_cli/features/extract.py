@@ -1,4 +1,4 @@
-"""Frames and a frozen extractor to a feature sequence: the one place where frames become tensors and come back."""
+"""From video frames to features: windows of frames go through a frozen extractor."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class TimedFrames(Protocol):
-    """Frames in presentation order, each once, and what was measured of their times when all have been read."""
+    """Frames in presentation order, each once; after the last one, ``timing`` holds their measured times."""
 
     @property
     def timing(self) -> FrameTiming:
-        """Facts of the stream; known after the last frame."""
+        """Measured timing of the stream; available after the last frame."""
         ...
 
     def __iter__(self) -> Iterator[FrameBatch]:
@@ -33,10 +33,10 @@ class TimedFrames(Protocol):
 
 
 def check_extraction(spec: ExtractorSpec, *, stride_frames: int, window_frames: int, batch_clips: int = 1) -> None:
-    """Refuse what this extractor cannot do, before any weights are loaded or frames are read.
+    """Check window, stride and batch size, before weights or frames are read.
 
     Raises:
-        UsageError: The window has a length that it cannot take, or a number is below 1.
+        UsageError: The extractor does not take windows of this length, or a number is below 1.
     """
     shortest, longest = spec.window_range
     if not shortest <= window_frames <= longest:
@@ -58,7 +58,7 @@ def extract_features(
     batch_clips: int = 8,
     on_progress: Callable[[int], None] | None = None,
 ) -> tuple[NDArray[np.float32], FrameTiming]:
-    """Features of every whole window of a stream, in one pass and in memory that does not grow with its frames.
+    """Extract features of every whole window of a stream, in one pass and in memory that does not grow with its length.
 
     Each frame is prepared once, on the extractor's device, although windows overlap. Nothing is padded: ``F``
     frames give ``(F - window) // stride + 1`` steps.
@@ -75,8 +75,8 @@ def extract_features(
         Features float32 ``[T, C]``, and the stream's timing.
 
     Raises:
-        UsageError: The extractor cannot take such windows, or not from video.
-        VideoError: The stream is shorter than one window; or what the stream itself raises.
+        UsageError: The extractor does not take such windows.
+        VideoError: The stream is shorter than one window, or an error of the stream itself.
     """
     check_extraction(extractor.spec, stride_frames=stride_frames, window_frames=window_frames, batch_clips=batch_clips)
     buffer = _WindowBuffer(window_frames, stride_frames)
@@ -106,11 +106,11 @@ def make_sequence(
     video_id: str,
     extractor: str | None = None,
 ) -> FeatureSequence:
-    """Features and the time of every step.
+    """Join features with the times of their steps.
 
     Args:
         features: float32 ``[T, C]`` of whole windows from frame 0.
-        timing: What was measured of the frames.
+        timing: Measured timing of the frames.
         stride_frames: Frames between the starts of two windows.
         window_frames: Frames of one window.
         video_id: Name of the video in results.
@@ -121,7 +121,7 @@ def make_sequence(
 
 
 class _WindowBuffer:
-    """Prepared frames from the start of the next window on; gives clips as soon as their frames are there."""
+    """Prepared frames from the start of the next window on; yields clips as soon as they are complete."""
 
     def __init__(self, window_frames: int, stride_frames: int) -> None:
         self._window, self._stride = window_frames, stride_frames
@@ -141,7 +141,7 @@ class _WindowBuffer:
         self._held = prepared if self._held is None else torch.cat([self._held, prepared])
 
     def clips(self, most: int, *, at_least: int) -> Iterator[Tensor]:
-        """Views ``[B, F, C, S, S]`` of the next ``B ≤ most`` windows, while ``at_least`` so many are whole."""
+        """Views ``[B, F, C, S, S]`` of the next ``B ≤ most`` windows, as long as ``at_least`` windows are complete."""
         while self._held is not None and (whole := self._count_whole(len(self._held))) >= at_least:
             count = min(whole, most)
             windows = self._held.unfold(0, self._window, self._stride)[:count]
@@ -154,7 +154,7 @@ class _WindowBuffer:
 
 
 class _FeatureCollector:
-    """Features on their way back; the device works on one batch while the one before is fetched."""
+    """Collects features; fetches one batch from the device while the next is being computed."""
 
     def __init__(self) -> None:
         self._fetched = RowSpool()

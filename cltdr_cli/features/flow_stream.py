@@ -1,4 +1,4 @@
-"""Frames with their optical flow: a stream of RGB frames becomes one of flow images, or of both together."""
+"""Add optical flow to a stream of RGB frames, for extractors that look at flow alone or at both."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def check_flow(spec: ExtractorSpec, flow: FlowEngine | None) -> None:
-    """Refuse an extractor that looks at flow where none can be computed.
+    """Check that optical flow can be computed where an extractor needs it.
 
     Raises:
-        UsageError: It wants flow, and nothing was given to compute it.
+        UsageError: The extractor needs optical flow, and no engine was given.
     """
     if spec.modality != "rgb" and flow is None:
         raise UsageError(
@@ -33,10 +33,10 @@ def check_flow(spec: ExtractorSpec, flow: FlowEngine | None) -> None:
 
 
 def add_flow(stream: TimedFrames, spec: ExtractorSpec, flow: FlowEngine | None) -> TimedFrames:
-    """The stream that an extractor looks at: the frames themselves, or with their flow where it wants that.
+    """Add optical flow to the stream where the extractor needs it; otherwise return the stream unchanged.
 
     Raises:
-        UsageError: It wants flow, and nothing was given to compute it.
+        UsageError: The extractor needs optical flow, and no engine was given.
     """
     check_flow(spec, flow)
     return stream if spec.modality == "rgb" or flow is None else FlowFrames(stream, spec, flow)
@@ -64,16 +64,16 @@ class FlowFrames:
 
     @property
     def timing(self) -> FrameTiming:
-        """Facts of the stream, the last frame included; known after it."""
+        """Measured timing of the stream, including the last frame; available after it."""
         return self._stream.timing
 
     def __iter__(self) -> Iterator[FrameBatch]:
         """Batches ``[N, H, W, 2]`` of flow, or ``[N, H, W, 5]`` of RGB followed by flow.
 
-        They are made on a thread of their own, one batch ahead, so that flow and network work at the same time.
+        A thread computes them one batch ahead, so that flow and network run at the same time.
 
         Raises:
-            VideoError: There are fewer than two frames; or what the stream itself raises.
+            VideoError: There are fewer than two frames, or an error of the stream itself.
         """
         return read_ahead(self._make_batches(), 1)
 

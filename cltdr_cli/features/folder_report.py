@@ -12,15 +12,15 @@ from cltdr_cli.features.listing import FolderListing
 from cltdr_cli.features.sidecar import Recipe
 
 _DIGITS = 8
-"""Of a digest; as many as release tools put into file names."""
+"""How many digits of a digest are shown."""
 
 
 def find_folder_defects(listing: FolderListing, reports: Sequence[FileReport]) -> list[Defect]:
-    """What only shows among all files: those that are unlike most, repeat another, or are of one video.
+    """Find defects that need a look at all files: files unlike most, duplicates, and several files of one video.
 
     Args:
-        listing: What lies in the folder.
-        reports: Of each of its files.
+        listing: Contents of the folder.
+        reports: One for each of its files.
     """
     return [
         *(Defect("no-sidecar", report.name) for report in reports if report.lacks_sidecar),
@@ -37,7 +37,7 @@ def find_folder_defects(listing: FolderListing, reports: Sequence[FileReport]) -
 
 
 def describe_grid(recipe: Recipe) -> str:
-    """Stride, window and rate of a recipe in words; a video's own rate is not named."""
+    """Stride, window and, where videos were resampled, the frame rate of a recipe in words."""
     rate = "" if recipe.requested_fps is None else f" at {recipe.requested_fps:g} fps"
     return f"stride {recipe.stride_frames}, window {recipe.window_frames}{rate}"
 
@@ -71,7 +71,7 @@ def _describe_arithmetic_of(report: FileReport) -> str | None:
 def _find_odd_ones(
     reports: Sequence[FileReport], kind: str, unit: str, fact: Callable[[FileReport], object]
 ) -> list[Defect]:
-    """Files whose fact is not that of most; those of which it is unknown are left out."""
+    """Files whose value of ``fact`` differs from the most frequent one; files without a value are left out."""
     facts = [(report, value) for report in reports if (value := fact(report)) is not None]
     counts = Counter(value for _, value in facts)
     if len(counts) < 2:
@@ -98,27 +98,27 @@ def _find_shared(reports: Iterable[FileReport], kind: str, fact: Callable[[FileR
 
 @dataclass(frozen=True)
 class FolderSummary:
-    """What is in a folder. Facts of how features were made count the files whose sidecar tells them.
+    """The contents of a folder in numbers. How features were made is counted over files that have a sidecar.
 
     Attributes:
         folder: Its path.
         files: Feature files.
-        size_bytes: Of all together.
+        size_bytes: Size of all files together.
         formats: Files by suffix: ``npy``.
         types: Files by type of their values.
         widths: Files by channels.
         extractors: Files by extractor.
-        grids: Files by stride, window and rate asked for.
+        grids: Files by stride, window and requested frame rate.
         rates: Files by frames per second of the sampled video.
-        flows: Files by kind of optical flow, of those that have one.
+        flows: Files by optical flow, where there is one.
         arithmetic: Files by precision and backend.
         weights: Files by the first digits of their weights' SHA-256.
-        steps: Least, median and most rows; empty where no file reads.
+        steps: Smallest, median and largest number of steps; empty where no file can be read.
         video_seconds: Length of all videos together.
-        without_sidecar: Files that have none.
-        unreadable: Files, or their sidecars, that do not read.
-        leftovers: What stopped runs left half-written.
-        failed: Videos in the lists of failures.
+        without_sidecar: Files without a sidecar.
+        unreadable: Files that cannot be read, or whose sidecar cannot.
+        leftovers: Unfinished files of stopped runs.
+        failed: Videos listed in ``failed.csv``.
     """
 
     folder: str
@@ -141,16 +141,16 @@ class FolderSummary:
     failed: int
 
     def facts(self) -> dict[str, object]:
-        """All of it as plain data for JSON."""
+        """Plain data for JSON."""
         return asdict(self)
 
 
 def summarize_folder(listing: FolderListing, reports: Sequence[FileReport]) -> FolderSummary:
-    """Count what is in a folder.
+    """Count the contents of a folder.
 
     Args:
-        listing: What lies there.
-        reports: Of each of its files, by ``inspection.inspect_header``.
+        listing: Contents of the folder.
+        reports: One for each of its files, from ``inspection.inspect_header``.
     """
     sidecars = [report.sidecar for report in reports if report.sidecar is not None]
     recipes = [sidecar.recipe for sidecar in sidecars]

@@ -1,4 +1,4 @@
-"""The formats that features are written in: how each is written, and how to tell quickly that a file is whole."""
+"""The formats in which features are written: how to write each, and how to tell quickly that a file is complete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cltdr_cli.features.zarr_store import require_zarr, write_zarr, zarr_is_whol
 from cltdr_cli.files import replacing, replacing_folder
 
 ARRAY_NAME = "feats"
-"""What the array is called in formats that name it, as in the published EPIC-KITCHENS files."""
+"""Name of the array in formats that name arrays, as in the published EPIC-KITCHENS files."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class FeatureFormat:
     """One way to store features.
 
     Attributes:
-        suffix: Of its files.
-        write: Writes float32 ``[T, C]`` to a path; the sidecar's facts go in where the format has room for them.
-        is_whole: Whether a path holds a whole float32 array of that shape, as far as can be told quickly.
-        replacing: Gives the path to write to, and puts it in its place at the end.
-        require: Raises UsageError where a package that it needs is not installed.
+        suffix: Suffix of its files.
+        write: Writes float32 ``[T, C]`` to a path, with the sidecar's facts where the format can hold them.
+        is_whole: Whether a path holds a complete float32 array of that shape, judged quickly.
+        replacing: Gives a temporary path to write to and renames it at the end.
+        require: Raises UsageError if a package that the format needs is not installed.
     """
 
     suffix: str
@@ -45,10 +45,10 @@ class FeatureFormat:
 
 
 def find_format(name: str) -> FeatureFormat:
-    """The format of that name, with all that it needs.
+    """Find a format by name and check that its package is installed.
 
     Raises:
-        UsageError: There is none, or a package that it needs is not installed.
+        UsageError: There is no such format, or a package that it needs is not installed.
     """
     if name not in WRITERS:
         raise UsageError(f"There is no feature format named {name!r}.", f"Choose one of {', '.join(WRITERS)}.")
@@ -57,7 +57,7 @@ def find_format(name: str) -> FeatureFormat:
 
 
 def digest_array(features: NDArray[np.float32]) -> str:
-    """SHA-256 of the numbers as little-endian float32, row by row: one digest in every format."""
+    """SHA-256 of the values as little-endian float32, row by row; the same in every file format."""
     return hashlib.sha256(np.ascontiguousarray(features, "<f4").data).hexdigest()
 
 
@@ -99,7 +99,7 @@ def _write_zarr(path: Path, features: NDArray[np.float32], sidecar: Sidecar) -> 
 
 
 def _is_whole_by_header(path: Path, shape: tuple[int, int]) -> bool:
-    """For formats whose truncation shows when they are opened."""
+    """For formats in which a truncated file cannot be opened."""
     try:
         return read_stored_header(path, (ARRAY_NAME,)) == (shape, np.dtype("<f4"))
     except FeatureError:
@@ -107,7 +107,7 @@ def _is_whole_by_header(path: Path, shape: tuple[int, int]) -> bool:
 
 
 def _is_whole_by_reading(path: Path, shape: tuple[int, int]) -> bool:
-    """For formats that tell nothing before they are read."""
+    """For formats without a header: the whole file is read."""
     try:
         array = read_stored_array(path)
     except FeatureError:
@@ -122,4 +122,4 @@ WRITERS: dict[str, FeatureFormat] = {
     "hdf5": FeatureFormat(".h5", _write_hdf5, _is_whole_by_header, require=require_h5py),
     "zarr": FeatureFormat(".zarr", _write_zarr, zarr_is_whole, replacing_folder, require_zarr),
 }
-"""Every format that features are written in, by its name."""
+"""The formats in which features are written, by name."""

@@ -1,4 +1,4 @@
-"""Features in HDF5 files. A file is read alone: whatever in it would lead to other files is refused."""
+"""Read and write features in HDF5 files. Links to other files are refused, for safety."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from cltdr_cli.errors import FeatureError, UsageError
 
 Choose = Callable[[Sequence[str]], Sequence[str]]
-"""Gives the names of the arrays to read, from those that are there."""
+"""Chooses the names of the arrays to read from all names in a file."""
 
 MOST_COMPRESSED = 1100
-"""No compression of these formats makes numbers smaller by more; what claims it would only fill the memory."""
+"""Largest compression factor of these formats; a file that claims more is damaged or made to fill the memory."""
 
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError)
-"""What h5py raises when the library under it finds something wrong."""
+"""Errors that h5py raises for damaged files."""
 
 _OWN_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 """Deflate, shuffle, fletcher32, szip, nbit, scale-offset, LZF: they come with h5py. For any other number the
@@ -30,7 +30,7 @@ library would look for a plug-in and load it."""
 
 
 def write_hdf5(path: Path, features: NDArray[np.float32], facts: Mapping[str, Any]) -> None:
-    """One dataset ``feats`` ``[T, C]``, contiguous, and facts as its attributes.
+    """Write one contiguous dataset ``feats`` ``[T, C]`` with facts as its attributes.
 
     Args:
         path: The file to write.
@@ -51,18 +51,18 @@ def write_hdf5(path: Path, features: NDArray[np.float32], facts: Mapping[str, An
 
 
 def select_plain_facts(facts: Mapping[str, Any]) -> dict[str, str | int | float]:
-    """The texts and numbers among facts, in letters that every format takes."""
+    """The texts and numbers among facts; characters that are not valid UTF-8 are escaped."""
     texts = {k: v.encode("utf-8", "backslashreplace").decode() for k, v in facts.items() if isinstance(v, str)}
     numbers = {k: v for k, v in facts.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
     return {**texts, **numbers}
 
 
 def read_hdf5(path: Path, choose: Choose) -> dict[str, NDArray[Any]]:
-    """Datasets at the root of a file.
+    """Read datasets at the root of a file.
 
     Args:
         path: The file.
-        choose: Gives the names to read, from those that are there.
+        choose: Chooses the names to read.
 
     Raises:
         FeatureError: Damaged, or a dataset holds objects, lies in another file, or needs a foreign filter.
@@ -111,7 +111,7 @@ def _open(path: Path) -> Generator[Any]:
 
 
 def _list_datasets(file: Any, path: Path) -> list[str]:
-    """Names at the root that are datasets of this very file; a link to elsewhere is not followed, but told."""
+    """Names of the datasets at the root; a link to another place is refused."""
     import h5py
 
     links = {name: file.get(name, getlink=True) for name in file}
@@ -141,7 +141,7 @@ def _refuse(path: Path, reason: str) -> FeatureError:
 
 
 def _find_disk_error(error: Exception) -> OSError:
-    """HDF5 tells the number of the system's error only in its text."""
+    """The system error behind an HDF5 error, which gives its number only in the message."""
     number = getattr(error, "errno", None)
     told = re.search(r"errno = (\d+)", str(error))
     number = number or (int(told[1]) if told else errno.EIO)

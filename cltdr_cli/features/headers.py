@@ -1,4 +1,4 @@
-"""Shape and type of feature files before their numbers are read, and whether all numbers can be there."""
+"""Shape and type of a feature file from its header, and whether the file is complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Header = tuple[tuple[int, ...], np.dtype[Any]]
 
 
 def read_stored_header(path: Path, keys: Sequence[str] = ()) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of ``read_stored_array``; most kinds tell it without reading the numbers.
+    """Shape and type of the array that ``read_stored_array`` would return; most formats tell them in a header.
 
     Raises:
         FeatureError: As ``read_stored_array``.
@@ -47,7 +47,7 @@ def _read_npy_header(path: Path, keys: Sequence[str]) -> list[Header]:
             shape, _, dtype = _parse_npy_header(file)
             held = path.stat().st_size - file.tell()
     except (OSError, ValueError, EOFError):
-        return []  # the whole reader finds the words for it
+        return []  # reading the whole file gives the error message
     return [(shape, dtype)] if held == math.prod(shape) * dtype.itemsize and not dtype.hasobject else []
 
 
@@ -92,4 +92,4 @@ _HEADERS: dict[str, Callable[[Path, Sequence[str]], list[Header]]] = {
     ".hdf5": _read_hdf5_header,
     ".zarr": _read_zarr_header,
 }
-"""Kinds whose shape is told before their numbers; an empty list where only reading them all can tell."""
+"""Readers of headers, by suffix. They return an empty list where the whole file must be read to know."""

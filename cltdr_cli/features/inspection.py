@@ -1,4 +1,4 @@
-"""Feature files looked at one by one: what is in them, and what is wrong with them and their sidecars."""
+"""Inspect single feature files: shape, type and sidecar, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from cltdr_cli.features.sidecar import Sidecar, read_sidecar, sidecar_path
 from cltdr_cli.features.store import ExpectedFeatures, check_sidecar
 
 DURATION_TOLERANCE_SECONDS = 1.0
-"""A video's end by its sidecar may differ by this much from its frames and from the annotation."""
+"""Largest accepted difference between a sidecar's duration and the end of its frames, or the annotation."""
 
 
 class Defect(NamedTuple):
-    """One thing that is wrong with one file: a short stable name of the kind, and where and what."""
+    """One thing that is wrong: a short, stable name of its kind, and where it is."""
 
     kind: str
     place: str
@@ -32,15 +32,15 @@ class Defect(NamedTuple):
 
 @dataclass(frozen=True)
 class FileReport:
-    """What was found in one feature file.
+    """The result of inspecting one feature file.
 
     Attributes:
         entry: The file.
-        size_bytes: On the disk.
-        shape: As stored; None where it does not read.
-        dtype: Of its values, as ``float32``; empty where it does not read.
-        sidecar: None where there is none, or where it does not read.
-        digest: ``formats.digest_array``; empty where the values were not read, or are no features.
+        size_bytes: Size on the disk.
+        shape: Shape of the stored array; None if it cannot be read.
+        dtype: Type of its values, such as ``float32``; empty if it cannot be read.
+        sidecar: None if there is none, or it cannot be read.
+        digest: ``formats.digest_array``; empty if the values were not read or are not features.
         defects: What is wrong with it.
     """
 
@@ -54,36 +54,36 @@ class FileReport:
 
     @property
     def name(self) -> str:
-        """Of the file, without its folder."""
+        """Name of the file, without its folder."""
         return self.entry.path.name
 
     @property
     def kind(self) -> str:
-        """Its format by its suffix: ``npy``."""
+        """Suffix of the file without the dot, such as ``npy``."""
         return self.entry.path.suffix.lower().removeprefix(".")
 
     @property
     def width(self) -> int | None:
-        """Channels; None where its array has no two dimensions."""
+        """Channels; None if the array is not two-dimensional."""
         return self.shape[1] if self.shape is not None and len(self.shape) == 2 else None
 
     @property
     def steps(self) -> int | None:
-        """Rows; None where its array has no two dimensions."""
+        """Steps; None if the array is not two-dimensional."""
         return self.shape[0] if self.shape is not None and len(self.shape) == 2 else None
 
     @property
     def lacks_sidecar(self) -> bool:
-        """Whether there is none, not even one that does not read."""
+        """Whether there is no sidecar file at all (an unreadable one is a defect of its own)."""
         return self.sidecar is None and all(defect.kind != "sidecar-unreadable" for defect in self.defects)
 
 
 def inspect_header(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
-    """Shape and sidecar of a file; the values of most kinds are not read.
+    """Read shape and sidecar of a file; for most formats the values are not read.
 
     Args:
         entry: The file.
-        keys: Arrays inside it, joined along channels; empty for the usual one.
+        keys: Names of its arrays, joined along channels; empty for the usual one.
     """
     defects: list[Defect] = []
     sidecar = _read_sidecar(entry, defects)
@@ -96,11 +96,11 @@ def inspect_header(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
 
 
 def inspect_file(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
-    """Read a whole file, and tell all that is wrong with it and its sidecar.
+    """Read a whole file and find everything that is wrong with it and its sidecar.
 
     Args:
         entry: The file.
-        keys: Arrays inside it, joined along channels; empty for the usual one.
+        keys: Names of its arrays, joined along channels; empty for the usual one.
     """
     defects: list[Defect] = []
     sidecar = _read_sidecar(entry, defects)
@@ -114,7 +114,7 @@ def inspect_file(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
     if unfit:
         defects.append(Defect("no-features", f"{entry.path.name}: {unfit}"))
     else:
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is told
+        with np.errstate(over="ignore"):  # values too large for float32 become infinite and are reported
             features = np.ascontiguousarray(array, np.float32)
         digest = digest_array(features)
         defects += [Defect(kind, f"{entry.path.name}{text}") for kind, text in _find_value_defects(features)]
@@ -125,10 +125,10 @@ def inspect_file(entry: FeatureEntry, keys: Sequence[str] = ()) -> FileReport:
 
 
 def compare_with_model(report: FileReport, expected: ExpectedFeatures) -> list[Defect]:
-    """Where a file is not what a model takes.
+    """Find out where a file is not what a model expects.
 
     Args:
-        report: Of the file.
+        report: Report of the file.
         expected: What the model was trained on.
     """
     found: list[Defect] = []
@@ -160,7 +160,7 @@ def _strip_folder(message: str, entry: FeatureEntry) -> str:
 
 
 def _find_misfit(array: NDArray[Any]) -> str:
-    """Why an array is none of features; empty where it is one."""
+    """Why an array does not hold features; empty if it does."""
     if array.ndim != 2:
         return f"its shape is {list(array.shape)}, not [steps, channels]"
     if array.dtype.kind != "f":
@@ -191,7 +191,7 @@ def _find_shape_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -
 
 
 def _find_steps_defects(sidecar: Sidecar, shape: tuple[int, ...], digest: str) -> Iterator[tuple[str, str]]:
-    """Flow has a field less than there are frames, and two streams are as long as the shorter."""
+    """The number of steps must follow from the frames; optical flow has one field less than there are frames."""
     frames = sidecar.frame_count
     counts = {sidecar.grid.step_count(frames - lost) for lost in ((0, 1) if sidecar.recipe.flow else (0,))}
     if sidecar.steps not in counts:

@@ -1,4 +1,4 @@
-"""Kinds of features: those of another extractor, flow or form mean something else, though equally wide."""
+"""Kinds of features: another extractor, optical flow or form gives other values, even at the same width."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cltdr_cli.features.sidecar import Recipe, read_sidecar, sidecar_path
 
 
 class ExpectedKind(Protocol):
-    """What a model says of the kind of features it was trained on."""
+    """The kind of features that a model was trained on."""
 
     @property
     def extractor(self) -> str:
@@ -19,17 +19,17 @@ class ExpectedKind(Protocol):
 
     @property
     def flow(self) -> str | None:
-        """Name of the optical flow; None where there is none, or nobody knows which."""
+        """Name of the optical flow; None if there is none or it is unknown."""
         ...
 
     @property
     def dense(self) -> bool:
-        """Whether they are I3D's dense ones."""
+        """Whether they are dense I3D features."""
         ...
 
     @property
     def takes_any_kind(self) -> bool:
-        """Whether features of any kind are taken, as long as width and grid are right."""
+        """Whether features of any kind are accepted, as long as width and grid are right."""
         ...
 
 
@@ -37,7 +37,7 @@ _FORMS = {False: "windows", True: "dense"}
 
 
 class OtherKind(NamedTuple):
-    """What two kinds of features differ in: ``extractor``, ``flow`` or ``form``."""
+    """How two kinds of features differ: in ``extractor``, ``flow`` or ``form``."""
 
     aspect: str
     found: str
@@ -45,7 +45,7 @@ class OtherKind(NamedTuple):
 
 
 def find_kind_difference(recipe: Recipe, expected: ExpectedKind) -> OtherKind | None:
-    """Where features are of another kind than a model needs; None where they are not, or nothing says so."""
+    """How features differ from the kind that a model needs; None if they do not, or it is unknown."""
     if expected.takes_any_kind:
         return None
     if recipe.extractor != expected.extractor:
@@ -58,7 +58,7 @@ def find_kind_difference(recipe: Recipe, expected: ExpectedKind) -> OtherKind | 
 
 
 def describe_other_kind(path: Path, expected: ExpectedKind) -> str:
-    """What the sidecar of a feature file says against it, for a warning; empty where it says nothing.
+    """Describe how a feature file differs from the kind that a model needs; empty if it does not.
 
     Raises:
         FeatureError: The sidecar cannot be read.

@@ -1,4 +1,4 @@
-"""What lies in a folder of features: feature files and the videos they are of, and what unfinished runs left."""
+"""List a folder of features: its feature files, their videos, and what stopped runs left behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FeatureEntry:
     """One feature file.
 
     Attributes:
-        path: The file, or the folder where its format is one of folders.
+        path: The file, or the folder of a format that uses folders.
         video_id: Its name without the usual prefix and suffix of the folder's files.
     """
 
@@ -26,19 +26,19 @@ class FeatureEntry:
 
     @property
     def bytes(self) -> int:
-        """Its size on the disk, that of all its files together."""
+        """Size on the disk; of a folder that of all its files."""
         files = self.path.rglob("*") if self.path.is_dir() else [self.path]
         return sum(file.stat().st_size for file in files if file.is_file())
 
 
 @dataclass(frozen=True)
 class FolderListing:
-    """Everything in a folder that has to do with features.
+    """The feature files of a folder, and what belongs to them.
 
     Attributes:
         folder: The folder itself; folders in it are not searched.
         entries: Feature files by name.
-        leftovers: What a stopped run was writing; nothing uses it.
+        leftovers: Unfinished files of stopped runs; nothing uses them.
         failed: Videos that ``failed.csv`` and the shards' ``failed-I-of-N.csv`` name.
     """
 
@@ -49,12 +49,12 @@ class FolderListing:
 
 
 def list_features(folder: Path, prefix: str = "", suffix: str = "") -> FolderListing:
-    """The feature files of a folder.
+    """List the feature files of a folder.
 
     Args:
-        folder: As ``cltdr extract-features`` fills them, or as published.
-        prefix: What stands before the video id in published names; names without it are taken too.
-        suffix: What stands behind it, extension included; empty for the extension alone.
+        folder: Written by ``cltdr extract-features``, or as published.
+        prefix: Text before the video id in published names; names without it are accepted, too.
+        suffix: Text after the video id, extension included; empty for the extension alone.
 
     Raises:
         FeatureError: No such folder, or no feature file in it.
@@ -86,7 +86,7 @@ def _suggest_folder(paths: Iterable[Path]) -> str:
 
 
 def _read_failed(paths: Iterable[Path]) -> list[str]:
-    """Videos by the lists of ``cltdr extract-features``; a shard has a list of its own."""
+    """Videos that failed in ``cltdr extract-features``; each shard has a list of its own."""
     lists = [path for path in paths if path.name == "failed.csv" or path.match("failed-*-of-*.csv")]
     names: list[str] = []
     for path in lists:

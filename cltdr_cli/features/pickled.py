@@ -1,7 +1,7 @@
-"""Arrays and tensors out of published pickles (HACS SlowFast features) without running anything in them.
+"""Read arrays and tensors from published pickles (such as the HACS SlowFast features) without running their code.
 
-Unpickling a file means calling whatever it names. Here a file may name only what arrays and tensors are made of
-(``_STAND_INS``), and each name leads to a stand-in of ours, as numpy itself takes types and bytes on trust.
+Unpickling normally calls whatever function a file names. Here a file may only name what arrays and tensors need
+(``_STAND_INS``), and each name leads to a replacement that checks its arguments, which NumPy itself does not.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ _KINDS = frozenset("fiu")
 
 
 def read_pickled(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a pickled mapping, or of a single pickled array under the empty key.
+    """Read the arrays of a pickled mapping, or a single pickled array under the empty key.
 
     Raises:
-        FeatureError: Unreadable, damaged, or it names anything but plain arrays and tensors: that is told, and
-            never called.
+        FeatureError: Unreadable, damaged, or it names anything but plain arrays and tensors, which is never called.
     """
     try:
         with path.open("rb") as file:
@@ -61,7 +60,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 class _Dtype:
-    """What a file says of the type of an array."""
+    """The type of an array, as a file states it."""
 
     def __init__(self, name: str, align: bool = False, copy: bool = True) -> None:
         self.name, self.order = name, "="
@@ -78,7 +77,7 @@ class _Dtype:
 
 
 class _Array:
-    """What a file says of an array."""
+    """An array, as a file states it."""
 
     def __init__(self, *_: object) -> None:
         self.array: NDArray[Any] = np.zeros(0, np.float32)
@@ -96,31 +95,31 @@ def _build_from_bytes(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: A
 
 
 def _frombuffer(data: Any, dtype: _Dtype, shape: tuple[int, ...], order: str) -> _Array:
-    """How numpy pickles by protocol 5."""
+    """NumPy's form of an array in pickle protocol 5."""
     made = _Array()
     made.array = _build_from_bytes(data, dtype, shape, order)
     return made
 
 
 def _encode(text: str, encoding: str = "utf-8") -> bytes:
-    """How old protocols write bytes."""
+    """The form of bytes in old pickle protocols."""
     if encoding != "latin1":
         raise ValueError(f"bytes as {encoding}")
     return text.encode("latin1")
 
 
 def _load_storage(data: bytes) -> Any:
-    """The numbers of a tensor: a file of ``torch.save`` inside the pickle."""
+    """The values of a tensor, which are a ``torch.save`` file inside the pickle."""
     import torch
 
     return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
 def _build_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> Any:
-    """A tensor over its numbers.
+    """A tensor over stored values.
 
     Raises:
-        ValueError: It reaches past them: PyTorch would lengthen them by whatever lies in memory.
+        ValueError: It reaches beyond the stored values; PyTorch would then read foreign memory.
     """
     import torch
 
@@ -136,7 +135,7 @@ def _build_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object)
 
 
 def _wrap_fresh(function: Callable[..., Any]) -> Callable[[], Any]:
-    """A new function each time, so that a file cannot change ours through what it is given."""
+    """A new function each time, so that a file cannot modify ours."""
     return lambda: lambda *words: function(*words)
 
 
@@ -150,7 +149,7 @@ _STAND_INS: dict[tuple[str, str], Callable[[], Any]] = {
     ("torch.storage", "_load_from_bytes"): _wrap_fresh(_load_storage),
     ("torch._utils", "_rebuild_tensor_v2"): _wrap_fresh(_build_tensor),
 }
-"""What the names of a file lead to."""
+"""The replacement for each name that a file may use."""
 
 
 def _convert_to_array(value: Any) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Rows of features as they come: in memory while they are few, in a file of the system's temporary folder then."""
+"""Collect rows of features: few in memory, many in a file in the system's temporary folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RowSpool:
     """Collects float32 rows ``[N, C]`` and gives them back as one array ``[T, C]``.
 
     Args:
-        memory_bytes: From how many bytes on they are kept in a file.
+        memory_bytes: Above so many bytes, rows are moved to a file.
     """
 
     def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
@@ -29,10 +29,10 @@ class RowSpool:
         self._shape = (0, 0)
 
     def add(self, rows: NDArray[np.float32]) -> None:
-        """Take the next rows ``[N, C]``.
+        """Add the next rows ``[N, C]``.
 
         Raises:
-            OutputError: The system's temporary folder takes no more.
+            OutputError: The system's temporary folder cannot be written, or is full.
         """
         self._shape = (self._shape[0] + len(rows), rows.shape[1])
         self._held.append(rows)
@@ -41,7 +41,7 @@ class RowSpool:
             self._spill()
 
     def read_rows(self) -> NDArray[np.float32] | None:
-        """All rows ``[T, C]``; None where none came. A file behind them goes when the array does."""
+        """All rows ``[T, C]``; None if there are none. A file behind them is deleted with the array."""
         if not self._held and self._file is None:
             return None
         if self._file is None:
@@ -50,7 +50,7 @@ class RowSpool:
         return np.memmap(self._file, np.float32, "r+", shape=self._shape)
 
     def _spill(self) -> None:
-        """What is held goes to the end of the file, which has no name and vanishes with its last user."""
+        """Move the rows in memory to the end of the file, which has no name and vanishes with its last user."""
         try:
             self._file = self._file or tempfile.TemporaryFile(prefix="cltdr-")  # noqa: SIM115 # the array closes it
             for rows in self._held:

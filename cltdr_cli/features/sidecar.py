@@ -14,12 +14,12 @@ from cltdr_cli.errors import FeatureError
 from cltdr_cli.timeline import FeatureGrid
 
 _KEYS = {"stride_frames": "stride", "window_frames": "window", "duration_seconds": "duration"}
-"""Where a key of the file is called other than the field: the file's keys are the documented interface."""
+"""Names of fields in the JSON file where they differ from those here; the file's names are documented."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a feature file will be made of and how; known before the work, and compared to resume it.
+    """How a feature file is made, known before the work; comparing recipes tells whether a file must be made again.
 
     Attributes:
         extractor: Name of the extractor.
@@ -30,8 +30,8 @@ class Recipe:
         backend: What ran it.
         stride_frames: Frames between two steps.
         window_frames: Frames of one step.
-        requested_fps: Rate the video was to be resampled to; None keeps its own.
-        clip_seconds: Range of the video that was looked at; None where it is open.
+        requested_fps: Frame rate that the video is resampled to; None keeps its own.
+        clip_seconds: Range of the video that is used; None for an open end.
         source: File name of the video.
         source_size: Its bytes.
         source_mtime: Its modification time, seconds since 1970.
@@ -63,7 +63,7 @@ class Recipe:
         return self.layer.startswith("dense")
 
     def describe_difference(self, other: Recipe) -> str:
-        """What is not the same, in words; empty where all is. A renamed source is the same source."""
+        """The first difference in words; empty if there is none. The name of the source file does not count."""
         for field in fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
             if mine != theirs and field.name != "source":
@@ -73,7 +73,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """Everything that stands beside a feature file.
+    """The facts of a feature file that are stored beside it.
 
     Attributes:
         recipe: How it was made.
@@ -82,10 +82,10 @@ class Sidecar:
         duration_seconds: End of the video.
         steps: Rows of the array.
         width: Columns of the array.
-        cltdr_version: Which program made it.
+        cltdr_version: Version of the program that made it.
         start_seconds: Presentation time of frame 0.
         time_knots: ``(frame, seconds)`` pairs of a variable-rate video; empty for a constant rate.
-        reader: Which decoder read the video.
+        reader: Video decoder.
         broken_seconds: Where the stream stopped decoding; None when it was read to its end.
         array_sha256: Digest of the numbers (``formats.digest_array``); None in files of older versions.
         file_format: Name of the format (``formats.WRITERS``) of the file that this sidecar marks as finished.
@@ -119,21 +119,21 @@ class Sidecar:
 
 
 def sidecar_path(path: Path) -> Path:
-    """Where the sidecar of a feature file stands."""
+    """Path of the sidecar of a feature file."""
     return path.with_suffix(".json")
 
 
 def read_sidecar(path: Path) -> Sidecar | None:
-    """Read the JSON beside a feature file; keys that a later version may add are passed over.
+    """Read the JSON beside a feature file; unknown keys (of later versions) are ignored.
 
     Args:
         path: The JSON file.
 
     Returns:
-        None where there is no such file, or where it is something else (results, say) with not one of our keys.
+        None if there is no such file, or it is another kind of JSON file (such as results).
 
     Raises:
-        FeatureError: Unreadable; a key is missing, or its value of the wrong kind: it is named.
+        FeatureError: Unreadable, or a key is missing or has a wrong value; the message names it.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -249,7 +249,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "calibration": _allow_none(_check_text),
     "file_format": _check_text,
 }
-"""Every key of the file, and what its value must be."""
+"""The check of each key of the file."""
 
 _OPTIONAL = {
     "backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds", "array_sha256",

@@ -1,4 +1,4 @@
-"""Feature files: one array and one sidecar per video, whole or not at all, and read back with their times."""
+"""Save and load feature files: one array and one sidecar per video, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 from cltdr_cli.video.frames import FrameTiming
 
 _RATE_TOLERANCE = 0.005
-"""29.97 passes for 30, as in the published files; 25 does not."""
+"""Relative; 29.97 counts as 30, as in the published files, and 25 does not."""
 
 NOT_THERE = "not there yet"
-"""Why features must be made for the first time; every other reason is one to make them again."""
+"""The reason for features that were never made; every other reason means making them again."""
 
 
 class ExpectedFeatures(ExpectedKind, Protocol):
-    """What a model says of the features it was trained on; ``zoo.preset.FeatureConfig`` says it."""
+    """The features that a model was trained on; ``zoo.preset.FeatureConfig`` says it."""
 
     @property
     def width(self) -> int:
@@ -38,7 +38,7 @@ class ExpectedFeatures(ExpectedKind, Protocol):
 
     @property
     def first_channels(self) -> int | None:
-        """Of wider files only so many channels, the first, are used; None where files have just the width."""
+        """How many of a wider file's channels are used, from the first on; None if files have exactly the width."""
         ...
 
     @property
@@ -53,28 +53,28 @@ class ExpectedFeatures(ExpectedKind, Protocol):
 
     @property
     def rate(self) -> float | None:
-        """Frames per second of the sampled video; None is each file's own."""
+        """Frames per second of the sampled video; None for the rate of each file."""
         ...
 
     @property
     def file_keys(self) -> tuple[str, ...]:
-        """Arrays inside one file, joined along channels."""
+        """Names of the arrays inside one file, which are joined along channels."""
         ...
 
 
 def feature_path(folder: Path, video_id: str, format: str = "npy") -> Path:
-    """The feature file of a video, in a format of ``formats.WRITERS``."""
+    """Path of a video's feature file in a format of ``formats.WRITERS``."""
     return folder / f"{safe_file_name(video_id)}{WRITERS[format].suffix}"
 
 
 def make_sidecar(sequence: FeatureSequence, recipe: Recipe, timing: FrameTiming, reader: str) -> Sidecar:
-    """The sidecar of features that were just made.
+    """Make the sidecar of newly extracted features.
 
     Args:
         sequence: The features.
         recipe: How they were made.
-        timing: What was measured of the frames.
-        reader: Which decoder gave them.
+        timing: Measured timing of the frames.
+        reader: Video decoder.
     """
     steps, width = sequence.features.shape
     return Sidecar(
@@ -95,19 +95,19 @@ def make_sidecar(sequence: FeatureSequence, recipe: Recipe, timing: FrameTiming,
 def save_features(folder: Path, sequence: FeatureSequence, sidecar: Sidecar, format: str = "npy") -> Path:
     """Store features and their sidecar; returns the feature file.
 
-    The sidecar is the mark that all is done: an old one goes first, the new one comes last, so that after a stop
-    at any moment no sidecar stands beside an array that is not its own. Digest and format are filled in here.
+    The sidecar marks the file as finished: an old sidecar is removed first and the new one is written last, so that
+    a stop at any moment never leaves a sidecar beside another file's array. Digest and format are filled in here.
 
     Args:
-        folder: Of the feature files.
+        folder: Folder of the feature files.
         sequence: The features.
-        sidecar: Their facts.
+        sidecar: Their sidecar.
         format: Name in ``formats.WRITERS``.
 
     Raises:
-        OutputError: The folder or disk does not take them.
+        OutputError: The folder or disk cannot be written.
         UsageError: There is no such format, or it needs a package that is not installed.
-        ValueError: The sidecar is not that of these features.
+        ValueError: The sidecar describes other features.
     """
     if (sidecar.steps, sidecar.width) != sequence.features.shape:
         raise ValueError(f"sidecar of [{sidecar.steps}, {sidecar.width}] for features {sequence.features.shape}")
@@ -124,14 +124,14 @@ def save_features(folder: Path, sequence: FeatureSequence, sidecar: Sidecar, for
 def explain_unfinished(
     folder: Path, video_id: str, wanted: Recipe, format: str = "npy", *, strict: bool = False
 ) -> str:
-    """Why the features of a video must be made (again); empty when they are there, whole, and as wanted.
+    """Why the features of a video must be extracted (again); empty if they are complete and as wanted.
 
     Args:
-        folder: Of the feature files.
-        video_id: Of the video.
+        folder: Folder of the feature files.
+        video_id: Id of the video.
         wanted: How they are to be made.
         format: Name in ``formats.WRITERS``.
-        strict: Whether features of a video that breaks off are not wanted.
+        strict: Whether features of a video that breaks off are rejected.
 
     Raises:
         UsageError: There is no such format, or it needs a package that is not installed.
@@ -162,17 +162,17 @@ def load_features(
     duration_seconds: float | None = None,
     video_id: str | None = None,
 ) -> FeatureSequence:
-    """Features with their times: from the sidecar, or from what is given.
+    """Load features with their times, from the sidecar or from the arguments.
 
     Args:
         path: Float ``[T, C]`` in any format of ``arrays.READERS``.
-        expected: What the model was trained on; without it a sidecar is needed.
+        expected: The features that the model was trained on; without it a sidecar is needed.
         fps: Frames per second of the sampled video; overrides the sidecar's.
         duration_seconds: End of the video; overrides the sidecar's.
-        video_id: Name of the video; the file's stem where it is not given.
+        video_id: Id of the video; the file's stem by default.
 
     Raises:
-        FeatureError: Unreadable, damaged, of the wrong width, contradicted by its sidecar, or without its times.
+        FeatureError: Unreadable, damaged, of the wrong width, in contradiction to its sidecar, or without times.
     """
     for name, value in (("fps", fps), ("duration", duration_seconds)):
         if value is not None and not (math.isfinite(value) and value > 0):
@@ -197,7 +197,7 @@ def load_features(
 def _choose_grid(
     sidecar: Sidecar | None, expected: ExpectedFeatures | None, fps: float | None, path: Path
 ) -> FeatureGrid | None:
-    """The sidecar's measured times, unless another rate is given than the model's usual one."""
+    """The sidecar's measured times, unless a rate other than the model's is given."""
     usual = expected.rate if expected is not None else None
     if sidecar is not None:
         return sidecar.grid if fps in (None, usual) else replace(sidecar.grid, rate=fps, knots=())
@@ -239,10 +239,10 @@ def _check_pair(features: NDArray[np.float32], sidecar: Sidecar, path: Path) -> 
 
 
 def check_sidecar(sidecar: Sidecar, expected: ExpectedFeatures, path: Path) -> None:
-    """Features of another kind or grid give segments in wrong places without any other sign of it.
+    """Check that a sidecar fits the model: features of another kind or grid would silently give wrong segments.
 
     Raises:
-        FeatureError: What the sidecar of ``path`` says is not what the model expects.
+        FeatureError: The sidecar of ``path`` contradicts what the model expects.
     """
     recipe = sidecar.recipe
     pairs = (

@@ -1,4 +1,4 @@
-"""Features in zarr stores: a folder of small files per video. What only plug-ins could decode is refused."""
+"""Read and write features in zarr stores (a folder per video). Codecs that would load plug-ins are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ARRAY_NAME = "feats"
 
 _CHUNK_STEPS = 1024
 _METADATA = (".zarray", "zarr.json")
-"""How a folder is marked as an array: by version 2 of the format, and by version 3."""
+"""Files that mark a folder as an array, in version 2 and 3 of the format."""
 
 _LARGEST_METADATA_BYTES = 1_000_000
 _COMPRESSORS = ("blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd")
@@ -30,7 +30,7 @@ _NUMBER_TYPES = re.compile(r"[<>|][fiuc]\d+|u?int(8|16|32|64)|float(16|32|64)")
 
 
 def write_zarr(folder: Path, features: NDArray[np.float32], facts: Mapping[str, Any]) -> None:
-    """One array ``feats`` ``[T, C]`` of format 2, not compressed, in chunks of whole steps.
+    """Write one uncompressed array ``feats`` ``[T, C]`` of format 2, in chunks of whole steps.
 
     Missing chunks read as NaN, which no feature is, so that a lost chunk is noticed.
 
@@ -55,11 +55,11 @@ def write_zarr(folder: Path, features: NDArray[np.float32], facts: Mapping[str, 
 
 
 def read_zarr(folder: Path, choose: Choose) -> dict[str, NDArray[Any]]:
-    """Arrays of a store: its own, or those of the group that it is.
+    """Read arrays of a store, which is an array itself or a group of arrays.
 
     Args:
         folder: The store.
-        choose: Gives the names to read, from those that are there; the store's own array is called ''.
+        choose: Chooses the names to read; a store that is an array itself has the name ''.
 
     Raises:
         FeatureError: Damaged, or an array holds objects or needs a foreign codec.
@@ -71,7 +71,7 @@ def read_zarr(folder: Path, choose: Choose) -> dict[str, NDArray[Any]]:
         _check_array(folder / name)
         try:
             found[name] = np.asarray(zarr.open_array(str(folder / name), mode="r")[...])
-        except Exception as error:  # codecs of every kind fail in ways of their own
+        except Exception as error:  # each codec raises errors of its own
             said = " ".join(str(error).split())
             raise FeatureError(f"{folder}: damaged: {said}", "get or extract it again") from error
     return found
@@ -88,7 +88,7 @@ def read_zarr_header(folder: Path, choose: Choose) -> list[tuple[tuple[int, ...]
 
 
 def zarr_is_whole(folder: Path, shape: tuple[int, int]) -> bool:
-    """Whether a store that ``write_zarr`` made holds all its chunks, judged by names and sizes."""
+    """Whether a store written by ``write_zarr`` has all its chunks, judged by their names and sizes."""
     try:
         facts = _check_array(folder / ARRAY_NAME)
         sizes = {path.name: path.stat().st_size for path in (folder / ARRAY_NAME).iterdir()}
@@ -103,7 +103,7 @@ def zarr_is_whole(folder: Path, shape: tuple[int, int]) -> bool:
 
 
 def list_array_names(folder: Path) -> list[str]:
-    """Arrays of a store; '' where it is one itself."""
+    """Names of the arrays of a store; '' for a store that is an array itself."""
     if _is_array(folder):
         return [""]
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and _is_array(path))
@@ -146,9 +146,9 @@ def _read_metadata(path: Path) -> dict[str, Any]:
 
 
 def _check_array(folder: Path) -> dict[str, Any]:
-    """Metadata of an array that nothing but numbers can come out of.
+    """Read the metadata of an array and refuse whatever holds more than numbers.
 
-    zarr itself would look for whatever codec a file names among the packages that are installed.
+    zarr itself would load any codec that a file names from the installed packages.
     """
     if any(path.is_symlink() for path in [folder, *folder.rglob("*")]):
         raise _refuse(folder, "it holds a link, which may lead to any file")
@@ -173,7 +173,7 @@ def _check_kind(facts: dict[str, Any], path: Path) -> None:
 
 
 def _list_codec_names(facts: dict[str, Any]) -> list[str]:
-    """What version 2 calls compressor and filters, and version 3 codecs."""
+    """Codecs of an array: ``compressor`` and ``filters`` in version 2, ``codecs`` in version 3."""
     listed = [facts.get("compressor"), *(facts.get("filters") or []), *(facts.get("codecs") or [])]
     named = [codec.get("id") or codec.get("name") if isinstance(codec, dict) else codec for codec in listed]
     return [str(name) for name, codec in zip(named, listed, strict=True) if codec is not None]

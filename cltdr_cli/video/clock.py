@@ -1,4 +1,4 @@
-"""From a stream's ticks to seconds on the player's timeline, in the order in which frames are shown."""
+"""Presentation times: from a stream's ticks to seconds on the player's timeline, in display order."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StreamClock:
 
 
 def read_clock(container: InputContainer, stream: VideoStream) -> StreamClock:
-    """The clock of a stream; its origin is the container's start, over all streams, as players have it."""
+    """Read the clock of a stream; as in players, its origin is the earliest start of all streams."""
     base = stream.time_base or Fraction(1, 1000)
     origin = Fraction(container.start_time or 0, 1_000_000)
     if stream.start_time is not None:

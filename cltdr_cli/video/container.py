@@ -1,4 +1,4 @@
-"""Opening a video file: every way it can fail, said clearly; and which of its streams is the video."""
+"""Open a video file, explain every way in which that can fail, and find its video stream."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_container(path: Path) -> InputContainer:
 
 
 def find_video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream that a player would show: the default one, else the first; never a cover picture.
+    """Find the stream that a player would show: the default one, else the first; never a cover picture.
 
     Raises:
         VideoError: There is no video stream, or its codec is unknown.

@@ -1,4 +1,4 @@
-"""Demuxing and decoding with PyAV up to the first damage, and telling a cut-off file from a finished one."""
+"""Read packets and decode frames with PyAV up to the first damage, and recognise files that are cut short."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StreamDamageError(Exception):
 
     Args:
         reason: Why.
-        seconds: Up to where its frames were good, once their times are known.
+        seconds: Up to where its frames are good, if known.
     """
 
     def __init__(self, reason: str, seconds: float | None = None) -> None:
@@ -32,11 +32,11 @@ class StreamDamageError(Exception):
 
 @dataclass(frozen=True)
 class ClaimedEnd:
-    """Where a header says that the packets end.
+    """The end of the packets, as the header states it.
 
     Attributes:
         seconds: On the container's clock.
-        video_only: Whether it speaks of the video stream alone, or of all streams together.
+        video_only: Whether this is the end of the video stream, or of all streams together.
     """
 
     seconds: float
@@ -44,7 +44,7 @@ class ClaimedEnd:
 
 
 def decode_frames(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame, None, None]:
-    """Frames in the order of display, up to the end or the first damage.
+    """Decode frames in display order, up to the end or the first damage.
 
     Packets that cannot be decoded before the first frame are skipped: a recording may begin between key frames.
 
@@ -72,7 +72,7 @@ def decode_frames(container: InputContainer, stream: VideoStream) -> Generator[V
 
 
 def _flush_decoder(stream: VideoStream) -> list[VideoFrame]:
-    """The sound frames that a decoder still holds; none if it was flushed before."""
+    """The good frames that the decoder still holds; none if it was flushed before."""
     from av.error import EOFError as Flushed
 
     try:
@@ -86,10 +86,10 @@ def _decode_next(packets: Iterator[Packet]) -> list[VideoFrame]:
 
 
 def read_packets(container: InputContainer, stream: VideoStream) -> Generator[Packet, None, None]:
-    """Packets of a video stream and the final empty one that flushes the decoder.
+    """Read the packets of a video stream, with the final empty one that flushes the decoder.
 
     Raises:
-        StreamDamageError: The file cannot be read further, or ends before its header says; every sound packet was
+        StreamDamageError: The file cannot be read further, or ends before its header says; every good packet was
             yielded before.
     """
     from av.error import FFmpegError
@@ -116,7 +116,7 @@ def read_packets(container: InputContainer, stream: VideoStream) -> Generator[Pa
 
 
 def read_claimed_end(container: InputContainer, stream: VideoStream) -> ClaimedEnd | None:
-    """Where the header says that the packets end; None for formats whose header does not know it."""
+    """Read where the packets should end; None for formats whose header does not state it."""
     base = stream.time_base or Fraction(1, 1000)
     formats = set(container.format.name.split(","))
     if "avi" in formats and stream.frames and stream.average_rate:  # its duration is guessed from the file size

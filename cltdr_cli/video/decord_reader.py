@@ -1,4 +1,4 @@
-"""The decord reader: decord decodes, PyAV cuts, times and orients; what decord would get wrong is refused."""
+"""Read videos with decord, with times and rotation from PyAV; videos that decord decodes wrongly are refused."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class DecordReader:
 
     Args:
         path: The file.
-        probe: What is already known of it.
-        table: Likewise.
+        probe: The result of ``probe_video``, if known.
+        table: The result of ``read_packet_table``, if known.
 
     Raises:
         UsageError: decord is not installed.
@@ -129,7 +129,7 @@ class DecordReader:
         return ""
 
     def _read_by_reference(self, batch_frames: int, from_seconds: float) -> Iterator[FrameBatch]:
-        """The rest of a stream that decord cannot decode, up to wherever the reference can."""
+        """The rest of a stream, which decord cannot decode, read by the reference reader."""
         for batch in PyavReader(self._info.path, self._probe).batches(batch_frames, from_seconds):
             first = int(np.searchsorted(batch.pts_seconds, from_seconds))
             if first < len(batch):
@@ -138,7 +138,7 @@ class DecordReader:
 
 @cache
 def is_decord_installed() -> bool:
-    """Whether decord can be imported; its messages are silenced on the way."""
+    """Whether decord can be imported; also silences its messages."""
     try:
         import decord
     except (ImportError, OSError, RuntimeError):  # absent, or built for another system
@@ -148,11 +148,11 @@ def is_decord_installed() -> bool:
 
 
 def open_decord_if_faithful(path: Path, probe: Probe) -> DecordReader | None:
-    """A decord reader where it gives exactly the reference's frames at a constant rate; otherwise None.
+    """Open a video with decord if that gives exactly the reference's frames at a constant rate; otherwise None.
 
     Args:
         path: The file.
-        probe: What is already known of it.
+        probe: The result of ``probe_video``.
     """
     odd = any(side % 2 for side in probe.stored_size)  # up to 0.6 grey levels apart
     turned = probe.info.rotation_degrees or probe.orientation.mirrored
@@ -171,7 +171,7 @@ def open_decord_if_faithful(path: Path, probe: Probe) -> DecordReader | None:
 
 
 def find_decord_objection(probe: Probe, table: PacketTable, piece_bytes: int = LARGEST_PIECE_BYTES) -> str:
-    """Why decord would not give the reference's frames of a file in bounded memory; empty when it would."""
+    """Why decord cannot give the reference's frames of a file in bounded memory; empty if it can."""
     if probe.pixel_format not in SHALLOW_FORMATS | DEEP_FORMATS:
         return f"its pixel format {probe.pixel_format} comes out differently"
     if not probe.containers & CONTAINERS:

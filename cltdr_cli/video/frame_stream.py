@@ -1,4 +1,4 @@
-"""Frames of a video decoded ahead on a thread: a range of it, at its own or another rate, in bounded memory."""
+"""Stream the frames of a video: all or a time range, at any frame rate, decoded ahead on a thread."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ BATCH_BYTES = 24 << 20
 
 
 class FrameStream:
-    """The frames of a video in batches, each frame once, decoded ahead on a thread through a bounded queue.
+    """The frames of a video in batches, each frame once; a thread decodes ahead into a bounded queue.
 
     Iterate it once for all frames; afterwards ``timing`` holds what was measured. Stopping early ends the thread.
 
     Args:
-        reader: Where the frames come from; it stays open.
+        reader: The video; it stays open.
         fps: Frames per second to resample to, by presentation time: the nearest frame at every
             ``start + k / fps``; None keeps every frame.
         start_seconds: Frames before it are left out; times stay those of the whole video.
@@ -66,12 +66,12 @@ class FrameStream:
 
     @property
     def info(self) -> VideoInfo:
-        """Facts of the stream, as its header tells them."""
+        """Facts of the stream, as its header states them."""
         return self._reader.info
 
     @property
     def timing(self) -> FrameTiming:
-        """What was measured, once every frame has been yielded."""
+        """Measured timing; available after every frame has been yielded."""
         if self._timing is None:
             raise RuntimeError("the timing is known only after the last frame was read")
         return self._timing
@@ -87,7 +87,7 @@ class FrameStream:
         return read_ahead(self._read_wanted(), self._queue_batches)
 
     def _read_wanted(self) -> Generator[FrameBatch, None, None]:
-        """The whole stretch from reader to timing; runs on the thread."""
+        """Read, filter or resample, and measure; runs on the thread."""
         source = _RangeReader(self._reader, self._batch_frames, self._start, self._end)
         times: list[NDArray[np.float64]] = []
         sampler: RangeFilter | Resampler | None = None
@@ -131,12 +131,12 @@ class FrameStream:
 
 
 class _RangeReader:
-    """Batches of a reader up to the end of a range or a break, whose times are kept.
+    """Reads batches up to the end of a range or a break in the stream, and keeps their times.
 
     Attributes:
-        times: Of every batch so far, each float64 ``[N]``.
-        exhausted: Whether the last frame of the video was seen, or the last before a break.
-        broken: The break.
+        times: Times of every batch so far, each float64 ``[N]``.
+        exhausted: Whether the last frame of the video (or the last before a break) was read.
+        broken: The error at a break; else None.
     """
 
     def __init__(self, reader: VideoReader, batch_frames: int, start: float, end: float) -> None:
@@ -158,7 +158,7 @@ class _RangeReader:
         self.exhausted = True
 
     def timing(self) -> FrameTiming:
-        """Measured over all frames seen."""
+        """Timing of all frames read so far."""
         return measure_timing(np.concatenate(self.times), [self._reader.info.rate])
 
 

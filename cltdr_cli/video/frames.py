@@ -16,7 +16,7 @@ from cltdr_cli.video.decoding import StreamDamageError
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Facts of a video stream, as far as its header tells them.
+    """Facts of a video stream, as its header states them.
 
     Attributes:
         path: The file.
@@ -27,7 +27,7 @@ class VideoInfo:
         height: Pixels, after rotation.
         rotation_degrees: Clockwise turn already applied to the frames: 0, 90, 180 or 270.
         codec: Codec name.
-        reader: Name of the reader that serves this file.
+        reader: Name of the reader of this file.
     """
 
     path: Path
@@ -59,7 +59,7 @@ class FrameBatch:
 
 @dataclass(frozen=True)
 class FrameTiming:
-    """What was measured once the frames have been read: the facts behind a ``FeatureGrid``.
+    """Timing measured while the frames were read; a ``FeatureGrid`` is made from it.
 
     Attributes:
         rate: Frames per second of the yielded frames.
@@ -81,7 +81,7 @@ class FrameTiming:
 
 
 class VideoReader(Protocol):
-    """One decoder behind one face. PyAV is the reference: every reader gives its frames and times."""
+    """A video decoder. PyAV is the reference: every reader gives the same frames and times."""
 
     @property
     def info(self) -> VideoInfo:
@@ -109,10 +109,10 @@ class VideoReader(Protocol):
 def gather_batches(
     pictures: Iterable[tuple[NDArray[np.uint8], float]], batch_frames: int, info: VideoInfo
 ) -> Generator[FrameBatch, None, None]:
-    """Gather pictures as shown, uint8 ``[H, W, 3]``, with their seconds; each is copied once.
+    """Gather pictures (uint8 ``[H, W, 3]``) and their times into batches; each picture is copied once.
 
     Raises:
-        StreamDamageError: The pictures broke off; those before it were yielded.
+        StreamDamageError: The stream broke; every picture before was yielded.
     """
     shape = (batch_frames, info.height, info.width, 3)
     frames, times = np.empty(shape, np.uint8), list[float]()

@@ -1,4 +1,4 @@
-"""From the words of a command to the files they mean: each with an id of its own, or with the reason why not."""
+"""Find input files: paths, folders, patterns and lists become files with unique ids; failures keep their reason."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Input:
 
 @dataclass(frozen=True)
 class FailedInput:
-    """A word that led to no file.
+    """An input word for which no file was found.
 
     Attributes:
         word: As it was given, or the line of a list.
-        error: What is wrong with it.
+        error: Why not.
     """
 
     word: str
@@ -67,10 +67,10 @@ class FailedInput:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the words of a command mean, in their order.
+    """The files that input words stand for, in their order.
 
     Attributes:
-        entries: Files, and words that led to none.
+        entries: Files, and words without a file.
         notices: What the user should know, such as ids that had to change.
     """
 
@@ -84,24 +84,24 @@ class Inputs:
 
     @property
     def failures(self) -> tuple[FailedInput, ...]:
-        """The words that led to no file."""
+        """The words without a file."""
         return tuple(entry for entry in self.entries if isinstance(entry, FailedInput))
 
 
 def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
-    """Resolve video files, directories, patterns, lists and feature files.
+    """Find the files that input words stand for: videos, directories, patterns, lists and feature files.
 
     A directory is searched with all below it for video suffixes; a pattern may hold ``*``, ``?``, ``[...]`` and
     ``**``; a ``.txt`` list names one of these a line, relative to its own folder or else to the working directory,
     with ``#`` before comments. A file named twice counts once.
 
     Args:
-        words: As given on the command line.
+        words: The inputs, as on the command line.
         suffixes: Leaves out all files that end otherwise (``.mp4``); empty takes every kind.
 
     Returns:
-        The files in order (directories and patterns sorted). A word that leads to none stands in its place with
-        its error, so that the others can go on.
+        The files in order (directories and patterns sorted). A word without a file keeps its place, with its error,
+        so that the others can go on.
 
     Raises:
         UsageError: There are no words.
@@ -126,7 +126,7 @@ def _has_suffix(path: Path, suffixes: Collection[str]) -> bool:
 
 
 def _resolve(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | FailedInput]:
-    """Paths that a word means, or what is wrong with it."""
+    """Paths that a word stands for, or its failure."""
     path = _locate(word, folder)
     if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES:
         yield from _list_videos_below(path) or [_explain_no_video(word, path)]
@@ -151,7 +151,7 @@ def _explain_no_video(word: str, folder: Path) -> FailedInput:
 
 
 def _locate(word: str, folder: Path) -> Path:
-    """A word beside the list it stands in where there is such a file, else in the working directory."""
+    """The path of a word: relative to the list that names it if there is such a file, else to the working directory."""
     path = Path(word).expanduser()
     beside = folder / path
     there = beside.exists() or (glob.has_magic(word) and bool(_glob(beside)))
@@ -198,7 +198,7 @@ def _glob(pattern: Path) -> list[Path]:
 
 
 def _read_list(path: Path) -> Iterator[Path | FailedInput]:
-    """What the lines of a list mean."""
+    """Files named by the lines of a list."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -222,7 +222,7 @@ def _strip_comment(line: str) -> str:
 
 
 def _drop_repeated(found: Iterable[Path | FailedInput]) -> Iterator[Path | FailedInput]:
-    """Each file at its first place only."""
+    """Drop files that are named again."""
     seen: set[Path] = set()
     for entry in found:
         if isinstance(entry, Path):
@@ -250,7 +250,7 @@ def _assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
 
 
 def _find_free_id(path: Path, owners: dict[str, Path]) -> str:
-    """The stem; where it is taken, with the folder's name before it or a number behind it."""
+    """The file's stem; if that is taken, with the folder's name before it or a number after it."""
     named = [path.stem, f"{path.resolve().parent.name}_{path.stem}"]
     numbers = range(2, len(owners) + 3)
     numbered = [f"{stem}_{number}" for stem in (path.stem, path.stem[:40]) for number in numbers]
@@ -258,5 +258,5 @@ def _find_free_id(path: Path, owners: dict[str, Path]) -> str:
 
 
 def _make_file_key(video_id: str) -> str:
-    """The same for ids whose results would go into the same file: letters may be capital, or none for files."""
+    """The same key for ids whose results would go into the same file (case and special characters do not count)."""
     return safe_file_name(video_id).casefold()

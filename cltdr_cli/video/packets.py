@@ -30,11 +30,11 @@ MP4_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp9"})
 
 @dataclass(frozen=True)
 class Piece:
-    """Consecutive packets of one stream as a file.
+    """Consecutive packets of one stream as a small file in memory.
 
     Attributes:
         first: Position of its first packet in the stream, in decoding and in display order alike.
-        count: Packets.
+        count: Number of packets.
         data: The file.
     """
 
@@ -44,16 +44,16 @@ class Piece:
 
 
 def choose_least_piece_frames(width: int, height: int) -> int:
-    """Frames of ``width`` × ``height`` pixels that a piece holds at least, where key frames allow."""
+    """The smallest number of frames of ``width`` × ``height`` pixels in a piece, where key frames allow it."""
     return max(1, min(PIECE_FRAMES, PIECE_BYTES // (width * height * 3)))
 
 
 def find_piece_starts(
     ticks: NDArray[np.int64], keys: NDArray[np.bool_], least_frames: int = PIECE_FRAMES
 ) -> NDArray[np.int64]:
-    """Where a stream can be cut: at key frames that divide it in decoding order as in display order.
+    """Find where a stream can be cut: at key frames that divide it in decoding order and in display order.
 
-    A key frame with leading pictures (an open group of pictures) is none of these: they refer to what lies before.
+    Not at a key frame with leading pictures (an open group of pictures), because those refer to earlier frames.
 
     Args:
         ticks: int64 ``[N]``, distinct presentation times, in decoding order.
@@ -74,7 +74,7 @@ def find_piece_starts(
 
 
 def cut_pieces(path: Path, starts: NDArray[np.int64], first: int, rate: Fraction) -> Generator[Piece, None, None]:
-    """The pieces of a video stream, in order.
+    """Cut a video stream into pieces, in order.
 
     Args:
         path: The file.
@@ -83,7 +83,7 @@ def cut_pieces(path: Path, starts: NDArray[np.int64], first: int, rate: Fraction
         rate: Nominal frames per second, written into the files.
 
     Raises:
-        StreamDamageError: The file cannot be read on, or its codec not be put into a piece.
+        StreamDamageError: The file cannot be read further, or its codec cannot be written into a piece.
     """
     wanted = starts[first:].tolist()
     held: list[Packet] = []
@@ -126,7 +126,7 @@ class PacketTable:
         shown: bool ``[N]``, False for frames that an edit list hides.
         starts: int64 ``[M]``, where the stream can be cut; see ``find_piece_starts``.
         damaged: Whether the file breaks off.
-        objection: Why packets do not tell the frames of this stream; empty when they do.
+        objection: Why the packets do not tell the frame times of this stream; empty if they do.
     """
 
     seconds: NDArray[np.float64]
@@ -142,7 +142,7 @@ class PacketTable:
 
 
 def read_packet_table(path: Path) -> PacketTable:
-    """Demux a file once.
+    """Read all packets of a file once, without decoding.
 
     Raises:
         VideoError: The file cannot be opened or has no video stream.

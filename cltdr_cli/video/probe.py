@@ -1,4 +1,4 @@
-"""What can be known of a video before it is read: its header, its first packets and its first frame."""
+"""Probe a video before it is read: header, first packets and first frame."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ SAMPLED_PACKETS = 64
 
 @dataclass(frozen=True)
 class Probe:
-    """The facts from which a reader starts.
+    """What a reader needs to know of a video before reading it.
 
     Attributes:
-        info: As the header tells them; ``reader`` is the name it was probed for.
+        info: Facts from the header; ``reader`` is the reader that asked.
         clock: Ticks to seconds.
         orientation: From stored to shown pictures.
         stored_size: Width and height of the stored picture in pixels.
@@ -99,7 +99,7 @@ def _decode_first_frame(path: Path) -> VideoFrame:
 
 
 def list_stated_rates(stream: VideoStream) -> tuple[Fraction | None, ...]:
-    """Frame rates that the header states or FFmpeg guesses, the most trusted first."""
+    """Frame rates that the header states or FFmpeg guesses, most reliable first."""
     return stream.average_rate, stream.guessed_rate, stream.base_rate
 
 

@@ -1,4 +1,4 @@
-"""The reference reader: PyAV, for every kind of stream."""
+"""The reference reader, which uses PyAV and reads every kind of stream."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PyavReader:
 
     Args:
         path: The file.
-        probe: What is already known of it.
+        probe: The result of ``probe_video``, if known.
 
     Raises:
         VideoError: The file cannot be opened or holds no frame.

@@ -1,4 +1,4 @@
-"""An iterator that runs ahead of its consumer on a thread, and never outlives it."""
+"""Run an iterator ahead of its consumer on a thread that ends with the consumer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class _End(Generic[Item]):
-    """The last thing in the queue: the items are exhausted, or failed."""
+    """The last entry of the queue: the iterator has ended, or failed with an error."""
 
     error: BaseException | None = None
 
@@ -27,8 +27,8 @@ def read_ahead(items: Generator[Item, None, None], depth: int) -> Iterator[Item]
     control returns. An exception of the generator is raised here, after the items before it.
 
     Args:
-        items: Run, and closed, on the thread.
-        depth: Items that wait at most.
+        items: The generator; it runs and is closed on the thread.
+        depth: Largest number of waiting items.
     """
     ready: queue.Queue[Item | _End[Item]] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
@@ -51,7 +51,7 @@ def _fill(items: Generator[Item, None, None], ready: queue.Queue[Item | _End[Ite
             for item in items:
                 if not _offer(item, ready, stopped):
                     return
-    except BaseException as raised:  # whatever it is, it belongs to the consumer
+    except BaseException as raised:  # every error is passed on to the consumer
         error = raised
     _offer(_End(error), ready, stopped)
 

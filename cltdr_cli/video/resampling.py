@@ -1,4 +1,4 @@
-"""Which frames are wanted: a range of them, or the nearest one at every ``start + k / rate``."""
+"""Choose frames of a stream: those of a time range, or the nearest one at every ``start + k / rate``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SampleGrid:
 
 
 def find_nearest(times: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Index of the time nearest to each wanted one, the earlier one midway.
+    """Index of the time nearest to each wanted time; midway between two, the earlier one.
 
     Args:
         times: float64 ``[N]``, N ≥ 1, increasing.

@@ -46,7 +46,7 @@ def fit_rate(times: NDArray[np.float64], stated: Iterable[Fraction | None]) -> F
 
 
 def choose_nominal_rate(times: NDArray[np.float64], stated: Iterable[Fraction | None]) -> Fraction | None:
-    """The rate a header means, judged by the times of its first packets ``[N]`` (sorted, in seconds).
+    """The rate that a header states, checked against the times of its first packets ``[N]`` (sorted, in seconds).
 
     Returns:
         The first stated rate within a tenth of the measured one; else the measured one; None if nothing is known.
