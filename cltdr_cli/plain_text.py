@@ -47,9 +47,7 @@ def clock_time(seconds: float, places: int = 2) -> str:
 
 def columns_width(text: str) -> int:
     """Terminal columns a text takes: wide letters two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def is_numeric(cells: Sequence[str]) -> bool:
@@ -98,7 +96,7 @@ def first_lines(text: str, most: int | None) -> list[str]:
     lines = text.splitlines()
     if most is None or len(lines) <= most:
         return lines
-    return [*lines[:most], f"... and {len(lines) - most} more lines (all with --debug)"]
+    return [*lines[:most], f"... and {len(lines) - most} more lines (debug= shows all)"]
 
 
 def segments_title(result: VideoResult, shown: int) -> str:

@@ -21,19 +21,18 @@ _CONVERT_HINT = "get a file of plain tensors (safetensors, or a state dict) from
 
 
 def read_tensors(path: Path, error: type[CltdrError]) -> Any:
-    """What a file of tensors holds, on the CPU, as it was saved: a mapping, mostly.
+    """Read the content of a file of tensors, mostly a mapping, to the CPU.
 
-    Reads safetensors, and what ``torch.save`` writes now and wrote before PyTorch 1.6. Numbers and arrays of numpy
-    and ``argparse.Namespace``, which training programs leave beside the tensors, are not read: an ``Unread``
-    stands in their place.
+    Reads safetensors and both formats of ``torch.save`` (zip files, and those from before PyTorch 1.6). Training
+    programs also save numpy arrays and ``argparse.Namespace`` beside the tensors: these become ``Unread`` objects.
 
     Args:
         path: The file; its suffix does not matter.
-        error: What to raise.
+        error: Type of the error to raise.
 
     Raises:
-        CltdrError: Of the type ``error``: no such file; not a file of tensors; damaged; or it names a function or
-            class to be called, which is told and never done.
+        CltdrError: Of the type ``error``: the file is missing, damaged or no file of tensors; or reading it would
+            call a function or class, which the message names and which is never called.
     """
     try:
         with path.open("rb") as file:
@@ -51,15 +50,15 @@ def read_tensors(path: Path, error: type[CltdrError]) -> Any:
 
 
 class _RefusedError(Exception):
-    """The file would run something, or is none of tensors."""
+    """Reading the file would call something, or it is no file of tensors."""
 
 
 class _DamagedError(Exception):
-    """The file cannot be read to its end."""
+    """The file is incomplete or its content makes no sense."""
 
 
 def _is_safetensors(start: bytes) -> bool:
-    """Eight bytes of header length, then JSON; the suffix says nothing for sure."""
+    """Whether a file begins like safetensors: eight bytes of header length, then JSON."""
     return start[8:9] == b"{"
 
 
@@ -82,25 +81,25 @@ def _load_pickled(path: Path) -> Any:
             warnings.simplefilter("ignore")  # about pickle protocols; what cannot be read is an error anyway
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise _refusal(path, str(error)) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+        raise _explain_refusal(path, str(error)) from error
+    except Exception as error:  # torch checks little: a damaged file may fail in any way
         said = str(error).splitlines()[:1]
         reason = said[0] if said and " " in said[0] else type(error).__name__
         raise _DamagedError(f"damaged, or no file of tensors: {reason}") from error
 
 
 class Unread:
-    """Stands where a checkpoint held a numpy number or a training program's options.
+    """Replaces a numpy object or a training program's options in what was read.
 
-    Their real constructors take bytes on trust; this one takes anything and does nothing with it.
+    numpy's own constructors trust the bytes of a file; this one ignores them.
     """
 
     def __new__(cls, *args: object) -> Unread:
-        """Take no notice of what the file passes."""
+        """Ignore the arguments in the file."""
         return super().__new__(cls)
 
     def __setstate__(self, state: object) -> None:
-        """Take no notice of it either."""
+        """Ignore the state in the file."""
 
 
 _UNREAD_TYPES = (
@@ -108,47 +107,65 @@ _UNREAD_TYPES = (
     "numpy._core.multiarray.scalar", "numpy._core.multiarray._reconstruct",
     "numpy.core.multiarray.scalar", "numpy.core.multiarray._reconstruct",
 )  # fmt: skip
-"""What training programs leave beside the tensors (best mAP, options); torch refuses the whole file for it."""
+"""Types that training programs save beside the tensors (best mAP, options); torch would refuse the whole file."""
 
 
-def _refusal(path: Path, message: str) -> _RefusedError:
+def _explain_refusal(path: Path, message: str) -> _RefusedError:
+    """Name the function or class that torch refuses to call.
+
+    torch names it for pickle protocol 2 alone (``get_unsafe_globals_in_checkpoint``: for zip files of it), so that in
+    all other files it is looked up in the text of the pickle.
+    """
     named = re.search(r"GLOBAL (\S+)", message)
-    called = [named[1].strip("`'\"")] if named else _called_names(path)
-    if called:
-        return _RefusedError(f"refused: reading it would call {called[0]}, and such a file must hold tensors only")
+    name = named[1].strip("`'\"") if named else _find_foreign_name(path)
+    if name:
+        return _RefusedError(f"refused: reading it would call {name}, and such a file must hold tensors only")
     return _RefusedError("refused: not a file of tensors that can be read safely")
 
 
-def _called_names(path: Path) -> list[str]:
-    """What a pickle would look up besides PyTorch's own; found by reading its text, not by running it."""
-    names: list[str] = []
-    strings: list[str] = []
+_OWN_NAME = re.compile(r"torch\.((_utils|_tensor|storage|nn\.parameter)\.)?\w+|collections\.OrderedDict")
+"""Names that occur in every file of tensors."""
+
+
+def _find_foreign_name(path: Path) -> str | None:
+    """The first name in a file that tensors do not need; None if there is none."""
     try:
-        for opcode, argument in _pickle_operations(path):
-            if opcode == "GLOBAL":
-                names.append(str(argument).replace(" ", "."))
-            elif opcode == "STACK_GLOBAL":
-                names.append(".".join(strings[-2:]))
-            elif isinstance(argument, str):
-                strings.append(argument)
-    except (ValueError, EOFError, zipfile.BadZipFile):
-        pass  # what was found before the damage is all there is to tell
-    own = ("torch.", "collections.")
-    return [name for name in names if not name.startswith(own) and name not in _UNREAD_TYPES]
+        for stream in _open_pickles(path):
+            for name in _read_names(stream):
+                if not _OWN_NAME.fullmatch(name) and name not in _UNREAD_TYPES:
+                    return name
+    except Exception:  # a damaged file may fail in any way
+        return None
+    return None
 
 
-def _pickle_operations(path: Path) -> Iterator[tuple[str, object]]:
+def _open_pickles(path: Path) -> Iterator[IO[bytes]]:
+    """A stream at the start of each pickle in a file."""
     with path.open("rb") as file:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
-                for name in (name for name in archive.namelist() if name.endswith("data.pkl")):
-                    yield from _operations(io.BytesIO(archive.read(name)))
+                for name in archive.namelist():
+                    if name.endswith("data.pkl"):
+                        yield io.BytesIO(archive.read(name))
             return
         file.seek(0)
         for _ in range(_LEGACY_PICKLES):
-            yield from _operations(file)
+            yield file
 
 
-def _operations(stream: IO[bytes]) -> Iterator[tuple[str, object]]:
+def _read_names(stream: IO[bytes]) -> Iterator[str]:
+    """The functions and classes that a pickle names; its text is read, and nothing in it runs."""
+    memo: dict[int, object] = {}
+    latest: object = None
+    strings: list[str] = []
     for opcode, argument, _ in pickletools.genops(stream):
-        yield opcode.name, argument
+        if opcode.name == "GLOBAL":
+            yield str(argument).replace(" ", ".")
+        elif opcode.name == "STACK_GLOBAL":
+            yield ".".join(strings[-2:])
+        elif opcode.name == "MEMOIZE" or "PUT" in opcode.name:
+            memo[len(memo) if argument is None else int(str(argument))] = latest
+            continue
+        latest = memo.get(int(str(argument))) if opcode.name.endswith("GET") else argument
+        if isinstance(latest, str):
+            strings.append(latest)

@@ -38,9 +38,7 @@ class Outcome:
 
 
 @pytest.fixture
-def cltdr(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., Outcome]:
+def cltdr(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Outcome]:
     """Run ``cltdr`` in this process: exit status, stdout, stderr. The cache is empty, the network off."""
     monkeypatch.setenv("CLTDR_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CLTDR_OFFLINE", "1")

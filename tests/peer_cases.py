@@ -130,9 +130,7 @@ def assert_statistics(
         found = float(torch.linalg.vector_norm(value.double()))
         assert abs(found - norm) <= 1e-4 * abs(norm) + 1e-7, (published, found, norm)
         assert abs(float(value.double().mean()) - mean) <= 1e-4 * abs(mean) + 1e-4 * spread + 1e-7, published
-    assert compared >= {
-        name for name in state if not any(word in name for word in ("key.out.bias", "key.norm.bias"))
-    }
+    assert compared >= {name for name in state if not any(word in name for word in ("key.out.bias", "key.norm.bias"))}
 
 
 def read_training(folder: Path) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def test_class_lists_of_the_benchmarks(shared: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "match"), [("", "no class"), ("a\nb\na\n", "'a' stands twice"), ("1 a\n1 b\n", "twice")]
+    ("text", "match"), [("", "no class"), ("a\nb\na\n", "'a' occurs twice"), ("1 a\n1 b\n", "twice")]
 )
 def test_wrong_class_lists(tmp_path: Path, text: str, match: str) -> None:
     (tmp_path / "classes.txt").write_text(text)
@@ -199,25 +199,25 @@ def test_our_shortest_csv_has_no_split(tmp_path: Path) -> None:
     ("name", "content", "match"),
     [
         ("a.json", "{", "is not JSON"),
-        ("a.json", [], "no annotation layout"),
-        ("a.json", {"database": {}}, "no annotation layout"),
+        ("a.json", [], "no known annotation layout"),
+        ("a.json", {"database": {}}, "no known annotation layout"),
         ("a.json", {"results": {}}, "holds results"),
-        ("a.json", '{"database": {"v": {"annotations": []}, "v": {"annotations": []}}}', "stands twice"),
+        ("a.json", '{"database": {"v": {"annotations": []}, "v": {"annotations": []}}}', "occurs twice"),
         ("a.json", {"database": {"v": {"annotations": []}, "w": {"subset": "test"}}}, "'w'.*annotations"),
-        ("a.json", activitynet((1, 2, "a"), annotations=[{"segment": [1], "label": "a"}]), "'v' does not read"),
+        ("a.json", activitynet((1, 2, "a"), annotations=[{"segment": [1], "label": "a"}]), "'v' cannot be read"),
         (
             "a.json",
             activitynet((1, 2, "a"), annotations=[{"segment": ["x", 2], "label": "a"}]),
-            "'v' does not read",
+            "'v' cannot be read",
         ),
-        ("a.json", activitynet((1, 2, "a"), annotations=[{"segment": [1, 2]}]), "'v' does not read.*label"),
+        ("a.json", activitynet((1, 2, "a"), annotations=[{"segment": [1, 2]}]), "'v' cannot be read.*label"),
         ("a.json", {"v": {"actions": [[1, 2]]}}, "super-events"),
         ("a.csv", "", "holds no annotation"),
-        ("a.csv", "x,y\n1,2\n", "no layout known"),
+        ("a.csv", "x,y\n1,2\n", "no known layout"),
         ("a.csv", "video_id,start,end,score\nv,1,2,3\n", "holds results"),
         ("a.csv", "video_id,start,end,label\nv,one,2,a\n", "line 2"),
         ("a.csv", "video_id,start,end,label\nv,1,2\n", "line 2"),
-        ("a.txt", "hello\n", "no annotation known"),
+        ("a.txt", "hello\n", "no KTH sequences"),
         ("a.txt", "person01_boxing_d1 frames 1-\n", "line 1"),
         ("a.xml", "<a/>", ".xml"),
     ],
@@ -233,7 +233,7 @@ def test_missing_and_empty_places(tmp_path: Path) -> None:
         read_annotations(tmp_path / "absent.json")
     with pytest.raises(AnnotationError, match="no THUMOS14 annotation"):
         read_annotations(tmp_path)
-    with pytest.raises(AnnotationError, match="no table of videos"):
+    with pytest.raises(AnnotationError, match="not a known table of videos"):
         read_video_info(write(tmp_path, "info.csv", "a,b\n1,2\n"))
 
 
@@ -259,7 +259,7 @@ def test_duplicates_and_empty_instances_are_left_out_and_counted(tmp_path: Path)
 
 
 def test_a_time_that_is_no_number_is_fatal(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="no number: v a nan"):
+    with pytest.raises(AnnotationError, match="not finite: v a nan"):
         split_of(tmp_path, activitynet((float("nan"), 2, "a")))
 
 
@@ -295,7 +295,7 @@ def test_unknown_protocols_and_datasets() -> None:
         DATASETS["thumos14"].find_protocol("x")
     with pytest.raises(UsageError, match="hacs has no protocol"):
         DATASETS["hacs"].find_protocol("gtad")
-    with pytest.raises(UsageError, match="no such dataset: thumos"):
+    with pytest.raises(UsageError, match="unknown data set: thumos"):
         find_dataset("thumos")
 
 

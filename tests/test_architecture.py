@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 LONGEST_FILE_LINES = 300
 
-FOUNDATIONS = {"errors", "timeline", "segments", "files", "tensor_files", "plain_text", "reporting"}
+FOUNDATIONS = {"errors", "timeline", "segments", "files", "tensor_files", "plain_text", "ranges", "reporting"}
 CONFIGS = {"inference.config", "training.config"}
 
 # Room -> what it may import besides the foundations and itself. A dotted name is one module of a room.
@@ -27,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "tensor_files": set(),
     "plain_text": set(),
+    "ranges": set(),
     "reporting": set(),
     # leaves
     "extractors": set(),
@@ -210,7 +212,9 @@ def test_configs_are_plain_data():
         path = (REPOSITORY / "cltdr_cli" / Path(*name.split("."))).with_suffix(".py").relative_to(REPOSITORY)
         assert {i.module for i in _imports() if i.path == path.as_posix()} <= {
             "__future__",
+            "cltdr_cli.ranges",
             "dataclasses",
+            "pydantic.dataclasses",
             "typing",
             "cltdr_cli.methods.block_config",
             "cltdr_cli.methods.point_config",
@@ -270,10 +274,57 @@ def test_no_file_is_too_long():
     assert not long
 
 
+def test_no_method_is_named_outside_methods():
+    """Whoever needs to know something of a method asks its record; only the package is named after one."""
+    names = {"actionformer", "tridet", "temporalmaxer", "sliding"}
+    protocol = ("cltdr_cli/data/datasets.py", "actionformer")  # a choice of THUMOS14 videos is called so
+    wrong: list[str] = []
+    for path in _sources():
+        name = path.relative_to(REPOSITORY).as_posix()
+        if name.startswith("cltdr_cli/methods/"):
+            continue
+        for node in ast.walk(_parsed(path)):
+            if isinstance(node, ast.Constant) and node.value in names and (name, node.value) != protocol:
+                wrong.append(f"{name}:{node.lineno}: {node.value!r}")
+            if isinstance(node, ast.Name) and node.id.lower().removesuffix("config") in {*names, "cltdr"}:
+                wrong.append(f"{name}:{node.lineno}: {node.id}")
+        wrong += [
+            f"{name}:{i.line}: {i.module}"
+            for i in _imports()
+            if i.path == name
+            and i.module.startswith("cltdr_cli.methods.")
+            and i.module.split(".")[2] not in ("record", "published_form")
+        ]
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def _texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every text of a module, those with values in them whole."""
+    inside: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            inside |= {id(part) for part in node.values}
+            yield node.lineno, "".join(p.value if isinstance(p, ast.Constant) else "X" for p in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            yield node.lineno, node.value
+
+
+def test_library_texts_name_arguments_and_not_options():
+    """``fps=`` is an argument in Python; ``console.as_options`` shows it as ``--fps`` on the command line."""
+    option = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+    wrong: list[str] = []
+    for path in _sources():
+        name = path.relative_to(REPOSITORY).as_posix()
+        if name.startswith(("cltdr_cli/commands/", "cltdr_cli/main.py")):
+            continue
+        for line, text in _texts(_parsed(path)):
+            bare = re.sub(r"`+[^`]*`+|pip install [^\"]*", "", text)  # whole commands may be named
+            wrong += [f"{name}:{line}: {found}" for found in option.findall(bare)]
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
 def test_no_file_is_named_after_nothing():
-    assert not [
-        module for module in _modules() if module.rsplit(".", 1)[-1] in ("utils", "misc", "helpers", "common")
-    ]
+    assert not [module for module in _modules() if module.rsplit(".", 1)[-1] in ("utils", "misc", "helpers", "common")]
 
 
 def _heavy_after(code: str) -> set[str]:

@@ -67,16 +67,12 @@ def test_labels_and_preset_travel_inside(cltdr, thumos_like, tmp_path):
 
 def test_left_over_missing_and_misshapen_keys_are_listed(cltdr, thumos_like, shared, tmp_path):
     wrong = shared / "golden/localizer/avg_pool_hard_nms/config.yaml"
-    done = cltdr(
-        "convert", thumos_like / "checkpoint.pth.tar", "--config", wrong, "--out", tmp_path / "x.safetensors"
-    )
+    done = cltdr("convert", thumos_like / "checkpoint.pth.tar", "--config", wrong, "--out", tmp_path / "x.safetensors")
     assert done.code == 1
     assert "missing" in done.err
     assert "neck.laterals.0.conv.weight" in done.err
     wide = shared / "golden/localizer/wide_head/config.yaml"
-    done = cltdr(
-        "convert", thumos_like / "checkpoint.pth.tar", "--config", wide, "--out", tmp_path / "x.safetensors"
-    )
+    done = cltdr("convert", thumos_like / "checkpoint.pth.tar", "--config", wide, "--out", tmp_path / "x.safetensors")
     assert "of another shape" in done.err
     assert "left over" in done.err
     assert not (tmp_path / "x.safetensors").exists()

@@ -87,9 +87,7 @@ def test_groups_that_are_not_depthwise_still_convolve():
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.integers(1, 3), st.integers(1, 60), st.sampled_from([1, 7]), st.sampled_from([1, 5]), st.integers(0, 10**6)
-)
+@given(st.integers(1, 3), st.integers(1, 60), st.sampled_from([1, 7]), st.sampled_from([1, 5]), st.integers(0, 10**6))
 def test_transposed_products_equal_transposed_convolution(batch, steps, channels_in, channels_out, seed):
     conv = TimeConvTranspose(channels_in, channels_out)
     x = _seeded(seed, batch, steps, channels_in)
@@ -195,9 +193,7 @@ def test_group_norm_is_pytorchs(batch):
         norm.weight.copy_(_seeded(8, 32))
         norm.bias.copy_(_seeded(9, 32))
     x = 100 + _seeded(10, batch, 21, 32)
-    expected = F.group_norm(x.transpose(1, 2).double(), 16, norm.weight.double(), norm.bias.double()).transpose(
-        1, 2
-    )
+    expected = F.group_norm(x.transpose(1, 2).double(), 16, norm.weight.double(), norm.bias.double()).transpose(1, 2)
     torch.testing.assert_close(norm(x).double(), expected, rtol=1e-4, atol=1e-4)
 
 

@@ -22,9 +22,7 @@ def _outputs(steps: int = 21, **changes: object) -> HeadOutputs:
         return model(*padded(model, features))
 
 
-def _reference_distances(
-    outputs: HeadOutputs, level: int, step: int, label: int
-) -> tuple[list[float], list[float]]:
+def _reference_distances(outputs: HeadOutputs, level: int, step: int, label: int) -> tuple[list[float], list[float]]:
     """Unrefined and refined distances of one point and class, one bin at a time, reading zeros outside."""
     bins, length = outputs.boundaries.bins, outputs.packing.lengths[level]
 

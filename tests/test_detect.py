@@ -176,10 +176,7 @@ def test_features_of_another_width_are_refused(cltdr, tmp_path):
 def test_extracted_features_and_the_video_give_the_same_segments(cltdr, sample_video, tmp_path):
     assert cltdr("extract-features", sample_video, "--extractor", "demo", "--out", tmp_path / "features").code == 0
     assert cltdr("detect", sample_video, "--preset", "demo", "--out", tmp_path / "video.json").code == 0
-    assert (
-        cltdr("detect", tmp_path / "features/drawn.npy", "--preset", "demo", "--out", tmp_path / "f.json").code
-        == 0
-    )
+    assert cltdr("detect", tmp_path / "features/drawn.npy", "--preset", "demo", "--out", tmp_path / "f.json").code == 0
     assert segments(tmp_path / "video.json") == segments(tmp_path / "f.json")
 
 

@@ -248,5 +248,5 @@ def test_thresholds(text: str, expected) -> None:
     ["", "a", "0.3:0.1:0.7", "0.3:0.7", "0.3:0.7:0", "0.3:0.75:0.1", "0", "1.1", "nan", "0.3:inf:0.1", "0.5,"],
 )
 def test_wrong_thresholds(text: str) -> None:
-    with pytest.raises(UsageError, match="--tiou"):
+    with pytest.raises(UsageError, match="tiou="):
         parse_tious(text)

@@ -96,7 +96,7 @@ def test_golden_numbers_through_the_command(tmp_path: Path) -> None:
         np.testing.assert_allclose(numbers["mAP"], expected["mAP"], rtol=0, atol=1e-9)
         np.testing.assert_allclose(list(numbers["per_class"].values()), np.transpose(expected["AP"]), rtol=0, atol=1e-9)
         assert "another split" in found.stderr
-        assert "52 predictions have a label that the annotation does not have (class 7)" in flat(found.stderr)
+        assert "52 predictions have a label that is not in the annotation (class 7)" in flat(found.stderr)
 
 
 @pytest.mark.parametrize("name", ["results.csv", "results.json", "results.txt"])
@@ -164,7 +164,7 @@ def test_respelled_ids_are_taken_for_the_same_videos(truth: Path, tmp_path: Path
 def test_unknown_labels_and_odd_segments_are_counted_and_named(truth: Path, tmp_path: Path) -> None:
     rows = {"v": [(0, 10, "swim", 0.9), (9, 3, "wave", 0.8), (5, 5, "wave", 0.7), (-2, 9, "wave", 0.6)]}
     stderr = flat(score(truth, results(tmp_path, rows)).stderr)
-    assert "1 predictions have a label that the annotation does not have (swim): ignored" in stderr
+    assert "1 predictions have a label that is not in the annotation (swim): ignored" in stderr
     assert "1 predictions end before they start (v 9..3): counted as false positives" in stderr
     assert "1 predictions have no length (v 5..5)" in stderr
     assert "1 predictions start before their video (v -2..9)" in stderr
@@ -189,7 +189,7 @@ def test_nothing_predicted_scores_zero_and_says_so(truth: Path, tmp_path: Path) 
         found = score(truth, write(tmp_path, name, text))
         assert found.exit_code == 0
         assert "average mAP (%) 0.00" in flat(found.stdout)
-        assert "0 predictions in all" in found.stderr
+        assert "0 predictions (" in found.stderr
 
 
 ITEM = {"segment": [0, 10], "label": "wave", "score": 0.9}
@@ -201,17 +201,17 @@ ITEM = {"segment": [0, 10], "label": "wave", "score": 0.9}
         ("r.json", "{", "is not JSON"),
         ("r.json", {"database": {}}, "holds annotations"),
         ("r.json", {"results": {"v": {"segment": [0, 1]}}}, "but not results"),
-        ("r.json", {"results": {"v": [ITEM, {**ITEM, "score": None}]}}, "1 rows do not read: v[1]"),
+        ("r.json", {"results": {"v": [ITEM, {**ITEM, "score": None}]}}, "1 rows cannot be read: v[1]"),
         ("r.json", {"results": {"v": [{k: v for k, v in ITEM.items() if k != "score"}]}}, "v[0]: no score"),
         ("r.json", {"results": {"v": [{k: v for k, v in ITEM.items() if k != "label"}]}}, "v[0]: no label"),
         ("r.json", {"results": {"v": [{**ITEM, "segment": [1]}]}}, "v[0]"),
         (
             "r.json",
             {"results": {"v": [{**ITEM, "score": float("nan")}]}},
-            "1 of 1 rows a time or score is no number",
+            "1 of 1 rows a time or score is not finite",
         ),
-        ("r.json", {"results": {"v": [{**ITEM, "segment": [0, float("inf")]}]}}, "time or score is no number"),
-        ("r.json", '{"results": {"v": [], "v": []}}', "stands twice"),
+        ("r.json", {"results": {"v": [{**ITEM, "segment": [0, float("inf")]}]}}, "time or score is not finite"),
+        ("r.json", '{"results": {"v": [], "v": []}}', "occurs twice"),
         ("r.csv", "video_id,start,end,label\nv,0,1,wave\n", "no column score"),
         ("r.csv", "video_id,start,end,score\nv,0,1,0.5\n", "no column label"),
         ("r.csv", "video_id,start,end,label,score\nv,0,1,wave,\n", "line 2"),
@@ -219,7 +219,7 @@ ITEM = {"segment": [0, 10], "label": "wave", "score": 0.9}
         ("r.txt", "v 0 1 7\n", "line 1"),
         ("r.txt", "v 0 1 wave 0.5\n", "line 1"),
         ("r.json", {"results": {"t": [ITEM]}}, "none of its 1 videos (t, …) is in the split 'test'"),
-        ("r.json", {"results": {"x": [ITEM]}}, "is it the right data set?"),
+        ("r.json", {"results": {"x": [ITEM]}}, "Is it the right data set?"),
     ],
 )
 def test_fatal_input_is_named(truth: Path, tmp_path: Path, name: str, content: object, match: str) -> None:
@@ -254,7 +254,7 @@ def test_pickles_are_refused_unopened_with_the_way_out(
         (["--predictions", "r.json", "--features", "f"], "exclude each other"),
         (["--predictions", "r.json", "--tiou", "0.3:0.1:0.7"], "--tiou"),
         (["--predictions", "r.json", "--protocol", "gtad"], "custom has no protocol"),
-        (["--predictions", "r.json", "--dataset", "thumos"], "no such dataset: thumos"),
+        (["--predictions", "r.json", "--dataset", "thumos"], "unknown data set: thumos"),
     ],
 )
 def test_wrong_words(truth: Path, words: list[str], match: str) -> None:
@@ -310,11 +310,11 @@ def test_datasets_check(truth: Path, tmp_path: Path) -> None:
     content = json.loads(truth.read_text())
     content["database"]["t"]["annotations"] = content["database"]["v"]["annotations"]
     right = write(tmp_path, "right.json", content)
-    assert "nothing wrong found" in run("datasets", "check", "--annotations", right).stderr
+    assert "found nothing wrong" in run("datasets", "check", "--annotations", right).stderr
     classes = write(tmp_path, "classes.txt", "wave\n")
     found = run("datasets", "check", "--annotations", truth, "--labels", classes)
     assert found.exit_code == 1
-    assert "to mend: 1 instances have a label that is not in the class list (v jump 20..30 s)" in flat(found.stderr)
+    assert "to correct: 1 instances have a label that is not in the class list (v jump 20..30 s)" in flat(found.stderr)
 
 
 def test_datasets_check_compares_with_sidecars(truth: Path, tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_datasets_check_knows_other_spellings_and_resampled_features(tmp_path: P
     write(tmp_path, "v_v.json", {"fps": 15.0, "duration": 20.0, "requested_fps": 15.0})
     found = run("datasets", "check", "--annotations", annotations, "--features", tmp_path)
     assert found.exit_code == 0
-    assert "nothing wrong found" in found.stderr
+    assert "found nothing wrong" in found.stderr
     write(tmp_path, "v_v.json", {"fps": 15.0, "duration": 30.0, "requested_fps": 15.0})
     found = run("datasets", "check", "--annotations", annotations, "--features", tmp_path)
     assert "annotated 20 s, measured 30 s" in flat(found.stderr)

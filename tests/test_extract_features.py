@@ -94,9 +94,7 @@ def test_shards_together_are_the_set(cltdr, films, tmp_path):
     seen = []
     for part in (1, 2, 3):
         out = tmp_path / f"part{part}"
-        assert (
-            cltdr("extract-features", films, "--extractor", "demo", "--out", out, "--shard", f"{part}/3").code == 0
-        )
+        assert cltdr("extract-features", films, "--extractor", "demo", "--out", out, "--shard", f"{part}/3").code == 0
         seen += [path.stem for path in out.glob("*.npy")]
     assert sorted(seen) == ["a", "b", "c"]
 

@@ -128,9 +128,7 @@ def test_chunks_give_every_step_once_with_context_on_both_sides(frames, stride, 
 
 def test_chunks_do_not_depend_on_the_batches_and_cost_little():
     encoders = [ToyEncoder(4, 128) for _ in range(3)]
-    results = [
-        extract_dense(ToyStream(5000, batch), e)[0] for e, batch in zip(encoders, (3, 32, 5000), strict=True)
-    ]
+    results = [extract_dense(ToyStream(5000, batch), e)[0] for e, batch in zip(encoders, (3, 32, 5000), strict=True)]
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
     assert encoders[0].computed <= 1.3 * 5000

@@ -67,8 +67,8 @@ def test_check_tells_everything_and_fails(cltdr, tmp_path):
     )  # fmt: skip
     assert done.code == 1, done.err
     assert "4 feature files, 2 of them in order" in done.out
-    assert "warning: to mend: 1 files do not read: extract or get them again\n    c.npy: damaged" in done.err
-    assert "warning: to mend: 1 files hold NaN or infinity: extract them again\n    b.npy: 1 values" in done.err
+    assert "warning: to correct: 1 files cannot be read: extract or download them again\n    c.npy: damaged" in done.err
+    assert "warning: to correct: 1 files hold NaN or infinity: extract them again\n    b.npy: 1 values" in done.err
     assert "warning: 1 annotated videos have no features: not trained on, and missed in scoring\n    z\n" in done.err
     assert "after the last step: their end is not seen\n    d jump 0..9 s, features to 2.08 s\n" in done.err
     kinds = {

@@ -62,9 +62,7 @@ def test_thumos14_is_the_label_id_of_the_published_json(annotations: Path):
     database = read_json(annotations / "thumos14" / "thumos14.json")["database"]
     pairs = {(a["label_id"], a["label"]) for video in database.values() for a in video["annotations"]}
     assert sorted(pairs) == list(enumerate(catalog.labels("thumos14")))
-    official = [
-        line.split()[1] for line in (annotations / "thumos14" / "detclasslist.txt").read_text().splitlines()
-    ]
+    official = [line.split()[1] for line in (annotations / "thumos14" / "detclasslist.txt").read_text().splitlines()]
     assert list(catalog.labels("thumos14")) == official
 
 

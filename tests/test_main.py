@@ -250,9 +250,7 @@ def test_ctrl_c_ends_a_real_process_with_one_line(tmp_path: Path):
         "from cltdr_cli.main import main\n"
         "main()"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.1)

@@ -131,9 +131,7 @@ def test_parameters_decay_by_their_dimensions(name):
     assert decayed
     assert all(parameters[key].dim() >= 2 for key in decayed)
     for key in parameters.keys() - decayed:
-        spared = key.rsplit(".", 1)[-1] in getattr(
-            network.get_submodule(key.rpartition(".")[0]), "without_decay", ()
-        )
+        spared = key.rsplit(".", 1)[-1] in getattr(network.get_submodule(key.rpartition(".")[0]), "without_decay", ())
         assert parameters[key].dim() < 2 or spared, key
     groups = build_optimizer(network, replace(preset.training, weight_decay=0.05)).param_groups
     assert [group["weight_decay"] for group in groups] == [0.05, 0]
@@ -168,9 +166,7 @@ def test_the_loss_falls_on_drawn_data(name):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_parts_of_a_batch_learn_what_the_whole_learns(name):
-    preset = (
-        toy_preset_of(name, "dropout=0.2") if "dropout" in vars(toy_preset_of(name).model) else toy_preset_of(name)
-    )
+    preset = toy_preset_of(name, "dropout=0.2") if "dropout" in vars(toy_preset_of(name).model) else toy_preset_of(name)
     batch = toy_batch(preset)
     halves = [batch.rows(0, 2), batch.rows(2, 4)]
     one, two = make_learner(preset, 4, seed=0), make_learner(preset, 4, seed=0)
@@ -197,9 +193,7 @@ def test_a_killed_run_resumes_to_the_same_weights(name, tmp_path):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_detects_from_features_and_from_video(name, cltdr, sample_video, tmp_path):
-    preset = toy_preset_of(
-        name, "input_dim=256", "features.width=256", "features.extractor=demo", "features.flow=null"
-    )
+    preset = toy_preset_of(name, "input_dim=256", "features.width=256", "features.extractor=demo", "features.flow=null")
     checkpoint = tmp_path / "toy.safetensors"
     save_checkpoint(checkpoint, random_network(preset).state_dict(), preset, LABELS, {"trained": True})
     made = cltdr("extract-features", sample_video, "--extractor", "demo", "--out", tmp_path)

@@ -186,9 +186,7 @@ def test_training_form_equals_evaluation_form():
         evaluated = model(features, mask)
     trained = model.train()(features, mask)
     assert trained.class_logits.requires_grad
-    _assert_same(
-        _real_outputs(evaluated, 0, 19), {k: v.detach() for k, v in _real_outputs(trained, 0, 19).items()}
-    )
+    _assert_same(_real_outputs(evaluated, 0, 19), {k: v.detach() for k, v in _real_outputs(trained, 0, 19).items()})
 
 
 def test_drop_path_acts_in_training_only_and_drops_whole_samples():

@@ -180,7 +180,7 @@ def _block_parts(gate: str, branches: tuple[str, ...]) -> tuple[torch.Tensor, di
             for name, module in modules.items()
             if module is not None
         }
-        return block._mixed(z, mask) - z, parts
+        return block.mix(z, mask) - z, parts
 
 
 @pytest.mark.parametrize("gate", ["identity", "relu", "none"])
@@ -190,9 +190,7 @@ def test_gates_multiply_each_granularity_by_the_next_coarser_one(gate):
     local = g(parts["global"]) * parts["local"]
     torch.testing.assert_close(mixed, parts["global"] + local + g(local) * parts["instant"], rtol=1e-4, atol=1e-4)
     mixed, parts = _block_parts(gate, ("instant", "global"))
-    torch.testing.assert_close(
-        mixed, parts["global"] + g(parts["global"]) * parts["instant"], rtol=1e-4, atol=1e-4
-    )
+    torch.testing.assert_close(mixed, parts["global"] + g(parts["global"]) * parts["instant"], rtol=1e-4, atol=1e-4)
     mixed, parts = _block_parts(gate, ("instant",))
     torch.testing.assert_close(mixed, parts["instant"], rtol=1e-4, atol=1e-4)
 

@@ -137,6 +137,16 @@ def test_copies_of_the_shared_norm_must_be_equal(shared):
         convert_state({**published, name: published[name] + 1}, preset)
 
 
+def test_a_config_without_a_method_is_told_by_its_assigner(shared):
+    """Also where keys of ActionFormer are left in it, which the released program passes over."""
+    text = (shared / "golden/peers/temporalmaxer/thumos_like/config.yaml").read_text()
+    bare = text.replace("model_name: TemporalMaxerArchitecture\n", "").replace("model:\n", "model:\n  n_head: 4\n")
+    assert "model_name" not in bare
+    found = preset_from_published(bare, "x")
+    assert found.method == "temporalmaxer"
+    assert found.model == preset_from_published(text, "x").model
+
+
 def test_several_kinds_of_features_are_projected_one_by_one():
     model = replace(toy_preset_of("temporalmaxer").model, input_parts=(5, 7), embd_parts=(4, 12))
     network = build_network(find_method("temporalmaxer"), model, seed=0)

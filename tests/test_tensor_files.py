@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import os
 import pickle
+import random
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +62,18 @@ def test_a_bare_pickle_is_refused_by_name(tmp_path, monkeypatch, protocol):
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_a_whole_module_is_refused(tmp_path, legacy):
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_whole_module_is_refused(tmp_path, legacy, protocol):
     with pytest.raises(WeightsError, match=r"would call torch\.nn\.modules\.linear\.Linear"):
-        load_state_dict(saved(tmp_path / "w.pt", torch.nn.Linear(2, 2), legacy))
+        load_state_dict(saved(tmp_path / "w.pt", torch.nn.Linear(2, 2), legacy, protocol))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("before", [{"posix": 1, "nt": 1, "a": 2}, {"posix": 1, "nt": 1, "system": 1, "torch": 2}])
+def test_a_refused_name_is_right_where_its_words_stand_elsewhere_too(tmp_path, legacy, before):
+    path = saved(tmp_path / "w.pt", {**before, "b": Evil()}, legacy, protocol=4)
+    with pytest.raises(WeightsError, match=r"would call (posix|nt)\.system"):
+        load_state_dict(path)
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -96,6 +108,22 @@ def test_truncated_files(tmp_path):
         (tmp_path / "w.pt").write_bytes(whole[: len(whole) // 2])
         with pytest.raises(WeightsError, match=r"w\.pt"):
             load_state_dict(tmp_path / "w.pt")
+
+
+def test_damaged_files_fail_as_weights_errors_only(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wholes = [pickle.dumps({"x": Evil()}, protocol) for protocol in range(5)]
+    for legacy, protocol in itertools.product((False, True), (2, 4)):
+        wholes.append(saved(tmp_path / "w.pt", {"a": torch.ones(3), "b": Evil()}, legacy, protocol).read_bytes())
+    dice = random.Random(1)
+    for _ in range(300):
+        damaged = bytearray(dice.choice(wholes))
+        for _ in range(3):
+            damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+        (tmp_path / "w.pt").write_bytes(damaged)
+        with contextlib.suppress(WeightsError):
+            load_state_dict(tmp_path / "w.pt")
+    assert not (tmp_path / "evil-was-here").exists()
 
 
 def test_a_bare_tensor_has_no_names(tmp_path):

@@ -35,9 +35,7 @@ def test_steps_to_seconds_and_back(grid, steps):
 @settings(max_examples=150, deadline=None)
 @given(_grids, st.lists(st.floats(-100, 1000), max_size=20))
 def test_seconds_to_frames_and_back(grid, seconds):
-    np.testing.assert_allclose(
-        grid.frames_to_seconds(grid.seconds_to_frames(seconds)), seconds, rtol=1e-6, atol=1e-4
-    )
+    np.testing.assert_allclose(grid.frames_to_seconds(grid.seconds_to_frames(seconds)), seconds, rtol=1e-6, atol=1e-4)
 
 
 @settings(max_examples=100, deadline=None)

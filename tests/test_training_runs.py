@@ -117,9 +117,7 @@ def test_mixed_precision_trains_alike(world, tmp_path, options):
 def test_a_finished_run_is_left_as_it_is(world, tmp_path):
     out = tmp_path / "run"
     run(world, out, "--set", "epochs=1")
-    before = {
-        path.name: path.stat().st_mtime_ns for path in out.iterdir() if path.suffix in (".safetensors", ".pt")
-    }
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir() if path.suffix in (".safetensors", ".pt")}
     run(world, out, "--set", "epochs=1", "--resume")
     assert before == {name: (out / name).stat().st_mtime_ns for name in before}
 
@@ -247,9 +245,7 @@ def test_a_score_that_is_no_number_is_never_the_best(world, tmp_path, monkeypatc
     assert [record["is_best"] for record in records(tmp_path / "run", "evaluation")] == [False, True, False]
 
 
-@pytest.mark.parametrize(
-    ("kind", "count", "place"), [("cuda", 2, "cuda:1"), ("cpu", 2, "cpu"), ("cuda", 1, "cuda")]
-)
+@pytest.mark.parametrize(("kind", "count", "place"), [("cuda", 2, "cuda:1"), ("cpu", 2, "cpu"), ("cuda", 1, "cuda")])
 def test_each_process_takes_its_own_gpu(monkeypatch, kind, count, place):
     """Also where the device is not named: what --device auto resolves to."""
     begun = []

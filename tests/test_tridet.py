@@ -123,7 +123,9 @@ def test_how_feature_files_are_read_does_not_change_the_model(shared: Path):
     content = yaml.safe_load((folder / "config.yaml").read_text())
     assert content["dataset"].pop("backbone_type") == "slowfast"
     without = preset_from_published(yaml.safe_dump(content), folder.name)
-    assert without.model == preset_from_published(folder / "config.yaml", folder.name).model
+    given = preset_from_published(folder / "config.yaml", folder.name)
+    assert without.model == given.model
+    assert (without.features.file_keys, given.features.file_keys) == ((), ("slow_feature", "fast_feature"))
 
 
 def test_without_bins_the_iou_does_not_weigh_the_class_loss():
@@ -140,3 +142,28 @@ def test_instances_that_outlast_the_features():
     assert (overruns["hacs"].windows, overruns["hacs"].least_share) == (0.0, None)
     assert find_method("tridet").crop_margin_windows == 0
     assert find_method("temporalmaxer").crop_margin_windows == 0.5
+
+
+@pytest.mark.parametrize(("steps", "length"), [(1, 256), (40, 256), (77, 256), (230, 256), (250, 256), (300, 320)])
+def test_left_out_padding_stands_in_every_level(steps, length):
+    """Beside the whole sequence, step by step, padding included; and most of it is never computed."""
+    model = replace(toy_preset_of("tridet", "init_conv_vars=0.3").model, max_seq_len=256, stem_blocks=2)
+    model = replace(model, block_kernel_sizes=(1, 3, 5), window_factor=1.3)
+    encoder = build_network(find_method("tridet"), model, seed=0).eval().encoder
+    seen = []
+    for block in (*encoder.stem, *encoder.branch):
+        block.register_forward_hook(lambda _, given, answer: seen.append(given[0].shape[1]))
+    features = torch.randn(2, length, 12, generator=torch.Generator().manual_seed(1))
+    mask = (torch.arange(length)[None] < torch.tensor([[steps], [max(steps - 7, 1)]]))[..., None].float()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter += 0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2))
+        fast = encoder(features * mask, mask, steps)
+        computed = sum(seen)
+        with plain_convolution():
+            plain = encoder(features * mask, mask, steps)
+    for here, there, one, other in zip(fast.levels, plain.levels, fast.masks, plain.masks, strict=True):
+        torch.testing.assert_close(here, there, rtol=1e-4, atol=1e-4)
+        assert torch.equal(one, other)
+    if steps <= 40:
+        assert computed < 0.6 * (sum(seen) - computed)

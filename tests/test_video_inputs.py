@@ -39,8 +39,7 @@ def test_files_stay_in_their_order_whatever_their_suffix(folder):
 
 def test_feature_files_are_told_from_videos(folder):
     kinds = {
-        entry.video_id: entry.is_features
-        for entry in find_inputs(["features.npy", "f.npz", "g.pt", "b.mp4"]).files
+        entry.video_id: entry.is_features for entry in find_inputs(["features.npy", "f.npz", "g.pt", "b.mp4"]).files
     }
     assert kinds == {"features": True, "f": True, "g": True, "b": False}
 
@@ -93,9 +92,7 @@ def test_ids_are_unique_and_said(folder):
     assert ids[:2] == ["b", "deep_b"]
     assert len({each.casefold() for each in ids}) == 4
     assert len(found.notices) == 3
-    assert (
-        found.notices[0] == "sub/deep/b.webm and b.mp4 share a name; results of sub/deep/b.webm are named deep_b."
-    )
+    assert found.notices[0] == "sub/deep/b.webm and b.mp4 share a name; results of sub/deep/b.webm are named deep_b."
 
 
 def test_unlike_names_are_not_mentioned(folder):

@@ -189,8 +189,8 @@ def test_plan_folder_gets_one_file_per_input_and_format(tmp_path):
     ("out", "formats", "ids", "match"),
     [
         ("x.srt", [], ["a", "b"], "subtitles of 2 videos"),
-        ("x.json", ["csv"], ["a"], "asks for json, --format for csv"),
-        ("x.json", ["json", "csv"], ["a"], "asks for json"),
+        ("x.json", ["csv"], ["a"], "means json, but format= is csv"),
+        ("x.json", ["json", "csv"], ["a"], "means json"),
         ("x.txt", ["csv"], ["a"], "picks no format"),
     ],
 )

@@ -208,9 +208,7 @@ def test_presets_of_features_that_are_only_files_say_so_and_others_ask_for_weigh
 
 
 def test_presets_need_no_torch():
-    code = (
-        "import sys; from cltdr_cli.zoo.preset import load_preset; load_preset('demo'); from cltdr_cli.zoo import "
-    )
+    code = "import sys; from cltdr_cli.zoo.preset import load_preset; load_preset('demo'); from cltdr_cli.zoo import "
     code += "overrides, published; print([m for m in ('torch', 'numpy', 'pandas', 'av') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -66,9 +66,7 @@ def test_published_thumos_equals_our_preset():
 
 
 def test_left_out_keys_take_the_published_defaults():
-    minimal = (
-        "dataset: {input_dim: 8, num_classes: 3, max_seq_len: 96}\nmodel: {n_sgp_win_size: 3, sgp_mlp_dim: 64}\n"
-    )
+    minimal = "dataset: {input_dim: 8, num_classes: 3, max_seq_len: 96}\nmodel: {n_sgp_win_size: 3, sgp_mlp_dim: 64}\n"
     p = preset_from_published(minimal + "test_cfg:\n")
     m, t, i, f = p.model, p.training, p.inference, p.features
     assert isinstance(m, CltdrConfig)
@@ -100,18 +98,12 @@ def test_left_out_keys_take_the_published_defaults():
 
 
 def test_values_that_are_said_differently(tmp_path: Path):
-    text = PUBLISHED.replace(
-        "  n_sgp_win_size: 1\n", "  n_sgp_win_size: [1, 1, 3, 5, 5, 7]\n  backbone_type: conv\n"
-    )
-    text = text.replace("clip_grad_l2norm: 1.0", "clip_grad_l2norm: -1").replace(
-        "file_ext: .npy", "file_ext: _f.pt"
-    )
+    text = PUBLISHED.replace("  n_sgp_win_size: 1\n", "  n_sgp_win_size: [1, 1, 3, 5, 5, 7]\n  backbone_type: conv\n")
+    text = text.replace("clip_grad_l2norm: 1.0", "clip_grad_l2norm: -1").replace("file_ext: .npy", "file_ext: _f.pt")
     text = text.replace("opt: {", "opt: {type: AdamW, schedule_type: cosine, warmup: false, ")
     text = text.replace("k: 5\n", "k: 5\n  boudary_kernel_size: 1\n  downsample_type: avg\n")
     path = tmp_path / "thumos_i3d_vflloss.yaml"
-    path.write_text(
-        text.replace("test_cfg:\n", "test_cfg:\n  ext_score_file: scores.json\n  duration_thresh: 0.1\n")
-    )
+    path.write_text(text.replace("test_cfg:\n", "test_cfg:\n  ext_score_file: scores.json\n  duration_thresh: 0.1\n"))
     p = preset_from_published(path)
     assert isinstance(p.model, CltdrConfig)
     assert p.training

@@ -154,9 +154,7 @@ def test_a_mistyped_name_is_answered_with_the_nearest():
 
 
 def test_words_that_look_like_numbers_survive_the_round_trip():
-    preset = dataclasses.replace(
-        load_preset("demo"), name="1e-4", summary="true", source="a\nb: [", license="null"
-    )
+    preset = dataclasses.replace(load_preset("demo"), name="1e-4", summary="true", source="a\nb: [", license="null")
     assert Preset.from_yaml(preset.to_yaml()) == preset
 
 
@@ -193,7 +191,7 @@ def test_overrides_by_section_or_by_bare_key():
 
 def test_overrides_that_belong_together():
     demo = load_preset("demo")
-    with pytest.raises(PresetError, match="--set: fpn_dim 96 must equal embd_dim 64"):
+    with pytest.raises(PresetError, match="settings: fpn_dim 96 must equal embd_dim 64"):
         with_overrides(demo, ["embd_dim=64"])
     changed = with_overrides(demo, ["embd_dim=64", "fpn_dim=64", "input_dim=512", "width=512"])
     assert isinstance(changed.model, CltdrConfig)
@@ -203,7 +201,7 @@ def test_overrides_that_belong_together():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("train.lr=1", r"--set train\.lr: there is no such key; did you mean 'training\.learning_rate'\?"),
+        ("train.lr=1", r"setting train\.lr: there is no such key; did you mean 'training\.learning_rate'\?"),
         ("lr=1", r"did you mean 'training\.learning_rate'\?"),
         ("training.epoch=3", r"did you mean 'training\.epochs'\?"),
         ("epcohs=3", r"did you mean 'training\.epochs'\?"),
@@ -213,7 +211,7 @@ def test_overrides_that_belong_together():
         ("training.epochs", "there is no value"),
         ("training.epochs=three", "the value must be a whole number, not 'three'"),
         ("training.epochs=", "must be a whole number, not 'null'"),
-        ("training.epochs=0", "--set: epochs must be at least 1, got 0"),
+        ("training.epochs=0", "setting training.epochs=0: the value must be at least 1, got 0"),
         ("training.epochs=[1", "not YAML"),
         ("gmg_gate=rellu", "must be identity, relu or none, not 'rellu'; did you mean 'relu'"),
         ("regression_range=[[0, 4]]", "regression_range has 1 entries"),
@@ -226,7 +224,5 @@ def test_wrong_overrides_are_named(setting: str, message: str):
 
 def test_ambiguous_bare_keys_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(overrides, "_keys", lambda preset: [("model", "labels"), ("benchmark", "labels")])
-    with pytest.raises(
-        PresetError, match=r"(?s)several sections have this key.*model\.labels or benchmark\.labels"
-    ):
+    with pytest.raises(PresetError, match=r"(?s)several sections have this key.*model\.labels or benchmark\.labels"):
         overrides.with_overrides(load_preset("demo"), ["labels=x"])

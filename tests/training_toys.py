@@ -52,8 +52,7 @@ def toy_preset_of(method: str, *settings: str) -> Preset:
         method=method,
         model=model,
         inference=replace(source.inference, fusion_keep_segments=None, fusion_top_classes=None, max_seg_num=100),
-        training=source.training
-        and replace(toy_preset().training, label_smoothing=source.training.label_smoothing),
+        training=source.training and replace(toy_preset().training, label_smoothing=source.training.label_smoothing),
     )
     return with_overrides(toy, settings)
 

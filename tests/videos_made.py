@@ -18,9 +18,7 @@ TICKS = Fraction(1, 90_000)
 def numbered_frame(number: int, width: int, height: int) -> np.ndarray:
     """Uint8 RGB ``[H, W, 3]``: a coloured ground that changes slowly, and the number in a 5 x 2 block of cells."""
     x, y = np.linspace(0, 1, width), np.linspace(0, 1, height)[:, None]
-    ground = np.stack(
-        [60 + 120 * x + 0 * y, 160 - 100 * y + 0 * x, 90 + 60 * np.sin(number / 7) + 0 * x + 0 * y], -1
-    )
+    ground = np.stack([60 + 120 * x + 0 * y, 160 - 100 * y + 0 * x, 90 + 60 * np.sin(number / 7) + 0 * x + 0 * y], -1)
     frame = ground.round().astype(np.uint8)
     for bit in range(BITS):
         rows, columns = _cell(bit, width, height)

@@ -153,9 +153,7 @@ def draw_batch(model: Any, size: int, seed: int = 0) -> Batch:
 def _make_learner(case: TrainCase, trained: TrainedMethod, device: torch.device) -> Learner:
     network, config = trained.build(trained.config.seed).to(device), trained.config
     steps = trained.model.max_seq_len if case.compiled else None
-    return Learner(
-        network, trained.objective(), config, 1000, device, precision=case.precision, compiled_steps=steps
-    )
+    return Learner(network, trained.objective(), config, 1000, device, precision=case.precision, compiled_steps=steps)
 
 
 def _count_gflop(trained: TrainedMethod, batch: Batch, device: torch.device) -> float:

@@ -48,9 +48,7 @@ def localizer(
     preset: Preset = "thumos14-i3d",
     steps: Annotated[
         list[int] | None,
-        typer.Option(
-            help="Length of the features; repeatable. [default: 450 and 2304]", min=1, show_default=False
-        ),
+        typer.Option(help="Length of the features; repeatable. [default: 450 and 2304]", min=1, show_default=False),
     ] = None,
     runs: Runs = 5,
     threads: Annotated[
@@ -77,9 +75,7 @@ def localizer(
         done = iter(range(1, 2 * (runs + 1) * len(lengths) + 1))
         found = [compare_ways(network, width, length, runs, lambda: bar.update(next(done))) for length in lengths]
     where = (
-        f"{network.device}, {torch.get_num_threads()} threads"
-        if network.device.type == "cpu"
-        else str(network.device)
+        f"{network.device}, {torch.get_num_threads()} threads" if network.device.type == "cpu" else str(network.device)
     )
     title = f"{preset}: medians of {runs} on {where}, torch {torch.__version__}"
     rows = [
@@ -93,8 +89,11 @@ def localizer(
 @app.command()
 def extract(
     extractor: Annotated[
-        list[str], typer.Option(help="cltdr extractors lists them; repeatable.", metavar="NAME")
-    ] = ["i3d-rgb"],  # noqa: B006 - typer copies it
+        list[str] | None,
+        typer.Option(
+            help="cltdr extractors lists them; repeatable. [default: i3d-rgb]", metavar="NAME", show_default=False
+        ),
+    ] = None,
     video: Annotated[
         Path | None, typer.Option(help="What to work on. [default: a drawn video]", show_default=False)
     ] = None,
@@ -125,10 +124,10 @@ def extract(
     from cltdr_cli.pipeline import VideoOptions
 
     options = VideoOptions(reader=reader, end_seconds=seconds, batch_clips=batch_size)
-    place, way = resolve_device(device), Way(backend, precision, compiled)
-    with console.progress("extracting", runs * len(extractor), "runs") as bar:
-        done = iter(range(1, runs * len(extractor) + 1))
-        found = time_videos(extractor, video, options, place, way, flow, runs, lambda: bar.update(next(done)))
+    place, way, names = resolve_device(device), Way(backend, precision, compiled), extractor or ["i3d-rgb"]
+    with console.progress("extracting", runs * len(names), "runs") as bar:
+        done = iter(range(1, runs * len(names) + 1))
+        found = time_videos(names, video, options, place, way, flow, runs, lambda: bar.update(next(done)))
     rows = [
         (
             name,
@@ -142,7 +141,7 @@ def extract(
     where = f"{place}, {torch.get_num_threads()} threads" if place.type == "cpu" else str(place)
     console.table(f"medians of {runs} on {where}, {way.name}", _STAGE_COLUMNS, rows)
     if ways:
-        _compare_extractors(extractor, place, batch_size, runs)
+        _compare_extractors(names, place, batch_size, runs)
 
 
 def _compare_extractors(names: list[str], device: torch.device, batch_clips: int, runs: int) -> None:

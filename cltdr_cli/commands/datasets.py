@@ -1,4 +1,4 @@
-"""cltdr datasets: list the benchmarks; check annotations."""
+"""cltdr datasets: list the known data sets; check annotations."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def datasets(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """List the benchmarks: splits, thresholds, video sets, and where files are expected under the data root."""
+    """List the data sets: splits, thresholds, video sets, and where files are expected under the data root."""
     if ctx.invoked_subcommand is not None:
         return
     from cltdr_cli.data.datasets import DATASETS
 
     records = list(DATASETS.values())
     rows = [(b.name, f"{b.train_split} -> {b.test_splits[0]}", _thresholds(b), _classes(b), b.note) for b in records]
-    console.table("benchmarks", ("dataset", "trained -> scored", "tIoU", "classes", "note"), rows)
+    console.table("data sets", ("dataset", "trained -> scored", "tIoU", "classes", "note"), rows)
     typer.echo()
     protocols = [(b.name, p.name, p.videos, p.reason) for b in records for p in b.protocols]
     console.table("video sets (--protocol)", ("dataset", "protocol", "videos", "which and why"), protocols)
@@ -69,7 +69,7 @@ def check(
     """Find what is wrong with annotations before any training.
 
     Segments past the end, reversed or empty ones, unknown labels, overlapping duplicates, frame rates and
-    durations that contradict the features or videos. Exit status 1 if something is to be mended.
+    durations that contradict the features or videos. Exit status 1 if something must be corrected.
     """
     from cltdr_cli.data.annotation_checks import check_annotations
     from cltdr_cli.data.class_lists import read_class_list
@@ -90,15 +90,15 @@ def check(
     )
     findings = check_annotations(read, names, _measured(features, videos, list(read.videos)))
     for finding in findings:
-        console.warning(f"{'to mend: ' if finding.severe else ''}{finding}")
+        console.warning(f"{'to correct: ' if finding.severe else ''}{finding}")
     if not findings:
-        console.notice("nothing wrong found")
+        console.notice("found nothing wrong")
     if any(finding.severe for finding in findings):
         raise typer.Exit(1)
 
 
 def _measured(features: Path | None, videos: Path | None, video_ids: list[str]) -> dict[str, VideoFacts] | None:
-    """Rates and durations by the sidecars of features, or by the headers of videos."""
+    """Read frame rates and durations from the sidecars of features or from videos."""
     from cltdr_cli.data.video_info import read_sidecar_facts, read_video_facts
 
     if features is not None:
@@ -121,7 +121,7 @@ def _classes(record: DatasetRecord) -> str:
 
 
 def _file_rows(record: DatasetRecord, data_root: Path | None) -> list[tuple[str, str, str]]:
-    """Where the annotation may be, and whether it is there."""
+    """List where the annotation may be, and whether it is there."""
 
     def state(name: str) -> str:
         if data_root is None:

@@ -33,9 +33,7 @@ _TABLE_ROWS = 30
 def detect(
     inputs: Annotated[
         list[str],
-        typer.Argument(
-            help="Videos, folders, patterns, a .txt list, or features (.npy .npz .pt).", metavar="INPUT..."
-        ),
+        typer.Argument(help="Videos, folders, patterns, a .txt list, or features (.npy .npz .pt).", metavar="INPUT..."),
     ],
     out: Annotated[
         str | None,
@@ -54,9 +52,7 @@ def detect(
     flow: Flow = None,
     force: Force = False,
     min_score: Annotated[float, typer.Option(help="Leave out segments below it.", min=0, max=1)] = 0.0,
-    max_segments: Annotated[
-        int | None, typer.Option(help="Keep the best N per video.", metavar="N", min=1)
-    ] = None,
+    max_segments: Annotated[int | None, typer.Option(help="Keep the best N per video.", metavar="N", min=1)] = None,
     labels: Annotated[str | None, typer.Option(help="Only these, separated by commas.", metavar="A,B")] = None,
     start: Annotated[float | None, typer.Option(help="Look from here on.", metavar="SECONDS", min=0)] = None,
     end: Annotated[float | None, typer.Option(help="Look up to here.", metavar="SECONDS", min=0)] = None,

@@ -23,17 +23,13 @@ from cltdr_cli.commands.options import (
 
 
 def extract_features(
-    inputs: Annotated[
-        list[str], typer.Argument(help="Videos, folders, patterns, or a .txt list.", metavar="INPUT...")
-    ],
+    inputs: Annotated[list[str], typer.Argument(help="Videos, folders, patterns, or a .txt list.", metavar="INPUT...")],
     extractor: Annotated[str, typer.Option(help="Which features: cltdr extractors lists them.", metavar="NAME")],
     out: Annotated[Path, typer.Option(help="Folder of the feature files.", metavar="DIR")],
     suffix: Annotated[
         list[str], typer.Option(help="Only files that end so; repeatable.", metavar=".MP4", show_default=False)
     ] = [],  # noqa: B006 - typer copies it
-    stride: Annotated[
-        int | None, typer.Option(help="Frames between two windows.", metavar="FRAMES", min=1)
-    ] = None,
+    stride: Annotated[int | None, typer.Option(help="Frames between two windows.", metavar="FRAMES", min=1)] = None,
     window: Annotated[int | None, typer.Option(help="Frames of one window.", metavar="FRAMES", min=1)] = None,
     fps: Annotated[float | None, typer.Option(help="Resample videos to this rate.", metavar="RATE", min=0)] = None,
     option: Annotated[

@@ -114,7 +114,7 @@ def check(
     elif any(finding.examples[-1] == "…" for finding in findings):
         console.notice("--json-out FILE lists all places")
     if not findings:
-        console.notice("nothing wrong found")
+        console.notice("found nothing wrong")
     if any(finding.severe for finding in findings):
         raise typer.Exit(1)
 
@@ -178,7 +178,7 @@ def _find_defects(
 
 def _format_finding(finding: Finding) -> str:
     """A line for the finding and one for each example, which may be a whole sentence."""
-    head = f"{'to mend: ' if finding.severe else ''}{finding.count} {finding.text}: {finding.consequence}"
+    head = f"{'to correct: ' if finding.severe else ''}{finding.count} {finding.text}: {finding.consequence}"
     examples = (place if len(place) <= _LONGEST else f"{place[:_LONGEST]}…" for place in finding.examples)
     return "\n    ".join([head, *examples])
 

@@ -53,6 +53,8 @@ def _row(preset: Preset) -> tuple[object, ...]:
 
 
 def _weights(preset: Preset) -> str:
-    if preset.method == "sliding":
+    from cltdr_cli.methods import find_method
+
+    if find_method(preset.method).build is None:
         return "the extractor's"
     return preset.weights or "none public"

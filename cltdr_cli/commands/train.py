@@ -14,16 +14,12 @@ from cltdr_cli.commands.options import Debug, Device, Force, Quiet
 def train(
     preset: Annotated[
         str,
-        typer.Option(
-            help="Name (cltdr presets list) or YAML file: network, features, losses.", metavar="NAME|FILE"
-        ),
+        typer.Option(help="Name (cltdr presets list) or YAML file: network, features, losses.", metavar="NAME|FILE"),
     ],
     annotations: Annotated[
         Path, typer.Option(help="JSON, CSV or THUMOS folder, in any published layout.", metavar="FILE")
     ],
-    features: Annotated[
-        Path, typer.Option(help="Folder of feature files, as the preset names them.", metavar="DIR")
-    ],
+    features: Annotated[Path, typer.Option(help="Folder of feature files, as the preset names them.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="Folder of the run.", metavar="RUN")],
     force: Force = False,
     epochs: Annotated[
@@ -54,7 +50,7 @@ def train(
     ] = "preset",
     train_split: Annotated[
         str | None,
-        typer.Option(help="Split to train on. [default: the benchmark's]", metavar="NAME", show_default=False),
+        typer.Option(help="Split to train on. [default: the data set's]", metavar="NAME", show_default=False),
     ] = None,
     eval_split: Annotated[
         str | None,
@@ -64,9 +60,7 @@ def train(
     save_every: Annotated[
         int, typer.Option(help="Steps between saved states, besides each epoch's end; 0 for none.", min=0)
     ] = 0,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in RUN where it was stopped.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN where it was stopped.")] = False,
     amp: Annotated[
         bool, typer.Option("--amp", help="Mixed precision: bf16 where the device has it, else fp16.")
     ] = False,

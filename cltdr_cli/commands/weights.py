@@ -12,9 +12,7 @@ from cltdr_cli import console
 from cltdr_cli.commands.options import AcceptLicense, Debug, Device, Quiet
 from cltdr_cli.errors import CltdrError
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(help="Name in cltdr weights list.", metavar="NAME")]
 Names = Annotated[list[str], typer.Argument(help="Names in cltdr weights list.", metavar="NAME")]

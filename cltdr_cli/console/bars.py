@@ -90,9 +90,7 @@ def _make_display() -> Progress | None:
         return None
     bar_columns = min(40, console.width // 5)
     name_columns = max(12, console.width - bar_columns - _STATE_COLUMNS)
-    name = TextColumn(
-        "{task.description}", markup=False, table_column=Column(max_width=name_columns, no_wrap=True)
-    )
+    name = TextColumn("{task.description}", markup=False, table_column=Column(max_width=name_columns, no_wrap=True))
     bar = BarColumn(bar_width=bar_columns)
     state = TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True))
     return Progress(name, bar, state, console=console, transient=True)

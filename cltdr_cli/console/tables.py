@@ -83,9 +83,7 @@ def _draw_segments(console: Console, title: str, shown: Sequence[Segment], durat
     drawn.add_column(Text("0:00" + end.rjust(bar_columns - 4), "dim"), width=bar_columns, no_wrap=True)
     for head in ("start", "end", "label", "score"):
         is_label = head == "label"
-        drawn.add_column(
-            Text(head), justify="left" if is_label else "right", no_wrap=not is_label, overflow="fold"
-        )
+        drawn.add_column(Text(head), justify="left" if is_label else "right", no_wrap=not is_label, overflow="fold")
     for segment in shown:
         start, stop, label, score = segment_cells(segment)
         bar = _time_bar(segment, max(duration_seconds, segment.end), bar_columns, color[segment.label])
@@ -99,6 +97,4 @@ def _time_bar(segment: Segment, duration_seconds: float, columns: int, color: st
 
     least = 0.5 * duration_seconds / columns
     begin = min(segment.start, duration_seconds - least)
-    return Bar(
-        duration_seconds, begin, max(segment.end, begin + least), width=columns, color=color, bgcolor="grey19"
-    )
+    return Bar(duration_seconds, begin, max(segment.end, begin + least), width=columns, color=color, bgcolor="grey19")

@@ -1,1 +1,1 @@
-"""Annotations and predictions as files hold them, the benchmarks, and what is wrong with them."""
+"""Known data sets, annotations, predictions and training samples: reading and checking them."""

@@ -1,4 +1,4 @@
-"""What is wrong with annotations, before any training: one function for each kind of defect."""
+"""Finds what is wrong with annotations before training; one function for each kind of defect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
 from cltdr_cli.data.video_info import VideoFacts, strip_video_id
 
 SAME_TIOU = 0.9
-"""Two instances of one label that overlap by this much are probably one, annotated twice."""
+"""Temporal IoU from which two instances of one label are probably one that was annotated twice."""
 
 _FPS_TOLERANCE = 0.005
 _DURATION_TOLERANCE_SECONDS = 1.0
@@ -21,13 +21,13 @@ _DURATION_TOLERANCE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What annotations are checked against.
+    """The annotations to check, and what they are compared with.
 
     Attributes:
         videos: The annotated videos.
-        class_names: Names that are known; empty where the annotation itself names the classes.
+        class_names: Allowed class names; empty allows any.
         measured: Rate and duration by video id, from feature sidecars or the videos themselves; may be empty.
-        files_given: Whether ``measured`` tells which videos exist.
+        files_given: Whether ``measured`` holds every video that exists.
     """
 
     videos: Sequence[AnnotatedVideo]
@@ -37,7 +37,7 @@ class CheckContext:
 
     @cached_property
     def measured_by_core(self) -> dict[str, VideoFacts]:
-        """``measured`` by what all spellings of a video's id share."""
+        """``measured`` by stripped video id."""
         return {strip_video_id(name): facts for name, facts in self.measured.items()}
 
 
@@ -46,12 +46,12 @@ def check_annotations(
     class_names: Sequence[str] = (),
     measured: Mapping[str, VideoFacts] | None = None,
 ) -> list[Finding]:
-    """Everything that is wrong, the severe first.
+    """Find everything that is wrong, severe findings first.
 
     Args:
-        annotations: As read.
-        class_names: The only names that are right; empty for any.
-        measured: Rate and duration by video id as measured; None where nothing was measured.
+        annotations: The annotations.
+        class_names: Allowed class names; empty allows any.
+        measured: Rate and duration by video id, from features or videos; None if there are none to compare with.
     """
     context = CheckContext(
         tuple(annotations.videos.values()), frozenset(class_names), measured or {}, measured is not None
@@ -74,14 +74,16 @@ def _find_unreadable(context: CheckContext) -> list[Finding]:
         for v, i in _list_instances(context)
         if not (math.isfinite(i.start) and math.isfinite(i.end))
     ]
-    return make_findings("not-a-number", "instances have a time that is no number", places, "mend or remove them")
+    return make_findings(
+        "not-a-number", "instances have a time that is not a finite number", places, "correct or remove them"
+    )
 
 
 def _find_unknown_labels(context: CheckContext) -> list[Finding]:
     names = context.class_names
     places = [_describe_place(v, i) for v, i in _list_instances(context) if names and i.label not in names]
     return make_findings(
-        "unknown-label", "instances have a label that is not in the class list", places, "mend the label"
+        "unknown-label", "instances have a label that is not in the class list", places, "correct the label"
     )
 
 
@@ -97,7 +99,7 @@ def _find_empty(context: CheckContext) -> list[Finding]:
 
 def _find_outside(context: CheckContext) -> list[Finding]:
     places = [_describe_place(v, i) for v, i in _list_instances(context) if _is_outside(i, _find_duration(context, v))]
-    return make_findings("outside", "instances lie wholly outside their video", places, "nothing of them can be seen")
+    return make_findings("outside", "instances lie wholly outside their video", places, "they cannot be seen")
 
 
 def _is_outside(item: Instance, duration_seconds: float) -> bool:
@@ -108,7 +110,7 @@ def _find_past_end(context: CheckContext) -> list[Finding]:
     past = [(v, i) for v, i in _list_instances(context) if i.start < _find_duration(context, v) < i.end]
     places = [f"{_describe_place(v, i)} of {_find_duration(context, v):g} s" for v, i in past]
     most = max((i.end - _find_duration(context, v) for v, i in past), default=0.0)
-    return make_findings("past-end", "instances end after their video", places, f"at most {most:.2f} s too late")
+    return make_findings("past-end", "instances end after their video", places, f"by {most:.2f} s at most")
 
 
 def _find_before_start(context: CheckContext) -> list[Finding]:
@@ -130,7 +132,7 @@ def _find_repeated(context: CheckContext) -> list[Finding]:
 
 
 def _pair_repeated(instances: Sequence[Instance]) -> Iterator[tuple[Instance, Instance]]:
-    """Instances of one label that overlap by ``SAME_TIOU``: an earlier one and each that doubles it."""
+    """Pairs of instances of one label that overlap by ``SAME_TIOU``: an earlier one and each that repeats it."""
     items = sorted((i for i in instances if i.end - i.start >= TOLERANCE_SECONDS), key=_order_by_label)
     doubles: set[int] = set()
     for i, one in enumerate(items):
@@ -162,7 +164,10 @@ def _find_other_rates(context: CheckContext) -> list[Finding]:
         and abs(fps - v.fps) > _FPS_TOLERANCE * v.fps
     ]
     return make_findings(
-        "fps", "videos have another frame rate than annotated", places, "times shift if frames are counted"
+        "fps",
+        "videos have another frame rate than annotated",
+        places,
+        "segments shift where times are computed from frame numbers",
     )
 
 
@@ -175,7 +180,7 @@ def _find_other_durations(context: CheckContext) -> list[Finding]:
         and v.duration_seconds is not None
         and abs(measured - v.duration_seconds) > _DURATION_TOLERANCE_SECONDS
     ]
-    return make_findings("duration", "videos last longer or shorter than annotated", places, "is it the same video?")
+    return make_findings("duration", "videos are longer or shorter than annotated", places, "is it the same video?")
 
 
 def _find_missing_files(context: CheckContext) -> list[Finding]:
@@ -197,18 +202,18 @@ def _find_without_split(context: CheckContext) -> list[Finding]:
 
 def _find_without_instance(context: CheckContext) -> list[Finding]:
     names = [v.video_id for v in context.videos if not v.instances]
-    return make_findings("no-instance", "videos have no instance", names, "all background")
+    return make_findings("no-instance", "videos have no instance", names, "used as background")
 
 
 def _find_untrained_classes(context: CheckContext) -> list[Finding]:
-    """A class that a later split holds, but the training does not, cannot be learnt."""
+    """Find classes that another split has and the training split does not: they cannot be learned."""
     labels = {
         split: {i.label for v, i in _list_instances(context) if v.split == split} for split in _list_splits(context)
     }
     train = labels.get("training", set[str]())
     others = [f"{name} ({split})" for split, names in labels.items() if train for name in sorted(names - train)]
     return make_findings(
-        "untrained-class", "classes of another split are not in the training split", others, "never found"
+        "untrained-class", "classes of another split are not in the training split", others, "cannot be learned"
     )
 
 
@@ -221,7 +226,7 @@ def _find_facts(context: CheckContext, video: AnnotatedVideo) -> VideoFacts | No
 
 
 def _find_duration(context: CheckContext, video: AnnotatedVideo) -> float:
-    """Annotated duration, else the measured one, else infinite."""
+    """Annotated duration in seconds, else the measured one, else infinity."""
     facts = _find_facts(context, video)
     measured = facts.duration_seconds if facts is not None else None
     known = video.duration_seconds if video.duration_seconds is not None else measured
@@ -245,4 +250,4 @@ _CHECKS: tuple[tuple[Callable[[CheckContext], list[Finding]], bool], ...] = (
     (_find_without_instance, False),
     (_find_untrained_classes, False),
 )
-"""Every check, and whether what it finds is severe."""
+"""All checks, and whether their findings are severe."""

@@ -16,13 +16,13 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class CsvContext:
-    """What a row alone does not say.
+    """What is needed besides a row to read it.
 
     Attributes:
-        class_names: Names by number; may be empty.
-        first_id: Number of the first of them in the file.
+        class_names: Class names by number; may be empty.
+        first_id: Number of the first class in the file.
         task: ``verb`` or ``noun``: which column of EPIC-KITCHENS-100 is the class.
-        split: Split by the name of the file, for tables without such a column.
+        split: Split according to the file name, for tables without a column for it.
     """
 
     class_names: Sequence[str]
@@ -31,23 +31,23 @@ class CsvContext:
     split: str
 
     def name(self, number: int) -> str:
-        """Name of a numbered class."""
+        """Name of the class with this number."""
         return name_class(number, self.class_names, self.first_id)
 
 
 def read_annotation_csv(
     path: Path, class_names: Sequence[str] = (), first_id: int = 0, task: str = "verb"
 ) -> Annotations:
-    """Annotations of a CSV table in any layout known here, told by its head.
+    """Read annotations from a CSV table; its header tells the layout.
 
     Args:
         path: The table.
-        class_names: Names by number.
-        first_id: The number that the file gives to the first of them.
+        class_names: Class names by number.
+        first_id: Number of the first class in the file.
         task: ``verb`` or ``noun``, for EPIC-KITCHENS-100.
 
     Raises:
-        AnnotationError: Another head, or a cell that does not read.
+        AnnotationError: Unknown header, or a cell that cannot be read.
     """
     rows = read_csv_rows(path)
     layout = _find_layout(path, rows)
@@ -57,27 +57,27 @@ def read_annotation_csv(
         try:
             _ROWS[layout](row, drafts, context)
         except (ValueError, KeyError) as error:
-            raise AnnotationError(f"{path}: line {number} does not read as {layout}: {error}") from error
+            raise AnnotationError(f"{path}: line {number} cannot be read as {layout}: {error}") from error
     return assemble_annotations(drafts, layout, path, class_names)
 
 
 def _find_layout(path: Path, rows: Sequence[Row]) -> str:
     if not rows:
-        raise AnnotationError(f"{path} holds no annotation", "It has not even a first row.")
+        raise AnnotationError(f"{path} holds no annotations: it has no rows")
     columns = set(rows[0])
     for layout, needed in _COLUMNS.items():
         if needed <= columns:
             return layout
     if "score" in columns:
-        raise AnnotationError(f"{path} holds results, not annotations", "Give it to --predictions.")
+        raise AnnotationError(f"{path} holds results, not annotations", "Give it as predictions=.")
     raise AnnotationError(
-        f"{path} is a CSV table of no layout known here (columns: {', '.join(rows[0])})",
-        "Ours is video_id,start,end,label and, if you like, subset,duration,fps,label_id.",
+        f"{path} is a CSV table in no known layout (columns: {', '.join(rows[0])})",
+        "Our own layout is video_id,start,end,label and optionally subset,duration,fps,label_id.",
     )
 
 
 def _find_split(stem: str) -> str:
-    """The split that the words of a file name tell, as in ``EPIC_100_validation`` or ``val_Annotation``."""
+    """Find the split in a file name, as in ``EPIC_100_validation`` or ``val_Annotation``."""
     words = stem.lower().replace("-", "_").split("_")
     return next((word for word in words if word in ("train", "training", "val", "validation", "test")), "")
 
@@ -98,7 +98,7 @@ def _add_epic_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) 
 
 
 def _add_charades_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
-    """``actions`` is ``c077 12.10 18.00;c079 11.80 17.30``, empty for a video without."""
+    """The column ``actions`` is like ``c077 12.10 18.00;c079 11.80 17.30``; it may be empty."""
     draft = VideoDraft(split=context.split, duration_seconds=float(row["length"]))
     for action in filter(None, row["actions"].split(";")):
         label, start, end = action.split()
@@ -117,7 +117,7 @@ def _add_afsd_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) 
 
 
 def _add_gtad_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
-    """Classes are numbered from 0 by name; -1 is Ambiguous."""
+    """Classes are numbered alphabetically from 0; -1 means Ambiguous."""
     name = row["video-name"]
     draft = drafts.setdefault(name, VideoDraft(split=find_thumos_split(name) or context.split))
     draft.duration_seconds, draft.fps = float(row["video-duration"]), float(row["frame-rate"])
@@ -129,7 +129,7 @@ def _add_gtad_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) 
 
 
 def find_thumos_split(video_id: str) -> str:
-    """THUMOS14 tells the split in the name of the video: ``video_test_0000004``."""
+    """Find the split in the name of a THUMOS14 video: ``video_test_0000004``."""
     words = video_id.split("_")
     return words[1] if len(words) == 3 and words[1] in ("validation", "test") else ""
 

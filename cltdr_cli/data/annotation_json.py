@@ -1,4 +1,4 @@
-"""Annotations in JSON: the ActivityNet layout and its relatives, and the super-events layout."""
+"""Annotations in JSON: the ActivityNet layout with its variants, and the super-events layout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cltdr_cli.errors import AnnotationError
 
 
 def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: int = 0) -> Annotations:
-    """Annotations of a JSON file in any layout known here.
+    """Read annotations from a JSON file in any known layout.
 
     Layouts: ``{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`` (ActivityNet, also with
     string values as in G-TAD, or under another single key); the same without the outer key, with
@@ -21,11 +21,11 @@ def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: 
 
     Args:
         path: The file.
-        class_names: Names by number.
-        first_id: The number that the file gives to the first of ``class_names`` (1 in MultiTHUMOS).
+        class_names: Class names by number.
+        first_id: Number of the first class in the file (1 in MultiTHUMOS).
 
     Raises:
-        AnnotationError: Not readable as any of these.
+        AnnotationError: The file cannot be read as any of these.
     """
     content = load_json(path)
     layout, videos = _find_videos(path, content)
@@ -35,23 +35,23 @@ def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: 
             drafts[name] = _DRAFTS[layout](record, class_names, first_id)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise AnnotationError(
-                f"{path}: video {name!r} does not read as the {layout} layout: {type(error).__name__}: {error}",
-                "Each video needs its annotations as described under cltdr eval in the README.",
+                f"{path}: video {name!r} cannot be read in the {layout} layout: {type(error).__name__}: {error}",
+                "Each video needs its annotations as described under `cltdr eval` in the README.",
             ) from error
     return assemble_annotations(drafts, layout, path, class_names)
 
 
 def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
-    """Layout and videos of a file's content; an outer key such as ``database`` or ``GT`` is taken off."""
+    """Find layout and videos in a file's content, also under an outer key such as ``database`` or ``GT``."""
     if isinstance(content, dict) and "results" in content:
-        raise AnnotationError(f"{path} holds results, not annotations", "Give it to --predictions.")
+        raise AnnotationError(f"{path} holds results, not annotations", "Give it as predictions=.")
     inner: Any = content
     if isinstance(content, dict):
         wrapped = [value for value in content.values() if _holds_videos(value)]
         inner = content.get("database", wrapped[0] if len(wrapped) == 1 and not _holds_videos(content) else content)
     if not isinstance(inner, dict) or not _holds_videos(inner):
         raise AnnotationError(
-            f"{path} is JSON, but of no annotation layout known here",
+            f"{path} is JSON, but in no known annotation layout",
             'Known: {"database": {video: {"subset", "duration", "annotations"}}}, the same without "database", '
             'and {video: {"subset", "duration", "actions"}}.',
         )
@@ -62,7 +62,7 @@ def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
 
 
 def _holds_videos(value: Any) -> bool:
-    """Whether this is a non-empty mapping of video ids to records with annotations."""
+    """Whether this is a non-empty mapping from video ids to records with annotations."""
     return (
         isinstance(value, dict)
         and bool(value)
@@ -103,7 +103,7 @@ _DRAFTS: dict[str, Callable[[Mapping[str, Any], Sequence[str], int], VideoDraft]
 
 
 def name_class(number: int, class_names: Sequence[str], first_id: int = 0) -> str:
-    """Name of a numbered class; the number itself where no list names it."""
+    """Name of the class with this number; the number itself if the list does not name it."""
     place = number - first_id
     return class_names[place] if 0 <= place < len(class_names) else str(number)
 

@@ -1,4 +1,4 @@
-"""One door to annotations of every layout."""
+"""Reads annotations in any known layout."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LAYOUTS = {
     "charades-csv": "CSV of Charades: id, actions, length",
     "afsd-csv": "CSV of AFSD: video, type, type_idx, start, end",
     "gtad-csv": "CSV of G-TAD: video-name, t-init, t-end, label-idx",
-    "csv": "our CSV: video_id,start,end,label and, if you like, subset,duration,fps,label_id",
+    "csv": "our CSV: video_id,start,end,label and optionally subset,duration,fps,label_id",
     "kth": "text of KTH: sequence, frames a-b, c-d",
 }
-"""Every layout that is read, told by the content of the file."""
+"""The known layouts; which one a file has is told by its content."""
 
 
 def read_annotations(
@@ -35,17 +35,17 @@ def read_annotations(
     task: str = "verb",
     video_info: Sequence[Path] | None = None,
 ) -> Annotations:
-    """Annotations of a file or folder, in whichever layout of ``LAYOUTS`` it is.
+    """Read annotations from a file or folder in any of ``LAYOUTS``.
 
     Args:
         path: File or folder.
-        class_names: Names by number, for files that number their classes.
-        first_id: The number that such a file gives to the first of them.
+        class_names: Class names by number, for files that only have numbers.
+        first_id: Number of the first class in such files.
         task: ``verb`` or ``noun``, for EPIC-KITCHENS-100.
-        video_info: Tables of durations and subsets; None takes the published ones that lie beside the file.
+        video_info: Tables of durations and subsets; None takes the published ones beside the file.
 
     Raises:
-        AnnotationError: Not there, damaged, or of no layout known here.
+        AnnotationError: The file is missing, damaged, or in no known layout.
     """
     tables = find_tables_beside(path) if video_info is None else video_info
     return add_video_info(_read(path, class_names, first_id, task), tables)
@@ -55,7 +55,9 @@ def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> A
     if path.is_dir():
         return read_thumos_folder(path, class_names)
     if not path.is_file():
-        raise AnnotationError(f"{path}: no such file or folder", "--annotations takes a JSON, a CSV or a folder.")
+        raise AnnotationError(
+            f"{path}: no such file or folder", "Annotations are a JSON, CSV or text file, or a folder."
+        )
     suffix = path.suffix.lower()
     if suffix == ".json":
         return read_annotation_json(path, class_names, first_id)
@@ -63,4 +65,4 @@ def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> A
         return read_annotation_csv(path, class_names, first_id, task)
     if suffix == ".txt":
         return read_kth(path)
-    raise AnnotationError(f"{path}: annotations are a .json, .csv or .txt file or a folder, not {suffix or 'this'}")
+    raise AnnotationError(f"{path}: annotations are a .json, .csv or .txt file or a folder")

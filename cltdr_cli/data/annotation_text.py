@@ -1,4 +1,4 @@
-"""Annotations in plain text: the folders of THUMOS14, and the sequences of KTH."""
+"""Annotations in plain text: THUMOS14 folders and KTH sequences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ THUMOS_CLASSES = {
     36: "HammerThrow", 40: "HighJump", 45: "JavelinThrow", 51: "LongJump", 68: "PoleVault", 79: "Shotput",
     85: "SoccerPenalty", 92: "TennisSwing", 93: "ThrowDiscus", 97: "VolleyballSpiking",
 }  # fmt: skip
-"""Class numbers of THUMOS14 detection results (``detclasslist.txt``: the places in the 101 classes of UCF101)."""
+"""Class numbers in THUMOS14 result files, from its ``detclasslist.txt`` (they count the 101 classes of UCF101)."""
 
 _THUMOS_FILE = re.compile(r"(?P<label>\w+)_(?P<split>test|val)\.txt")
 _KTH_FPS = 25.0
@@ -31,20 +31,20 @@ _KTH_SPLITS = {
 
 
 def list_thumos_files(folder: Path) -> list[Path]:
-    """``<Class>_test.txt`` and ``<Class>_val.txt`` in a folder and right below it, in order of name."""
+    """List ``<Class>_test.txt`` and ``<Class>_val.txt`` in a folder and its subfolders, sorted by name."""
     inside = [*folder.glob("*.txt"), *folder.glob("*/*.txt")]
     return sorted(path for path in inside if _THUMOS_FILE.fullmatch(path.name))
 
 
 def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotations:
-    """The original THUMOS14 annotation: one text file a class, rows ``video start end``.
+    """Read the original THUMOS14 annotation: one text file per class, rows ``video start end``.
 
     Args:
-        folder: Where the files are.
-        class_names: Names by number; without them classes have the numbers of ``THUMOS_CLASSES``.
+        folder: The folder of these files.
+        class_names: Class names by number; without them classes have the numbers of ``THUMOS_CLASSES``.
 
     Raises:
-        AnnotationError: No such file in the folder, or a row that does not read.
+        AnnotationError: The folder has no such file, or a row cannot be read.
     """
     files = list_thumos_files(folder)
     if not files:
@@ -66,13 +66,13 @@ def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotat
 
 
 def read_kth(path: Path) -> Annotations:
-    """The KTH sequences: ``person01_boxing_d1 frames 1-95, 96-185``, frames counted from 1, 25 a second.
+    """Read KTH sequences: ``person01_boxing_d1 frames 1-95, 96-185``, frames counted from 1, 25 per second.
 
-    Frames are whole: the first shows ``[0, 1/25)`` s, so that ``1-95`` is 0 to 3.8 s. The one sequence that the
-    file calls missing (599 of 600 exist) has no entry.
+    The first frame lasts from 0 to 1/25 s, so ``1-95`` is 0 to 3.8 s. The one sequence that the file calls missing
+    (599 of 600 exist) is skipped.
 
     Raises:
-        AnnotationError: A sequence that does not read.
+        AnnotationError: A sequence cannot be read.
     """
     drafts: dict[str, VideoDraft] = {}
     for place, line in read_numbered_lines(path):
@@ -85,14 +85,16 @@ def read_kth(path: Path) -> Annotations:
             draft.instances.append(Instance((first - 1) / _KTH_FPS, last / _KTH_FPS, action[2]))
         drafts[name] = draft
     if not drafts:
-        raise AnnotationError(f"{path} holds no annotation known here", "A text file is read as KTH sequences.")
+        raise AnnotationError(
+            f"{path} holds no KTH sequences", "Annotations in a single text file are read as those of KTH."
+        )
     return assemble_annotations(drafts, "kth", path)
 
 
 def _parse_frame_ranges(path: Path, place: int, line: str) -> list[tuple[int, int]]:
     ranges = re.search(r"\sframes\s+(\d+-\d+(?:,\s*\d+-\d+)*),?\s*$", line)
     if not ranges:
-        raise AnnotationError(f"{path}: line {place} does not read: {line!r}")
+        raise AnnotationError(f"{path}: line {place} cannot be read: {line!r}")
     return [(int(first), int(last)) for first, last in re.findall(r"(\d+)-(\d+)", ranges[1])]
 
 

@@ -1,4 +1,4 @@
-"""Annotations as labelled segments in seconds, whatever file they came from."""
+"""Annotations in memory: labelled segments in seconds, whatever file they came from."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SPLIT_NAMES = {
     "train": "training", "training": "training", "val": "validation", "valid": "validation",
     "validation": "validation", "test": "test", "testing": "test",
 }  # fmt: skip
-"""The words that files use for a split, and ours."""
+"""Names of splits in files, and our names for them."""
 
 
 class Instance(NamedTuple):
-    """One annotated action, in seconds of its video; ``label_id`` is the number that the file gives its class."""
+    """One annotated action; times in seconds, ``label_id`` is the number of its class in the file."""
 
     start: float
     end: float
@@ -28,15 +28,15 @@ class Instance(NamedTuple):
 
 @dataclass(frozen=True)
 class AnnotatedVideo:
-    """A video and what happens in it.
+    """A video and its annotated actions.
 
     Attributes:
         video_id: Name of the video in the file.
-        split: ``training``, ``validation``, ``test``, another word of the file in lower case, or empty.
+        split: ``training``, ``validation``, ``test``, another name from the file in lower case, or empty.
         instances: In the order of the file.
         duration_seconds: None where the file does not say.
         fps: Frames per second; None where the file does not say.
-        ambiguous: Start and end of what annotators could not decide on (THUMOS14); neither action nor background.
+        ambiguous: Start and end of segments marked Ambiguous (THUMOS14), which are neither action nor background.
     """
 
     video_id: str
@@ -49,14 +49,14 @@ class AnnotatedVideo:
 
 @dataclass(frozen=True)
 class Annotations:
-    """All that one file or folder says.
+    """The annotations of one file or folder.
 
     Attributes:
         videos: By video id, in the order of the file.
-        label_ids: Class names and their numbers, by number. The numbers are those of the class list given on
-            reading; else of the file; else the places in the sorted names.
+        label_ids: Numbers of the classes by name, sorted by number. They come from the class list given on reading;
+            else from the file; else they number the sorted names.
         layout: Name of the layout, see ``annotation_layouts.LAYOUTS``.
-        source: Where they were read from.
+        source: The file or folder.
     """
 
     videos: dict[str, AnnotatedVideo]
@@ -66,29 +66,29 @@ class Annotations:
 
     @property
     def instance_count(self) -> int:
-        """Instances of all videos."""
+        """Number of instances in all videos."""
         return sum(len(video.instances) for video in self.videos.values())
 
     def count_splits(self) -> Counter[str]:
-        """Videos in each split."""
+        """Count the videos of each split."""
         return Counter(video.split for video in self.videos.values())
 
     def select_split(self, split: str) -> Annotations:
-        """The videos of one split; class numbers stay.
+        """Select the videos of one split; class numbers stay.
 
         Args:
-            split: Any of the words in ``SPLIT_NAMES``, or a word of the file; upper and lower case alike.
+            split: One of ``SPLIT_NAMES`` or a name from the file; case does not matter.
 
         Raises:
-            AnnotationError: No video is of that split.
+            AnnotationError: No video belongs to that split.
         """
         wanted = normalize_split(split)
         videos = {name: video for name, video in self.videos.items() if video.split == wanted}
         if not videos:
             there = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in self.count_splits().items())
             raise AnnotationError(
-                f"{self.source}: no video is of the split {split!r}",
-                f"It has {there or 'no videos'}: use --split.",
+                f"{self.source}: no video belongs to the split {split!r}",
+                f"It has {there or 'no videos'}. Give one of its splits as split=.",
             )
         return replace(self, videos=videos)
 
@@ -105,7 +105,7 @@ class VideoDraft:
 
 
 def normalize_split(name: str) -> str:
-    """Our word for a split: ``Test``, ``testing`` and ``test`` are one."""
+    """Our name of a split: ``Test``, ``testing`` and ``test`` all become ``test``."""
     lower = name.strip().lower()
     return SPLIT_NAMES.get(lower, lower)
 
@@ -113,13 +113,13 @@ def normalize_split(name: str) -> str:
 def assemble_annotations(
     drafts: Mapping[str, VideoDraft], layout: str, source: Path, class_names: Sequence[str] = ()
 ) -> Annotations:
-    """Annotations of drafts, with numbered classes.
+    """Make annotations from drafts and number their classes.
 
     Args:
         drafts: By video id.
         layout: Name of the layout.
         source: File or folder.
-        class_names: Names by number, where a list was given.
+        class_names: Class names by number; may be empty.
     """
     videos = {
         name: AnnotatedVideo(
@@ -132,7 +132,7 @@ def assemble_annotations(
 
 
 def _number_classes(instances: Iterable[Instance], class_names: Sequence[str]) -> dict[str, int]:
-    """Class numbers: of the list, of the file, or alphabetical. Names that a list lacks come after it."""
+    """Number the classes by the list, by the file, or alphabetically. Names missing in the list come after it."""
     of_file: dict[str, int | None] = {}
     for instance in instances:
         of_file.setdefault(instance.label, instance.label_id)

@@ -1,4 +1,4 @@
-"""Lists of class names: those of the benchmarks, and those that users give in files."""
+"""Lists of class names: those shipped for known data sets, and those in files of the user."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cltdr_cli.errors import AnnotationError
 
 
 def read_packaged_class_list(name: str) -> tuple[str, ...]:
-    """Class names of a benchmark by number, as shipped in ``zoo/labels``."""
+    """Read the shipped class names of a data set, by number (``zoo/labels``)."""
     text = resources.files("cltdr_cli").joinpath(f"zoo/labels/{name}.txt").read_text(encoding="utf-8")
     return _split_lines(text)
 
 
 def read_class_list(path: Path) -> tuple[str, ...]:
-    """Class names of a user's file by number.
+    """Read class names from a file, by number.
 
-    A text file has one name a line; lines that all begin with a number (``7 BaseballPitch``) are ordered by it.
-    A CSV has the columns ``id,key`` (EPIC-KITCHENS-100), or one column with a head (ActivityNet).
+    A text file has one name per line; if all lines begin with a number (``7 BaseballPitch``), they are sorted by it.
+    A CSV file has the columns ``id,key`` (EPIC-KITCHENS-100), or one column with a header (ActivityNet).
 
     Raises:
-        AnnotationError: Unreadable, empty, or a name or number stands twice.
+        AnnotationError: The file is unreadable or empty, or a name or number occurs twice.
     """
     try:
         names = _read_csv_names(path) if path.suffix.lower() == ".csv" else _read_text_names(path)
@@ -31,7 +31,7 @@ def read_class_list(path: Path) -> tuple[str, ...]:
         raise AnnotationError(f"{path} cannot be read as a list of classes: {error}") from error
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
-        raise AnnotationError(f"{path}: {f'the class {twice[0]!r} stands twice' if twice else 'no class named'}")
+        raise AnnotationError(f"{path}: {f'the class {twice[0]!r} occurs twice' if twice else 'it names no class'}")
     return tuple(names)
 
 
@@ -55,7 +55,7 @@ def _read_text_names(path: Path) -> list[str]:
 
 def _sort_by_number(numbered: Sequence[tuple[int, str]]) -> list[str]:
     if len({number for number, _ in numbered}) != len(numbered):
-        raise ValueError("a number stands twice")
+        raise ValueError("a number occurs twice")
     return [name for _, name in sorted(numbered)]
 
 

@@ -84,7 +84,7 @@ def training_split(
         expected = f"{files.file_prefix}{next(iter(annotations.videos))}{files.file_suffix}"
         raise FeatureError(
             f"{folder} has a feature file of none of the {len(missing)} videos (looked for {expected}, say)",
-            "check --features, and file_prefix and file_suffix of the preset (--set features.file_prefix=v_)",
+            "Check features=, and the preset's file_prefix and file_suffix (settings such as features.file_prefix=v_).",
         )
     return TrainingSplit(tuple(videos), tuple(missing), tuple(_findings(annotations, missing)))
 
@@ -96,7 +96,7 @@ def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> No
         shown = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
         raise AnnotationError(
             f"{annotations.source}: {len(unknown)} labels are none of the {len(class_names)} classes: {shown}",
-            "train on the annotation's own classes: --labels annotations; or on those of a file: --labels FILE",
+            "Train on the annotation's own classes (labels= annotations), or on those of a file (labels= FILE).",
         )
     broken = [name for name, item in items if not np.isfinite([item.start, item.end]).all()]
     if broken:
@@ -200,9 +200,7 @@ class _Cache:
 def class_agnostic(annotations: Annotations) -> Annotations:
     """The same annotations with every label ``action``."""
     videos: Mapping[str, AnnotatedVideo] = {
-        name: replace(
-            video, instances=tuple(i._replace(label=CLASS_AGNOSTIC, label_id=0) for i in video.instances)
-        )
+        name: replace(video, instances=tuple(i._replace(label=CLASS_AGNOSTIC, label_id=0) for i in video.instances))
         for name, video in annotations.videos.items()
     }
     return replace(annotations, videos=dict(videos), label_ids={CLASS_AGNOSTIC: 0})

@@ -1,4 +1,4 @@
-"""The benchmarks as records: splits, thresholds, classes, files, and the quirks, each with its reason."""
+"""The known data sets: splits, thresholds, classes, files, and the videos that protocols leave out, with reasons."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cltdr_cli.errors import UsageError
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named choice of videos.
+    """A named choice of videos to score.
 
     Attributes:
-        name: As given to ``--protocol``.
-        videos: Videos of the test split under it.
-        without: Videos taken out of the annotation, with their predictions.
-        only_ambiguous: Whether videos count that hold nothing but Ambiguous rows.
-        unseen: Whether instances count that lie wholly after the end of their video.
-        reason: Why, and who does so.
+        name: The value of ``protocol=``.
+        videos: Number of test videos that it scores.
+        without: Videos whose annotations and predictions are left out.
+        only_ambiguous: Whether videos that hold nothing but Ambiguous rows are scored.
+        unseen: Whether instances that begin after the end of their video are scored.
+        reason: Why, and which programs use it.
     """
 
     name: str
@@ -36,21 +36,21 @@ class Protocol:
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """What an evaluation needs to know of a data set.
+    """What training and evaluation need to know about a data set.
 
     Attributes:
-        name: As given to ``--dataset``.
-        train_split: Split of the published training.
-        test_splits: Splits scored by default: the first that the annotation has.
-        tious: First, last and number of thresholds.
-        class_list: Name in ``zoo/labels``; empty where classes come from the annotation.
-        first_id: Number of the first class in published files that number them.
-        task: Column of EPIC-KITCHENS-100.
+        name: The value of ``dataset=``.
+        train_split: Split that published models are trained on.
+        test_splits: Splits to score; by default the first of them that the annotation has.
+        tious: First, last and number of temporal IoU thresholds.
+        class_list: Name of the class list in ``zoo/labels``; empty where classes come from the annotation.
+        first_id: Number of the first class in published files that number the classes.
+        task: Column of EPIC-KITCHENS-100 that holds the class: ``verb`` or ``noun``.
         files: Where the annotation is expected under the data root, in order of preference.
-        length_edges: Seconds between very short, short, medium, long and very long instances.
-        count_edges: Likewise between videos with few and many instances of one class.
-        protocols: Named choices of videos, the default first; empty where there is but one.
-        note: What to know of its numbers.
+        length_edges: Seconds that separate very short, short, medium, long and very long instances.
+        count_edges: Numbers of instances of one class that separate videos with few and with many.
+        protocols: Choices of videos, the default first; empty where all programs score the same videos.
+        note: What to know when comparing numbers.
     """
 
     name: str
@@ -84,10 +84,10 @@ class DatasetRecord:
         return dict(enumerate(self.class_names, self.first_id))
 
     def find_protocol(self, name: str | None) -> Protocol | None:
-        """The protocol of that name, by default the first; None where there is but one.
+        """Find a protocol by its name, by default the first; None where the data set has none.
 
         Raises:
-            UsageError: This benchmark has no such protocol.
+            UsageError: The data set has no such protocol.
         """
         if name is None:
             return self.protocols[0] if self.protocols else None
@@ -96,7 +96,7 @@ class DatasetRecord:
                 return protocol
         known = ", ".join(protocol.name for protocol in self.protocols)
         raise UsageError(
-            f"{self.name} has no protocol {name!r}", f"It has {known}." if known else "Leave --protocol out."
+            f"{self.name} has no protocol {name!r}", f"It has {known}." if known else "Leave out protocol=."
         )
 
 
@@ -170,32 +170,33 @@ _RECORDS = (
 )  # fmt: skip
 
 DATASETS = {record.name: record for record in _RECORDS}
-"""Every benchmark by name."""
+"""Every known data set by name."""
 
 
 def find_dataset(name: str) -> DatasetRecord:
-    """The benchmark of that name.
+    """Find a data set by its name.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such data set.
     """
     if name not in DATASETS:
-        raise UsageError(f"no such dataset: {name}", f"Known: {', '.join(DATASETS)}.")
+        raise UsageError(f"unknown data set: {name}", f"Known: {', '.join(DATASETS)}.")
     return DATASETS[name]
 
 
 def find_annotation_file(record: DatasetRecord, given: Path | None, data_root: Path | None) -> Path:
-    """The annotation given, else the first file of the benchmark that lies under the data root.
+    """Find the annotation: the given one, else the first expected file that exists under the data root.
 
     Raises:
-        UsageError: Neither is there.
+        UsageError: No annotation was given or found.
     """
     if given is not None:
         return given
     if data_root is None:
         raise UsageError(
-            f"no annotation of {record.name}",
-            "Give --annotations FILE, or --data-root DIR (or $CLTDR_DATA) with " + _list_alternatives(record),
+            f"no annotation of {record.name} was given",
+            "Give annotations= or, for a folder that holds one of the published files, data_root= or $CLTDR_DATA: "
+            + _list_alternatives(record),
         )
     expected = find_expected_file(record, data_root)
     if expected is None:
@@ -204,7 +205,7 @@ def find_annotation_file(record: DatasetRecord, given: Path | None, data_root: P
 
 
 def find_expected_file(record: DatasetRecord, data_root: Path) -> Path | None:
-    """The first of the benchmark's files that exists under the data root; None if there is none."""
+    """Find the first of the data set's files that exists under the data root; None if none does."""
     return next((data_root / name for name in record.files if (data_root / name).exists()), None)
 
 

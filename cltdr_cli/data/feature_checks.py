@@ -1,4 +1,4 @@
-"""What is wrong with a folder of features: as findings, and held against the annotations it is to be used with."""
+"""Describes what is wrong with a folder of features, alone and compared with annotations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FPS_TOLERANCE = 0.005
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a kind of defect is called, what comes of it, and whether it must be mended before training."""
+    """One kind of defect: description, consequence, and whether it must be corrected before training."""
 
     text: str
     consequence: str
@@ -26,55 +26,55 @@ class _Kind:
 
 
 KINDS: dict[str, _Kind] = {
-    "damaged": _Kind("files do not read", "extract or get them again", True),
-    "no-features": _Kind("files hold something else than features", "extract or get them again", True),
+    "damaged": _Kind("files cannot be read", "extract or download them again", True),
+    "no-features": _Kind("files do not hold features", "extract or download them again", True),
     "not-finite": _Kind("files hold NaN or infinity", "extract them again", True),
-    "zero": _Kind("files are zero throughout", "extract them again", True),
-    "changed": _Kind("files are not what was written", "damaged or overwritten: extract them again", True),
-    "sidecar-unreadable": _Kind("sidecars do not read", "extract the features again", True),
+    "zero": _Kind("files hold zeros only", "extract them again", True),
+    "changed": _Kind("files differ from what was written", "damaged or overwritten: extract them again", True),
+    "sidecar-unreadable": _Kind("sidecars cannot be read", "extract the features again", True),
     "sidecar-shape": _Kind("files have another shape than their sidecar says", "extract them again", True),
     "sidecar-steps": _Kind(
-        "sidecars say more or fewer steps than their frames give", "times may be wrong: extract them again", True
+        "sidecars name another number of steps than their frames give", "times may be wrong: extract them again", True
     ),
     "sidecar-duration": _Kind(
-        "sidecars say another duration than their frames give", "times may be wrong: extract them again", True
+        "sidecars name another duration than their frames give", "times may be wrong: extract them again", True
     ),
     "odd-width": _Kind("files have another width than most", "they cannot be used together", True),
     "odd-grid": _Kind("files have another grid than most", "their segments would shift", True),
     "odd-kind": _Kind(
-        "files are of another extractor, flow or weights than most", "the numbers mean something else", True
+        "files come from another extractor, flow or weights than most", "they cannot be used together", True
     ),
-    "preset-width": _Kind("files have another width than the preset takes", "take the preset of these features", True),
-    "preset": _Kind("files are not what the preset takes", "extract them again, or take another preset", True),
+    "preset-width": _Kind("files have another width than the preset takes", "use the preset for these features", True),
+    "preset": _Kind("files do not fit the preset", "extract them again, or use another preset", True),
     "no-match": _Kind(
-        "annotated videos, and none has features here", "check the names (--set features.file_prefix=v_)", True
+        "annotated videos, none with features", "check file names; the preset has features.file_prefix", True
     ),
-    "no-times": _Kind("files have no times: no sidecar, no rate", 'add "fps" to the annotation', True),
+    "no-times": _Kind("files have no times: no sidecar and no frame rate", 'add "fps" to the annotation', True),
     "duration": _Kind(
         "videos are longer or shorter than annotated",
         f"by more than {DURATION_TOLERANCE_SECONDS:g} s: is it the same video?",
         True,
     ),
     "fps": _Kind("videos have another frame rate than annotated", "is it the same video?", True),
-    "unseen": _Kind("instances start after the last step", "nothing of them can be learnt or found", True),
+    "unseen": _Kind("instances start after the last step", "they can neither be learned nor detected", True),
     "past-covered": _Kind("instances end more than a stride after the last step", "their end is not seen", False),
-    "odd-type": _Kind("files have another type of values than most", "converted when they are read", False),
-    "odd-arithmetic": _Kind("files were made with other arithmetic than most", "small differences", False),
-    "zero-steps": _Kind("files have steps of nothing but zeros", "padding, or a fault of the extractor?", False),
-    "constant": _Kind("files have equal steps only", "a still picture?", False),
-    "duplicate": _Kind("groups of files hold the same numbers", "is it one video under several names?", False),
+    "odd-type": _Kind("files have another data type than most", "converted when they are read", False),
+    "odd-arithmetic": _Kind("files were computed in another precision than most", "small differences", False),
+    "zero-steps": _Kind("files have steps that are all zero", "padding, or an extractor error?", False),
+    "constant": _Kind("files have the same features in all steps", "a still picture?", False),
+    "duplicate": _Kind("groups of files are identical", "is it one video under several names?", False),
     "same-video": _Kind("videos have several files", "one of them is used", False),
     "no-sidecar": _Kind("files have no sidecar", "their rate and duration must come from elsewhere", False),
     "no-features-of": _Kind("annotated videos have no features", "not trained on, and missed in scoring", False),
-    "no-annotation": _Kind("files are of videos that are not annotated", "not used", False),
-    "leftover": _Kind("half-written files of a stopped run", "may be deleted when no run is going on", False),
+    "no-annotation": _Kind("files belong to videos that are not annotated", "not used", False),
+    "leftover": _Kind("unfinished files of a stopped run", "can be deleted when nothing is running", False),
     "failed": _Kind("videos failed when they were extracted", "see failed.csv", False),
 }
-"""Every kind of defect of a folder of features, by its name, the severe first."""
+"""Kinds of defects of a folder of features by name, the severe ones first."""
 
 
 def group_defects(defects: Iterable[Defect]) -> dict[str, list[str]]:
-    """Places by kind of defect, in the order of ``KINDS``."""
+    """Group the places of defects by kind, in the order of ``KINDS``."""
     places: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for defect in defects:
         places[defect.kind].append(defect.place)
@@ -82,7 +82,7 @@ def group_defects(defects: Iterable[Defect]) -> dict[str, list[str]]:
 
 
 def make_feature_findings(places: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """Findings of grouped defects, the severe first."""
+    """Make findings from grouped defects, the severe ones first."""
     return [
         replace(finding, severe=KINDS[kind].severe)
         for kind, listed in places.items()
@@ -93,13 +93,13 @@ def make_feature_findings(places: Mapping[str, Sequence[str]]) -> list[Finding]:
 def find_annotation_defects(
     reports: Sequence[FileReport], annotations: Annotations, files: FeatureFiles | None = None
 ) -> list[Defect]:
-    """What does not fit together in features and annotations.
+    """Find where features and annotations do not fit together.
 
     Args:
-        reports: Of every file of the folder.
-        annotations: Of all splits.
-        files: What the preset says of the folder. With it names must agree as in training; without it an id may
-            have the ``v_`` of ActivityNet's files or not.
+        reports: One for each file of the folder.
+        annotations: Annotations of all splits.
+        files: How the preset names and makes the files. With it, names must match as in training; without it,
+            ids match with and without the prefix ``v_`` of ActivityNet.
     """
     by_name = _index_by_video(reports, files)
     pairs = {name: by_name.get(_make_key(name, files)) for name in annotations.videos}
@@ -119,7 +119,7 @@ def _make_key(video_id: str, files: FeatureFiles | None) -> str:
 
 
 def _index_by_video(reports: Sequence[FileReport], files: FeatureFiles | None) -> dict[str, FileReport]:
-    """The first file of each video; files under the published name go first, as in training."""
+    """The first file of each video; files with the published name come first, as in training."""
     published = files.file_suffix if files is not None else ""
     ordered = sorted(reports, key=lambda report: not report.name.endswith(published), reverse=True)
     return {_make_key(report.entry.video_id, files): report for report in ordered}
@@ -135,7 +135,7 @@ def _find_pair_defects(report: FileReport, video: AnnotatedVideo, files: Feature
 
 
 def _compare_facts(report: FileReport, video: AnnotatedVideo) -> Iterator[Defect]:
-    """A resampled video has the rate that was asked for, and nothing to compare."""
+    """Compare duration and frame rate. The rate of a resampled video cannot be compared."""
     sidecar, annotated, fps = report.sidecar, video.duration_seconds, video.fps
     if sidecar is None:
         return
@@ -148,7 +148,7 @@ def _compare_facts(report: FileReport, video: AnnotatedVideo) -> Iterator[Defect
 
 
 def _find_grid(report: FileReport, video: AnnotatedVideo, files: FeatureFiles | None) -> FeatureGrid | None:
-    """Times as training takes them: the sidecar's, else the preset's with its rate or the annotation's."""
+    """The grid that training uses: the sidecar's, else the preset's with its rate or the annotation's."""
     if report.sidecar is not None:
         return report.sidecar.grid
     rate = (files.rate or video.fps) if files is not None else None
@@ -156,7 +156,7 @@ def _find_grid(report: FileReport, video: AnnotatedVideo, files: FeatureFiles | 
 
 
 def _find_uncovered(grid: FeatureGrid, steps: int, video: AnnotatedVideo) -> Iterator[Defect]:
-    """Up to a stride of frames at the end is in no window of any features; that is no defect."""
+    """Find instances past the last step. The last frames, up to a stride, are never covered; that is no defect."""
     last_frame = (steps - 1) * grid.stride_frames + grid.window_frames
     covered, tolerated = map(float, grid.frames_to_seconds([last_frame, last_frame + grid.stride_frames]))
     for item in video.instances:

@@ -1,4 +1,4 @@
-"""What is wrong with annotations or predictions: counted, with examples, and what is done about it."""
+"""Findings: what is wrong with annotations or predictions, how often, where, and with what consequence."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of defect.
+    """One kind of defect and its occurrences.
 
     Attributes:
         kind: Short stable name, such as ``segment-past-end``.
         text: What is wrong, in the plural: ``segments end after their video``.
-        count: How often.
-        examples: The first few places; an ellipsis ends them where there are more.
-        consequence: What happens to them.
-        severe: Whether it should be mended before training.
+        count: Number of occurrences.
+        examples: The first few places, then an ellipsis if there are more.
+        consequence: What follows from it, such as ``counted once``.
+        severe: Whether it should be corrected before training.
     """
 
     kind: str
@@ -36,14 +36,14 @@ class Finding:
 def make_findings(
     kind: str, text: str, places: Iterable[str], consequence: str, count: int | None = None
 ) -> list[Finding]:
-    """A finding of these places, as a list of one; an empty list if there are none.
+    """Make a list of one finding from these places; the list is empty if there are none.
 
     Args:
         kind: Short stable name.
         text: What is wrong, in the plural.
-        places: Where, in order.
-        consequence: What happens to them.
-        count: How often, where that is not the number of places.
+        places: Where the defect is, in order.
+        consequence: What follows from it.
+        count: Number of occurrences, if that is not the number of places.
     """
     listed = list(places)
     if not listed:

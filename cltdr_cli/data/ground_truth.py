@@ -1,4 +1,4 @@
-"""From annotations to what is scored: the split, the protocol's videos, duplicates and empty instances."""
+"""Prepares annotations for scoring: selects split and videos, drops duplicated and empty instances."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from cltdr_cli.errors import AnnotationError
 from cltdr_cli.evaluation.tables import GroundTruth
 
 TOLERANCE_SECONDS = 1e-3
-"""Shorter instances are dropped; two of one label whose ends differ by no more are one (as in ActionFormer)."""
+"""Shorter instances are dropped, and two of one label whose starts and ends differ by no more count as one."""
 
 
 @dataclass(frozen=True)
 class ScoredSplit:
-    """What predictions are compared with, and what was left out on the way.
+    """The instances that predictions are compared with, and what was left out of them.
 
     Attributes:
         truth: The instances.
         split: Name of the split.
-        set_aside: Videos that the protocol takes out; predictions in them do not count.
-        elsewhere: Split of every other annotated video.
+        set_aside: Videos that the protocol leaves out; predictions in them do not count.
+        elsewhere: Splits of all annotated videos that are not in this split.
         findings: What was left out of the annotation.
     """
 
@@ -38,27 +38,29 @@ class ScoredSplit:
 
 
 def select_scored_split(
-    annotations: Annotations, benchmark: DatasetRecord, split: str | None = None, protocol: Protocol | None = None
+    annotations: Annotations, record: DatasetRecord, split: str | None = None, protocol: Protocol | None = None
 ) -> ScoredSplit:
-    """The instances that an evaluation counts.
+    """Select the instances to score.
 
     Args:
         annotations: As read.
-        benchmark: Names the split to score where ``split`` is None.
+        record: The data set; it names the split to score where ``split`` is None.
         split: Split to score.
-        protocol: Choice of videos.
+        protocol: Choice of videos; None takes all.
 
     Raises:
-        AnnotationError: No such split, no instance in it, or a time that is no number.
+        AnnotationError: No such split, no instance in it, or a time that is not finite.
     """
-    name = normalize_split(split) if split is not None else find_default_split(annotations, benchmark)
+    name = normalize_split(split) if split is not None else find_default_split(annotations, record)
     chosen = list(annotations.select_split(name).videos.values())
     kept = [video for video in chosen if _is_counted(video, protocol)]
     _refuse_unreadable_times(annotations, kept)
     seen, unseen = _drop_unseen(kept, protocol)
     videos, findings = _clean(seen)
     if not any(video.instances for video in videos):
-        raise AnnotationError(f"{annotations.source}: the split {name!r} holds no instance", "Use --split.")
+        raise AnnotationError(
+            f"{annotations.source}: the split {name!r} holds no instance", "Give split= another split."
+        )
     return ScoredSplit(
         _make_table(videos, annotations.label_ids),
         name,
@@ -68,20 +70,20 @@ def select_scored_split(
     )
 
 
-def find_default_split(annotations: Annotations, benchmark: DatasetRecord) -> str:
-    """The first split of the benchmark's tests that the annotation has.
+def find_default_split(annotations: Annotations, record: DatasetRecord) -> str:
+    """Find the first test split of the data set that the annotation has.
 
     Raises:
         AnnotationError: It has none of them.
     """
     there = annotations.count_splits()
-    for name in benchmark.test_splits:
+    for name in record.test_splits:
         if there[name]:
             return name
     listed = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in there.items())
     raise AnnotationError(
-        f"{annotations.source} has no {' or '.join(benchmark.test_splits)} split to score {benchmark.name} on",
-        f"It has {listed}: use --split.",
+        f"{annotations.source} has no {' or '.join(record.test_splits)} split to score {record.name} on",
+        f"It has {listed}. Give one of them as split=.",
     )
 
 
@@ -93,7 +95,7 @@ def _is_counted(video: AnnotatedVideo, protocol: Protocol | None) -> bool:
 
 
 def _drop_unseen(videos: list[AnnotatedVideo], protocol: Protocol | None) -> tuple[list[AnnotatedVideo], list[Finding]]:
-    """Videos without the instances that begin after their end, where the protocol leaves these out."""
+    """Drop the instances that begin after the end of their video, if the protocol leaves them out."""
     if protocol is None or protocol.unseen:
         return videos, []
     kept = [replace(v, instances=tuple(i for i in v.instances if not _is_unseen(v, i))) for v in videos]
@@ -115,13 +117,13 @@ def _refuse_unreadable_times(annotations: Annotations, videos: Iterable[Annotate
     ]
     if wrong:
         raise AnnotationError(
-            f"{annotations.source}: {len(wrong)} instances have a time that is no number: {', '.join(wrong[:3])}",
-            "cltdr datasets check lists them all.",
+            f"{annotations.source}: {len(wrong)} instances have a time that is not finite: {', '.join(wrong[:3])}",
+            "`cltdr datasets check` lists them all.",
         )
 
 
 def _clean(videos: Iterable[AnnotatedVideo]) -> tuple[list[AnnotatedVideo], list[Finding]]:
-    """Videos without duplicated and empty instances, and what was taken out."""
+    """Drop duplicated and empty instances; return also what was dropped."""
     cleaned: list[AnnotatedVideo] = []
     duplicates: list[str] = []
     empty: list[str] = []
@@ -142,7 +144,7 @@ def _clean(videos: Iterable[AnnotatedVideo]) -> tuple[list[AnnotatedVideo], list
 
 
 def _drop_duplicates(instances: Iterable[Instance]) -> Iterator[Instance]:
-    """Instances whose start or end is not within 1 ms of an earlier kept one of the same label."""
+    """Instances that differ by more than 1 ms in start or end from every earlier one of their label."""
     kept: dict[tuple[str, int], list[Instance]] = {}
     for item in instances:
         cell = math.floor(item.start / TOLERANCE_SECONDS)
@@ -158,7 +160,7 @@ def _is_same(a: Instance, b: Instance) -> bool:
 
 
 def _make_table(videos: list[AnnotatedVideo], label_ids: dict[str, int]) -> GroundTruth:
-    """Columns; labels become their places in the list of all classes, ordered by number."""
+    """Make the columns; labels become indices into the list of all classes, sorted by class number."""
     places = {name: i for i, name in enumerate(label_ids)}
     rows = [(i, item) for i, video in enumerate(videos) for item in video.instances]
     return GroundTruth(

@@ -1,4 +1,4 @@
-"""Results of detectors as files hold them: ActivityNet JSON, our CSV, THUMOS rows."""
+"""Reads predictions from files: ActivityNet JSON, our CSV, and THUMOS rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cltdr_cli.segments import VideoResult
 
 
 class LabelKey(NamedTuple):
-    """What a row says of its class: a name, a number, or both."""
+    """The class of a row: a name, a number, or both."""
 
     name: str | None
     number: int | None
@@ -26,17 +26,17 @@ class LabelKey(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ResultRows:
-    """Predictions as read, in the order of the file.
+    """Predictions in the order of their file.
 
     Attributes:
-        video_ids: Each video once.
-        label_keys: Each class once.
+        video_ids: The videos, each once.
+        label_keys: The classes, each once.
         videos: int64 ``[N]``, indices into ``video_ids``.
         labels: int64 ``[N]``, indices into ``label_keys``.
         segments_seconds: float64 ``[N, 2]``.
         scores: float64 ``[N]``.
-        source: Where they were read from.
-        thumos_numbers: Whether class numbers are those of THUMOS rows.
+        source: The file, or a description of what made them.
+        thumos_numbers: Whether class numbers are those of THUMOS result files.
     """
 
     video_ids: tuple[str, ...]
@@ -50,7 +50,7 @@ class ResultRows:
 
 
 class _Columns:
-    """Rows while they are being read; numbers the videos and classes as they come."""
+    """Collects rows while a file is read, and numbers videos and classes in order of appearance."""
 
     def __init__(self) -> None:
         self.videos: dict[str, int] = {}
@@ -81,25 +81,25 @@ class _Columns:
 
 
 def read_predictions(path: Path) -> ResultRows:
-    """Results of a file, in whichever of the three formats it is.
+    """Read predictions from a file in any of the three formats.
 
     Raises:
-        AnnotationError: Not there, a pickle, of no format known here, a row without its score or segment, or
-            a time or score that is no number.
+        AnnotationError: The file is missing, a pickle or in no known format, a row lacks its score or segment, or a
+            time or score is not finite.
     """
     if not path.is_file():
-        raise AnnotationError(f"{path}: no such file", "--predictions takes a JSON, a CSV or a text file of rows.")
+        raise AnnotationError(f"{path}: no such file", "Predictions are a JSON, a CSV or a text file of rows.")
     rows = _find_reader(path)(path)
     _refuse_unreadable_numbers(rows)
     return rows
 
 
 def collect_rows(results: Sequence[VideoResult], source: str) -> ResultRows:
-    """What was just detected, as if read from a file.
+    """Collect fresh detections as if they had been read from a file.
 
     Args:
         results: One for each video.
-        source: Where they were detected in.
+        source: Description of where they come from.
     """
     columns = _Columns()
     for result in results:
@@ -122,9 +122,9 @@ def _find_reader(path: Path) -> Callable[[Path], ResultRows]:
     return _read_csv if suffix == ".csv" else _read_rows
 
 
-_WHY_NO_PICKLE = "opening one runs whatever code it holds, so cltdr never does"
+_WHY_NO_PICKLE = "opening a pickle runs any code in it, so cltdr never does"
 _PICKLE_WAY_OUT = (
-    "Where you trust the file, turn it into a CSV with the program that wrote it:\n"
+    "If you trust the file, convert it to CSV in the environment of the program that wrote it:\n"
     "  import pickle, pandas\n"
     '  r = pickle.load(open("eval_results.pkl", "rb"))\n'
     '  pandas.DataFrame({"video_id": r["video-id"], "start": r["t-start"], "end": r["t-end"],\n'
@@ -133,11 +133,11 @@ _PICKLE_WAY_OUT = (
 
 
 def _read_json(path: Path) -> ResultRows:
-    """``{"results": {video: [{label, label_id, score, segment}]}}``; the outer key may be absent."""
+    """Read ``{"results": {video: [{label, label_id, score, segment}]}}``; the outer key may be missing."""
     content = load_json(path)
     results = content.get("results", content) if isinstance(content, dict) else None
     if isinstance(content, dict) and "database" in content:
-        raise AnnotationError(f"{path} holds annotations, not results", "Give it to --annotations.")
+        raise AnnotationError(f"{path} holds annotations, not results", "Give it as annotations=.")
     if not isinstance(results, dict) or not all(isinstance(items, list) for items in results.values()):
         raise AnnotationError(
             f"{path} is JSON, but not results", 'Known: {"results": {video_id: [{label, score, segment}, …]}}.'
@@ -163,7 +163,7 @@ def _read_json_key(item: dict[str, Any]) -> LabelKey:
 
 
 def _read_csv(path: Path) -> ResultRows:
-    """``video_id,start,end,label,label_id,score``; one of label and label_id may be absent."""
+    """Read ``video_id,start,end,label,label_id,score``; one of label and label_id may be missing."""
     columns, wrong = _Columns(), list[str]()
     for place, row in _read_csv_rows(path):
         try:
@@ -187,7 +187,7 @@ def _read_csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
             if missing or not {"label", "label_id"} & set(head):
                 raise AnnotationError(
                     f"{path}: no column {', '.join(missing) or 'label'} (columns: {', '.join(head) or 'none'})",
-                    "Results are video_id,start,end,label,label_id,score. Annotations belong to --annotations.",
+                    "Results are video_id,start,end,label,label_id,score. Give annotations as annotations=.",
                 )
             yield from ((lines.line_num, dict(zip(head, line, strict=False))) for line in lines if line)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -195,7 +195,7 @@ def _read_csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
 
 
 def _read_rows(path: Path) -> ResultRows:
-    """Rows of the THUMOS14 kit: ``video start end class-id score``, parted by blanks or tabs."""
+    """Read rows of the THUMOS14 kit: ``video start end class-id score``, separated by blanks or tabs."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -222,13 +222,13 @@ def _refuse(path: Path, wrong: list[str]) -> None:
     if wrong:
         shown = "\n".join(wrong[:5] + (["…"] if len(wrong) > 5 else []))
         raise AnnotationError(
-            f"{path}: {len(wrong)} rows do not read:\n{shown}",
-            "Every prediction needs a video, a start and an end in seconds, a label and a score.",
+            f"{path}: {len(wrong)} rows cannot be read:\n{shown}",
+            "Every prediction needs a video, a start and end in seconds, a label and a score.",
         )
 
 
 def _refuse_unreadable_numbers(rows: ResultRows) -> None:
-    """NaN has no place in an order by score, and no overlap."""
+    """Refuse NaN and infinity: NaN cannot be sorted by score and overlaps nothing."""
     finite = np.isfinite(rows.scores) & np.isfinite(rows.segments_seconds).all(axis=1)
     wrong = np.flatnonzero(~finite)
     if len(wrong):
@@ -237,6 +237,6 @@ def _refuse_unreadable_numbers(rows: ResultRows) -> None:
             for i in itertools.islice(wrong, 5)
         )
         raise AnnotationError(
-            f"{rows.source}: in {len(wrong)} of {len(rows.scores)} rows a time or score is no number:\n{shown}",
-            "Look for a division by zero or an overflow where they were made.",
+            f"{rows.source}: in {len(wrong)} of {len(rows.scores)} rows a time or score is not finite:\n{shown}",
+            "Look for a division by zero or an overflow in the program that made them.",
         )

@@ -1,4 +1,4 @@
-"""Results brought to the ground truth's videos and labels; what does not fit is counted and named."""
+"""Matches predictions with the videos and labels of the ground truth, and reports what does not match."""
 
 from __future__ import annotations
 
@@ -22,15 +22,18 @@ def align_predictions(
     row_classes: Mapping[int, str] | None = None,
     outside_counts: bool = True,
 ) -> tuple[Predictions, list[Finding]]:
-    """Predictions with the indices of the ground truth, and what was noticed.
+    """Translate videos and labels of predictions into the indices of the ground truth.
 
     Args:
-        rows: As read.
-        split: What they are compared with.
-        class_numbers: Names of the numbers in ``label_id``.
-        row_classes: Names of the numbers in THUMOS rows; None takes ``class_numbers``.
-        outside_counts: Whether predictions in videos outside the split are false positives, as in the published
-            evaluators; else they are left out.
+        rows: The predictions.
+        split: The ground truth.
+        class_numbers: Class names by the number in ``label_id``.
+        row_classes: Class names by the number in THUMOS rows; None takes ``class_numbers``.
+        outside_counts: Whether predictions in videos outside the split count as false positives, as in the
+            published evaluators; otherwise they are left out.
+
+    Returns:
+        The predictions, and findings about them.
 
     Raises:
         AnnotationError: There are predictions, and none is in a video of the split.
@@ -56,7 +59,7 @@ def align_predictions(
 
 
 def _match_videos(wanted: tuple[str, ...], video_ids: tuple[str, ...]) -> NDArray[np.int64]:
-    """Index in ``video_ids`` of each wanted id: by the id, else by its core where that is one video's only."""
+    """Index in ``video_ids`` of each wanted id; a stripped id also matches if it belongs to one video only."""
     cores: dict[str, int] = {}
     for i, name in enumerate(video_ids):
         cores[strip_video_id(name)] = UNKNOWN if strip_video_id(name) in cores else i
@@ -65,7 +68,7 @@ def _match_videos(wanted: tuple[str, ...], video_ids: tuple[str, ...]) -> NDArra
 
 
 def _match_label(key: LabelKey, places: Mapping[str, int], numbers: Mapping[int, str]) -> int:
-    """Index of a class: by its name; by its number only where the row names none, or names the number."""
+    """Index of a class by its name, or by its number if the row has no name or a number for a name."""
     if key.name is not None and key.name in places:
         return places[key.name]
     spelled = key.name if key.name is not None else str(key.number)
@@ -83,9 +86,9 @@ def _refuse_wrong_split(rows: ResultRows, split: ScoredSplit, videos: NDArray[np
     examples = ", ".join(rows.video_ids[:3])
     raise AnnotationError(
         f"{rows.source}: none of its {len(rows.video_ids)} videos ({examples}, …) is in the split {split.split!r}",
-        f"They are in the split {', '.join(splits)}: use --split."
+        f"They are in the split {', '.join(splits)}. Give it as split=."
         if splits
-        else f"The annotation's videos are called like {split.truth.video_ids[0]}: is it the right data set?",
+        else f"Videos of the annotation have names like {split.truth.video_ids[0]}. Is it the right data set?",
     )
 
 
@@ -118,15 +121,15 @@ def _find_respelled(rows: ResultRows, split: ScoredSplit, places: NDArray[np.int
     known = set(split.truth.video_ids)
     names = [name for name, place in zip(rows.video_ids, places, strict=True) if place >= 0 and name not in known]
     text = "video ids differ from the annotation's by the prefix v_ or a file suffix"
-    return make_findings("respelled", text, names, "taken for the same videos")
+    return make_findings("respelled", text, names, "treated as the same videos")
 
 
 def _find_unknown_labels(rows: ResultRows, labels: NDArray[np.int64]) -> list[Finding]:
     if not len(labels):
-        return make_findings("no-predictions", "predictions in all", [rows.source], "every instance is missed", 0)
+        return make_findings("no-predictions", "predictions", [rows.source], "all instances are missed", 0)
     unknown = labels == UNKNOWN
     names = [_spell(rows.label_keys[i]) for i in np.unique(rows.labels[unknown])]
-    text = "predictions have a label that the annotation does not have"
+    text = "predictions have a label that is not in the annotation"
     return make_findings("unknown-label", text, names, "ignored, as the published evaluators do", int(unknown.sum()))
 
 

@@ -11,26 +11,28 @@ from cltdr_cli.errors import AnnotationError
 
 
 def load_json(path: Path) -> Any:
-    """The content of a JSON file, in which no object names a key twice (Python's reader would keep the last only).
+    """Read a JSON file. A key that occurs twice in an object is an error (Python would keep the last value only).
 
     Raises:
-        AnnotationError: Unreadable, not JSON, or a key stands twice.
+        AnnotationError: The file is unreadable or not JSON, or a key occurs twice.
     """
     try:
         return json.loads(path.read_bytes(), object_pairs_hook=_refuse_repeated_keys)
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(f"{path} cannot be read: {error}") from error
     except ValueError as error:
-        raise AnnotationError(f"{path} is not JSON: {error}", "Is it complete, and of the right kind?") from error
+        raise AnnotationError(
+            f"{path} is not JSON: {error}", "Is the file complete, and is it the right one?"
+        ) from error
     except RecursionError as error:
-        raise AnnotationError(f"{path} is nested too deeply for annotations") from error
+        raise AnnotationError(f"{path} cannot be read: its JSON is nested too deeply") from error
 
 
 def read_csv_rows(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file by its head.
+    """Read the rows of a CSV file as dictionaries by its header.
 
     Raises:
-        AnnotationError: Unreadable, or a row is shorter or longer than the head.
+        AnnotationError: The file is unreadable, or a row is shorter or longer than the header.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -39,12 +41,16 @@ def read_csv_rows(path: Path) -> list[dict[str, str]]:
         raise AnnotationError(f"{path} cannot be read as CSV: {error}") from error
     for number, row in enumerate(rows, 2):
         if "" in row or None in row.values():
-            raise AnnotationError(f"{path}: line {number} has not as many cells as the head")
+            raise AnnotationError(f"{path}: line {number} does not have as many cells as the header")
     return rows
 
 
 def read_numbered_lines(path: Path) -> list[tuple[int, str]]:
-    """Numbered lines that are not blank."""
+    """Read the lines of a text file that are not blank, with their line numbers.
+
+    Raises:
+        AnnotationError: The file is unreadable.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -59,6 +65,6 @@ def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise ValueError(f"the key {key!r} stands twice in one object")
+            raise ValueError(f"the key {key!r} occurs twice in one object")
         seen.add(key)
     return record

@@ -1,4 +1,4 @@
-"""Tables of durations, frame rates and subsets that are published beside annotations which lack them."""
+"""Durations, frame rates and splits of videos, from published tables, feature sidecars or the videos themselves."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cltdr_cli.video import open_video
 from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
 
 FILE_NAMES = ("video_info_new.csv", "test_video_info.csv", "val_video_info.csv", "EPIC_100_video_info.csv")
-"""What the tables of BSN (ActivityNet), AFSD (THUMOS14) and EPIC-KITCHENS-100 are called."""
+"""File names of the tables of BSN (ActivityNet), AFSD (THUMOS14) and EPIC-KITCHENS-100."""
 
 
 _FILE_SUFFIXES = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5", ".zarr", ".mp4", ".avi", ".mkv", ".webm", ".mov"}
 
 
 class VideoFacts(NamedTuple):
-    """What a table says of one video; None and empty where it is silent."""
+    """Facts about one video; None or empty if unknown."""
 
     duration_seconds: float | None
     fps: float | None
@@ -29,10 +29,10 @@ class VideoFacts(NamedTuple):
 
 
 def read_video_info(path: Path) -> dict[str, VideoFacts]:
-    """Facts by video id, from a table in any form known here.
+    """Read a published table of videos; facts by video id.
 
     Raises:
-        AnnotationError: Another kind of table, or a cell that is no number.
+        AnnotationError: Unknown kind of table, or a cell that should be a number and is not.
     """
     rows = read_csv_rows(path)
     columns = set(rows[0]) if rows else set[str]()
@@ -40,45 +40,48 @@ def read_video_info(path: Path) -> dict[str, VideoFacts]:
         if needed <= columns:
             return _read_facts(path, rows, facts)
     raise AnnotationError(
-        f"{path} is no table of videos known here (columns: {', '.join(sorted(columns)) or 'none'})",
+        f"{path} is not a known table of videos (columns: {', '.join(sorted(columns)) or 'none'})",
         "Known: video_id,duration,fps · video,fps,count · video,numFrame,seconds,fps,subset",
     )
 
 
 def find_tables_beside(source: Path) -> list[Path]:
-    """The published tables that lie in the folder of an annotation file, or around an annotation folder."""
+    """Find the published tables in the folder of an annotation file, or in and beside an annotation folder."""
     folders = [source, source.parent] if source.is_dir() else [source.parent]
     return [folder / name for folder in folders for name in FILE_NAMES if (folder / name).is_file()]
 
 
 def add_video_info(annotations: Annotations, tables: Iterable[Path]) -> Annotations:
-    """Annotations completed by tables: what the annotation file itself says goes first."""
+    """Fill in durations, rates and splits that the annotations lack from tables."""
     facts = {name: fact for table in tables for name, fact in read_video_info(table).items()}
     videos = {name: _complete(video, facts.get(name)) for name, video in annotations.videos.items()}
     return replace(annotations, videos=videos)
 
 
 def read_sidecar_facts(folder: Path) -> dict[str, VideoFacts]:
-    """What the sidecars ``<video_id>.json`` say, by video id; nothing for features without one.
+    """Read facts by video id from the sidecars ``<video_id>.json`` of features; unknown for features without one.
 
-    The rate is that of the video: of one that was resampled to the extractor's own it is not known.
+    The rate is that of the video. It is unknown if frames were resampled to the extractor's own rate.
 
     Raises:
-        AnnotationError: No such folder, no feature file in it, or a sidecar that does not read.
+        AnnotationError: The folder has no feature file, or a sidecar cannot be read.
     """
     files = _list_files(folder, FEATURE_SUFFIXES, "feature file")
     return {path.stem: _read_sidecar(path.with_suffix(".json")) for path in files}
 
 
 def read_video_facts(folder: Path, wanted: Collection[str]) -> tuple[dict[str, VideoFacts], dict[str, str]]:
-    """What the videos' streams say, by video id, and why some could not be opened.
+    """Read facts by video id from video files.
 
     Args:
-        folder: Where the videos are.
-        wanted: Video ids; other videos stay closed.
+        folder: The folder of the videos.
+        wanted: Video ids; other videos are not opened.
+
+    Returns:
+        The facts, and by file name the reasons why videos could not be opened.
 
     Raises:
-        AnnotationError: No such folder, or no video in it.
+        AnnotationError: The folder has no video.
     """
     facts: dict[str, VideoFacts] = {}
     failures: dict[str, str] = {}
@@ -97,7 +100,7 @@ def read_video_facts(folder: Path, wanted: Collection[str]) -> tuple[dict[str, V
 
 
 def strip_video_id(video_id: str) -> str:
-    """A video id without the ``v_`` of ActivityNet's files and without the suffix of a feature or video file."""
+    """Strip a video id of ActivityNet's prefix ``v_`` and of the suffix of a feature or video file."""
     suffix = PurePosixPath(video_id).suffix
     stem = video_id[: -len(suffix)] if suffix in _FILE_SUFFIXES else video_id
     return stem.removeprefix("v_")
@@ -124,7 +127,7 @@ def _read_facts(
 
 
 def _read_bsn_row(row: Mapping[str, str]) -> VideoFacts:
-    """``rfps`` is the measured rate, ``fps`` the rounded one."""
+    """``rfps`` is the real rate, ``fps`` the rounded one."""
     return VideoFacts(float(row["seconds"]), float(row["rfps"]), row["subset"])
 
 
@@ -139,7 +142,7 @@ def _read_epic_row(row: Mapping[str, str]) -> VideoFacts:
 def _list_files(folder: Path, suffixes: frozenset[str], what: str) -> list[Path]:
     found = sorted(path for path in folder.glob("*") if path.suffix.lower() in suffixes)
     if not found:
-        raise AnnotationError(f"{folder}: no {what} there", "Is it the right folder?")
+        raise AnnotationError(f"{folder} holds no {what}", "Is it the right folder?")
     return found
 
 
@@ -151,7 +154,7 @@ def _read_sidecar(path: Path) -> VideoFacts:
         fps = None if record.get("requested_fps") else float(record["fps"])
         return VideoFacts(float(record["duration"]), fps)
     except (KeyError, TypeError, ValueError) as error:
-        raise AnnotationError(f"{path} is no sidecar of features: {error!r}") from error
+        raise AnnotationError(f"{path} is not the sidecar of a feature file: {error!r}") from error
 
 
 _FORMS: dict[frozenset[str], Callable[[Mapping[str, str]], VideoFacts]] = {

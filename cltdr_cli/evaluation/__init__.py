@@ -1,1 +1,1 @@
-"""Scores of detections against annotations, and what stands behind them; numpy only."""
+"""Scores of predictions against annotations, and an analysis of the errors; needs numpy only."""

@@ -1,4 +1,4 @@
-"""Everything an evaluation has to say, as plain JSON: the scores, and what stands behind them."""
+"""All results of an evaluation as plain JSON: the scores, and the analysis behind them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cltdr_cli.evaluation.tables import GroundTruth, Predictions
 
 
 def summarize_scores(truth: GroundTruth, evaluation: Evaluation) -> dict[str, Any]:
-    """The result of ``cltdr eval --json-out``: thresholds, mAP, AP per class; fractions, not percent."""
+    """Thresholds, mAP and AP per class as fractions: what ``cltdr eval`` writes as JSON."""
     columns = zip(evaluation.classes, evaluation.ap.T, strict=True)
     return {
         "tiou": evaluation.tious.tolist(),
@@ -36,14 +36,14 @@ def analyze_predictions(
     length_edges: Sequence[float],
     count_edges: Sequence[float],
 ) -> dict[str, Any]:
-    """The scores and recall, sensitivity, false positives and curves, ready for JSON and for ``plots``.
+    """Scores, recall, sensitivity, false positives and curves, ready for JSON and for ``plots``.
 
     Args:
         truth: The instances.
         predictions: The predictions.
-        evaluation: Their evaluation.
-        length_edges: Seconds between kinds of instances, rising.
-        count_edges: Instances of a class in a video between kinds, rising.
+        evaluation: The evaluation of these predictions.
+        length_edges: Lengths in seconds that separate groups of instances, rising.
+        count_edges: Numbers of instances of a class in a video that separate groups, rising.
     """
     wrong = classify_predictions(truth, predictions, evaluation)
     curves = compute_precision_at_recall(evaluation)

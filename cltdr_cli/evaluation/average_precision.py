@@ -11,20 +11,20 @@ from cltdr_cli.evaluation.matching import match_greedily
 from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions, TieRule
 
 DEFAULT_TIES: TieRule = "published"
-"""Equal scores come in the order of the published evaluator, so that its numbers come out to the last digit."""
+"""Order of equal scores as in the published evaluators, so that their numbers are reproduced to the last digit."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Average precisions and what led to them.
+    """Average precisions, and the matches behind them.
 
     Attributes:
         tious: float64 ``[T]``, thresholds.
-        classes: int64 ``[K]``, the labels that the ground truth holds, by index; only these are scored.
+        classes: int64 ``[K]``, indices of the labels in the ground truth; only these are scored.
         ap: float64 ``[T, K]``, average precision.
-        matches: int64 ``[T, N]``, the instance that each prediction found, -1 for a false positive.
-        order: For each class of ``classes`` the rows of its predictions, best first.
-        instance_counts: int64 ``[K]``, instances of each class.
+        matches: int64 ``[T, N]``, the instance that each prediction matches, -1 for a false positive.
+        order: For each class of ``classes`` the rows of its predictions, best score first.
+        instance_counts: int64 ``[K]``, number of instances of each class.
     """
 
     tious: NDArray[np.float64]
@@ -76,16 +76,15 @@ def evaluate(
 
 
 def rank_predictions(predictions: Predictions, label: int, ties: TieRule = DEFAULT_TIES) -> NDArray[np.int64]:
-    """Rows of the predictions of one label, best score first.
+    """Sort the predictions of one label, best score first; return their rows.
 
     Args:
         predictions: The predictions.
         label: Index of the label.
-        ties: ``stable`` keeps equal scores in the order of the file, everywhere alike. ``published`` orders them
-            as the published evaluators do: numpy's default argsort, reversed. That sort is not stable: among equal
-            scores the order depends on numpy's code path for the CPU (AVX-512, AVX2 or neither). On detections
-            with scores rounded to few digits this moves the mAP by up to a point; without equal scores the two
-            rules agree.
+        ties: ``stable`` keeps equal scores in the order of the file, on every machine. ``published`` sorts as the
+            published evaluators do: numpy's default argsort, reversed. That sort is not stable: the order of equal
+            scores depends on numpy's code path for the CPU (AVX-512, AVX2 or neither). If scores are rounded to few
+            digits, this changes the mAP by up to a point; without equal scores the two rules agree.
     """
     rows = np.flatnonzero(predictions.labels == label)
     scores = predictions.scores[rows]
@@ -98,8 +97,8 @@ def compute_average_precision(hits: NDArray[np.bool_], instances: int) -> NDArra
     """Interpolated average precision of ranked predictions.
 
     Args:
-        hits: bool ``[T, n]``: whether the prediction at each rank found an instance, for each threshold.
-        instances: Instances to find, at least 1.
+        hits: bool ``[T, n]``: whether the prediction at each rank matches an instance, for each threshold.
+        instances: Number of instances to find, at least 1.
 
     Returns:
         float64 ``[T]``: the area under the precision envelope over recall.
@@ -117,12 +116,12 @@ def compute_precision_recall(
 
 
 def compute_envelope(precision: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The best precision at this rank or any later one, ``[T, n]``."""
+    """Best precision at this rank or a later one, ``[T, n]``."""
     return np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
 
 
 def count_tied_rows(predictions: Predictions) -> int:
-    """How many predictions share their score with another one of the same label."""
+    """Count the predictions whose score equals that of another one of the same label."""
     known = predictions.labels != UNKNOWN
     columns = np.stack([predictions.labels[known].astype(np.float64), predictions.scores[known]], axis=1)
     _, counts = np.unique(columns, axis=0, return_counts=True)

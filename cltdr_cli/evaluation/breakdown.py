@@ -1,4 +1,4 @@
-"""Average precision on a part of the instances: by their length, and by how many share their video."""
+"""Average precision on parts of the instances: by length, and by the number of instances in the video."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth
 
 @dataclass(frozen=True, eq=False)
 class Bucket:
-    """How well one kind of instance is found.
+    """How well one group of instances is detected.
 
     Attributes:
         name: Such as ``3-6 s``.
-        instances: Instances of the kind.
-        classes: Classes that have some.
-        mean_ap: float64 ``[T]``, over those classes.
-        normalized: float64 ``[T]``, the same with precision as if every class had equally many instances, so that
-            kinds compare (Hoiem et al. 2012, as DETAD uses it).
-        recall: float64 ``[T]``, share of the instances found at any score.
+        instances: Number of instances in the group.
+        classes: Number of classes with such instances.
+        mean_ap: float64 ``[T]``, mean over those classes.
+        normalized: float64 ``[T]``, the same with precision computed as if every class had equally many instances,
+            so that groups can be compared (Hoiem et al. 2012, as in DETAD).
+        recall: float64 ``[T]``, share of the instances detected at any score.
     """
 
     name: str
@@ -36,11 +36,11 @@ class Bucket:
 
 
 def split_by_length(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]) -> list[Bucket]:
-    """Buckets of instances by their length: up to the first edge, up to the second, …, longer than the last.
+    """Group instances by length: up to the first edge, up to the second, …, longer than the last.
 
     Args:
         truth: The instances.
-        evaluation: Their evaluation.
+        evaluation: The evaluation.
         edges: Seconds, rising.
     """
     lengths = truth.segments_seconds[:, 1] - truth.segments_seconds[:, 0]
@@ -49,11 +49,11 @@ def split_by_length(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[
 
 
 def split_by_count(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[float]) -> list[Bucket]:
-    """Buckets of instances by how many of their class are in their video, as in DETAD.
+    """Group instances by the number of instances of their class in their video, as in DETAD.
 
     Args:
         truth: The instances.
-        evaluation: Their evaluation.
+        evaluation: The evaluation.
         edges: Counts, rising.
     """
     keys = truth.videos * len(truth.label_names) + truth.labels
@@ -64,7 +64,7 @@ def split_by_count(truth: GroundTruth, evaluation: Evaluation, edges: Sequence[f
 
 
 def compute_normalized_mean_ap(truth: GroundTruth, evaluation: Evaluation) -> NDArray[np.float64]:
-    """float64 ``[T]``: normalised mAP over all instances, which those of the buckets compare with."""
+    """Normalised mAP over all instances, float64 ``[T]``: what those of the groups are compared with."""
     return _make_bucket(truth, evaluation, np.ones(len(truth), bool), "all").normalized
 
 
@@ -80,7 +80,7 @@ def _make_buckets(
 
 
 def _make_bucket(truth: GroundTruth, evaluation: Evaluation, inside: NDArray[np.bool_], name: str) -> Bucket:
-    """Predictions that found an instance of another kind are neither right nor wrong here; all others count."""
+    """Score one group. Predictions that match an instance of another group are ignored; all others count."""
     columns: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     usual = float(evaluation.instance_counts.mean()) if len(evaluation.classes) else 0.0
     for label, rows in zip(evaluation.classes, evaluation.order, strict=True):

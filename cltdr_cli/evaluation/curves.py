@@ -1,4 +1,4 @@
-"""Precision over recall, per class and averaged."""
+"""Curves of precision over recall for each class."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from cltdr_cli.evaluation.average_precision import Evaluation, compute_envelope,
 from cltdr_cli.evaluation.tables import UNKNOWN
 
 RECALL_GRID = np.linspace(0, 1, 101)
-"""Recalls at which curves are told."""
+"""Recalls at which the curves are sampled."""
 
 
 def compute_precision_at_recall(evaluation: Evaluation) -> NDArray[np.float64]:
-    """float64 ``[T, K, 101]``: interpolated precision of each class at each recall of ``RECALL_GRID``."""
+    """Interpolated precision of each class at each recall of ``RECALL_GRID``, float64 ``[T, K, 101]``."""
     curves = np.zeros((len(evaluation.tious), len(evaluation.classes), len(RECALL_GRID)))
     for k, (rows, instances) in enumerate(zip(evaluation.order, evaluation.instance_counts, strict=True)):
         if len(rows):

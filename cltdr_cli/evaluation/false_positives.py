@@ -1,4 +1,4 @@
-"""What false positives are made of, as in DETAD (Alwassel et al., ECCV 2018), and what each kind costs."""
+"""Kinds of false positives, as in DETAD (Alwassel et al., ECCV 2018), and how much mAP each kind costs."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from cltdr_cli.evaluation.matching import Pairs, find_overlapping_pairs
 from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions
 
 KINDS = ("right", "duplicate", "wrong label", "localization", "confusion", "background")
-"""What a prediction can be; its kind is an index here.
+"""Kinds of predictions; the number of a kind is its index here.
 
-right: it found an instance. Otherwise the instance of its video decides that it overlaps most, of any label (of
-equally overlapped ones, one of its own label):
+right: the prediction matches an instance. Otherwise its kind depends on the instance of any label that it overlaps
+most (if several are overlapped equally, on one of its own label), and on their temporal IoU:
 
-- duplicate: by the threshold or more, of its own label; a better scored prediction has found that instance.
-- wrong label: by the threshold or more, of another label.
-- localization: by 0.1 up to the threshold, of its own label.
-- confusion: by 0.1 up to the threshold, of another label: label and ends are both wrong.
-- background: by less than 0.1.
+- duplicate: own label, IoU of the threshold or more; a prediction with a better score matches that instance.
+- wrong label: another label, IoU of the threshold or more.
+- localization: own label, IoU from 0.1 up to the threshold.
+- confusion: another label, IoU from 0.1 up to the threshold; both label and boundaries are wrong.
+- background: IoU below 0.1.
 """
 
 _NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 
 LEAST_TIOU = 0.1
-"""Overlap from which a prediction means an instance at all."""
+"""Temporal IoU from which a prediction is related to an instance."""
 
 _TIMES_INSTANCES = 10
 
 
 @dataclass(frozen=True, eq=False)
 class FalsePositives:
-    """Kinds of predictions and what the wrong ones cost.
+    """Kinds of predictions, and how much mAP the wrong ones cost.
 
     Attributes:
         tious: float64 ``[T]``, thresholds.
-        profile: float64 ``[T, 10, 6]``: shares of the kinds among the first G predictions of each class (G its
-            instances), among the second G, …, the tenth G; 0 where there are none.
-        counts: int64 ``[T, 6]``: predictions of each kind among these ten times G.
-        gain: float64 ``[T, 6]``: mAP that is won where one wrong kind is left out; 0 for right.
+        profile: float64 ``[T, 10, 6]``: shares of the kinds among the best G predictions of each class (G is the
+            number of its instances), among the next G, …, the tenth G; 0 where there are none.
+        counts: int64 ``[T, 6]``: number of predictions of each kind among these ten times G.
+        gain: float64 ``[T, 6]``: increase of the mAP if all predictions of one wrong kind are removed; 0 for right.
     """
 
     tious: NDArray[np.float64]
@@ -51,12 +51,12 @@ class FalsePositives:
 
 
 def classify_predictions(truth: GroundTruth, predictions: Predictions, evaluation: Evaluation) -> FalsePositives:
-    """Classify the best ten times G predictions of each class, G being the number of its instances.
+    """Classify the best 10 G predictions of each class, where G is the number of its instances.
 
     Args:
         truth: The instances.
         predictions: The predictions.
-        evaluation: Their evaluation.
+        evaluation: The evaluation of these predictions.
     """
     tenths = _count_tenths(evaluation, len(predictions))
     considered = np.flatnonzero(tenths >= 0)
@@ -71,7 +71,7 @@ def classify_predictions(truth: GroundTruth, predictions: Predictions, evaluatio
 
 
 def _count_tenths(evaluation: Evaluation, predictions: int) -> NDArray[np.int64]:
-    """int64 ``[N]``: to which G of its class, 0 to 9, each prediction belongs by rank; -1 for later ones."""
+    """Which G of its class, 0 to 9, each prediction belongs to by rank, int64 ``[N]``; -1 for later ones."""
     tenths = np.full(predictions, -1, np.int64)
     for rows, instances in zip(evaluation.order, evaluation.instance_counts, strict=True):
         best = rows[: _TIMES_INSTANCES * int(instances)]
@@ -82,7 +82,7 @@ def _count_tenths(evaluation: Evaluation, predictions: int) -> NDArray[np.int64]
 def _classify(
     truth: GroundTruth, predictions: Predictions, pairs: Pairs, threshold: float, right: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """int64 ``[N]``: kind of each prediction at one threshold."""
+    """Kind of each prediction at one threshold, int64 ``[N]``."""
     own = truth.labels[pairs.instances] == predictions.labels[pairs.predictions]
     order = np.lexsort((own, pairs.tiou, pairs.predictions))
     last = order[np.flatnonzero(np.diff(pairs.predictions[order], append=len(predictions)))]
@@ -99,7 +99,7 @@ def _classify(
 
 
 def _compute_shares(kinds: NDArray[np.int64], tenths: NDArray[np.int64]) -> NDArray[np.float64]:
-    """float64 ``[10, 6]``."""
+    """Shares of the kinds in each tenth, float64 ``[10, 6]``."""
     counts = np.zeros((_TIMES_INSTANCES, len(KINDS)))
     kept = tenths >= 0
     np.add.at(counts, (tenths[kept], kinds[kept]), 1)
@@ -107,7 +107,7 @@ def _compute_shares(kinds: NDArray[np.int64], tenths: NDArray[np.int64]) -> NDAr
 
 
 def _compute_gains(evaluation: Evaluation, kinds: NDArray[np.int64]) -> NDArray[np.float64]:
-    """float64 ``[T, 6]``: mAP without the predictions of each wrong kind, less the mAP."""
+    """Increase of the mAP without the predictions of each wrong kind, float64 ``[T, 6]``."""
     gains = np.zeros((len(evaluation.tious), len(KINDS)))
     for t in range(len(evaluation.tious)):
         for kind in range(1, len(KINDS)):
@@ -116,7 +116,7 @@ def _compute_gains(evaluation: Evaluation, kinds: NDArray[np.int64]) -> NDArray[
 
 
 def _compute_mean_ap_without(evaluation: Evaluation, t: int, left_out: NDArray[np.bool_]) -> float:
-    """The mAP at one threshold without some false positives. Leaving out false positives changes no match."""
+    """The mAP at one threshold without some false positives. Removing them does not change the matches."""
     values: list[float] = []
     for rows, instances in zip(evaluation.order, evaluation.instance_counts, strict=True):
         kept = rows[~left_out[rows]]

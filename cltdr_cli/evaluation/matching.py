@@ -1,4 +1,4 @@
-"""Which prediction finds which instance: candidate pairs by temporal IoU, and greedy matching in score order."""
+"""Matches predictions with instances: pairs by temporal IoU, and greedy matching in the order of scores."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions
 
 _PAIRS_AT_ONCE = 2_000_000
-"""Bounds memory: about 100 bytes a pair while its IoU is computed."""
+"""Limits memory: a pair takes about 100 bytes while its IoU is computed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Predictions and instances of one video that overlap.
+    """Pairs of a prediction and an instance that overlap.
 
     Attributes:
         predictions: int64 ``[M]``, rows of the predictions.
@@ -30,7 +30,7 @@ class Pairs:
 
 
 def compute_temporal_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of two lists of segments, row by row; 0 where there is no union to speak of.
+    """Intersection over union of two lists of segments, row by row; 0 where the union is empty.
 
     Args:
         a: float64 ``[M, 2]``, start and end.
@@ -44,13 +44,13 @@ def compute_temporal_iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDAr
 def find_overlapping_pairs(
     truth: GroundTruth, predictions: Predictions, floor: float, same_label: bool = True
 ) -> Pairs:
-    """Every prediction with every instance of its video (and label) that it overlaps by at least ``floor``.
+    """Find all pairs of a prediction and an instance of its video (and label) with enough overlap.
 
     Args:
         truth: The instances.
         predictions: The predictions.
         floor: Least temporal IoU of a pair; pairs without any overlap are never listed.
-        same_label: Pair equal labels only; else all instances of the video.
+        same_label: Whether only equal labels are paired.
     """
     chunks = list(_find_pairs_in_chunks(truth, predictions, floor, same_label))
     if not chunks:
@@ -62,19 +62,19 @@ def find_overlapping_pairs(
 def match_greedily(
     truth: GroundTruth, predictions: Predictions, ranks: NDArray[np.int64], tious: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Give each prediction, best score first, the free instance of its video and label that it overlaps most.
+    """Match each prediction, best score first, with the free instance of its video and label that it overlaps most.
 
-    As in the ActivityNet toolkit: a prediction whose best instance is taken gets the next best one that still
-    overlaps by the threshold. Of instances overlapped equally the later one in the file is taken first.
+    As in the ActivityNet toolkit, a prediction whose best instance is taken gets the next best one, if their IoU
+    reaches the threshold. Of instances with equal IoU the later one in the file comes first.
 
     Args:
         truth: The instances, ``G`` of them.
         predictions: The predictions, ``N`` of them.
-        ranks: int64 ``[N]``, a place in the order of processing for each prediction; all different.
+        ranks: int64 ``[N]``, position of each prediction in the order of processing; all different.
         tious: float64 ``[T]``, thresholds.
 
     Returns:
-        int64 ``[T, N]``: the instance of each prediction at each threshold, -1 for none.
+        int64 ``[T, N]``: the instance of each prediction at each threshold, -1 if it has none.
     """
     pairs = find_overlapping_pairs(truth, predictions, float(tious.min(initial=1.0)))
     by_wish = np.lexsort((-pairs.instances, -pairs.tiou, pairs.predictions))
@@ -88,11 +88,11 @@ def match_greedily(
 def _settle(
     matched: NDArray[np.int64], wishes: Pairs, allowed: NDArray[np.bool_], ranks: NDArray[np.int64], instances: int
 ) -> None:
-    """Greedy matching without a loop over predictions: all ask at once, the best rank keeps the instance.
+    """Greedy matching without a loop over predictions.
 
-    Whoever is turned away asks for its next wish, until nobody is. Every instance ranks predictions alike, so this
-    deferred acceptance (Gale and Shapley 1962) ends in the one stable matching, which is what serving the
-    predictions one by one in rank order gives.
+    All predictions ask for their best instance at once; each instance keeps the one with the best rank, and the others
+    ask for their next one, until none is left over. All instances rank predictions alike, so this deferred acceptance
+    (Gale and Shapley 1962) ends in the only stable matching: the one that greedy matching in rank order gives.
     """
     wisher, wished = wishes.predictions[allowed], wishes.instances[allowed]
     first = np.flatnonzero(np.diff(wisher, prepend=UNKNOWN))
@@ -113,7 +113,7 @@ def _settle(
 def _find_pairs_in_chunks(
     truth: GroundTruth, predictions: Predictions, floor: float, same_label: bool
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
-    """Pairs of at least ``floor``, computed for a bounded number of predictions at a time."""
+    """Find pairs, for a limited number of predictions at a time."""
     instance_keys, keys = _make_group_keys(truth, predictions, same_label)
     by_key = np.argsort(instance_keys, kind="stable")
     start = np.searchsorted(instance_keys[by_key], keys, "left")
@@ -131,7 +131,7 @@ def _find_pairs_in_chunks(
 def _make_group_keys(
     truth: GroundTruth, predictions: Predictions, same_label: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Equal numbers for what may be paired; predictions outside the ground truth get a number of no instance."""
+    """Keys that are equal for what may be paired; predictions outside the ground truth get the key of no instance."""
     if not same_label:
         return truth.videos, predictions.videos
     classes = len(truth.label_names)
@@ -141,7 +141,7 @@ def _make_group_keys(
 
 
 def _split_bounded(rows: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Split ``rows`` where their running count of pairs passes the bound."""
+    """Split ``rows`` into parts with a limited number of pairs."""
     if len(rows):
         chunk = np.cumsum(counts) // _PAIRS_AT_ONCE
         yield from np.split(rows, np.flatnonzero(np.diff(chunk)) + 1)

@@ -1,4 +1,4 @@
-"""Pictures of an analysis. matplotlib is an optional extra: ``pip install "cltdr-cli[plots]"``."""
+"""Plots of an analysis. They need matplotlib, an optional extra: ``pip install "cltdr-cli[plots]"``."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _ONE_COLOR = "#33658a"
 
 
 def require_matplotlib() -> None:
-    """Say how to get matplotlib, before any work is done.
+    """Check before the work that matplotlib is installed.
 
     Raises:
-        UsageError: It is not installed.
+        UsageError: It is not.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise UsageError(
-            "--report draws its plots with matplotlib, which is not installed",
-            'pip install "cltdr-cli[plots]", or use --json-out for the numbers alone.',
+            "report= draws plots with matplotlib, which is not installed",
+            'pip install "cltdr-cli[plots]", or use json_out= for the numbers alone.',
         )
 
 
 def draw_plots(analysis: Mapping[str, Any]) -> dict[str, bytes]:
-    """Every picture of an analysis, as PNG and SVG files by name.
+    """Draw all plots of an analysis, as PNG and SVG files by name.
 
     Args:
-        analysis: As ``analysis.analysis`` makes it.
+        analysis: Result of ``analyze_predictions``.
     """
     files: dict[str, bytes] = {}
     for name, draw in _PICTURES.items():
@@ -81,7 +81,7 @@ def _draw_scores(analysis: Mapping[str, Any]) -> Figure:
 
 
 def _draw_curves(analysis: Mapping[str, Any]) -> Figure:
-    """Precision over recall: the mean of the classes at each threshold; each class at the middle threshold."""
+    """Precision over recall: mean over the classes at each threshold, and each class at the middle threshold."""
     curves, tious = analysis["precision_recall"], analysis["tiou"]
     figure, (left, right) = _make_figure(2)
     for t, curve in enumerate(curves["mean"]):
@@ -98,7 +98,7 @@ def _draw_curves(analysis: Mapping[str, Any]) -> Figure:
 
 
 def _draw_recall(analysis: Mapping[str, Any]) -> Figure:
-    """Recall over the number of segments allowed per video."""
+    """Recall over the number of segments per video."""
     figure, axes = _make_figure(2)
     titles = {"any_label": "as proposals, any label", "same_label": "with the right label"}
     for ax, (key, title) in zip(axes, titles.items(), strict=True):
@@ -118,7 +118,7 @@ def _draw_recall(analysis: Mapping[str, Any]) -> Figure:
 
 
 def _draw_sensitivity(analysis: Mapping[str, Any]) -> Figure:
-    """Normalised mAP on parts of the instances."""
+    """Normalised mAP on groups of instances."""
     figure, axes = _make_figure(2)
     whole = 100 * float(np.mean(analysis["normalized_mAP"]))
     titles = {
@@ -129,7 +129,7 @@ def _draw_sensitivity(analysis: Mapping[str, Any]) -> Figure:
         names = [f"{bucket['name']}\n{bucket['instances']}" for bucket in analysis[key]]
         _draw_bars(ax, names, [bucket["average_normalized_mAP"] for bucket in analysis[key]])
         ax.axhline(whole, color="black", linestyle="--", linewidth=1, zorder=2, label=f"all instances: {whole:.1f}")
-        ax.set(title=title, xlabel="kind, and how many instances")
+        ax.set(title=title, xlabel="group, and its number of instances")
         ax.legend(fontsize=8, frameon=False, loc="upper left")
     top = max(ax.get_ylim()[1] for ax in axes)
     for ax in axes:
@@ -139,7 +139,7 @@ def _draw_sensitivity(analysis: Mapping[str, Any]) -> Figure:
 
 
 def _draw_false_positives(analysis: Mapping[str, Any]) -> Figure:
-    """Shares of the kinds of predictions by rank, and the mAP won without each wrong kind."""
+    """Shares of the kinds of predictions by rank, and the mAP gained without each wrong kind."""
     wrong, tious = analysis["false_positives"], analysis["tiou"]
     middle = len(tious) // 2
     figure, (left, right) = _make_figure(2)
@@ -150,22 +150,22 @@ def _draw_false_positives(analysis: Mapping[str, Any]) -> Figure:
         below += profile[:, kind] * 100
     left.set_xticks(range(1, 11), [f"{n}G" for n in range(1, 11)])
     left.set(
-        xlabel="by rank: the first G of each class (G its instances), the next G, …",
+        xlabel="by rank: the best G of each class (G: its instances), the next G, …",
         ylabel="share (%)",
         ylim=(0, 100),
     )
     left.xaxis.label.set_fontsize(8.5)
-    left.set_title(f"what predictions are, tIoU {tious[middle]:.2f}")
+    left.set_title(f"kinds of predictions, tIoU {tious[middle]:.2f}")
     left.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
     gains = np.array(wrong["gain"]).mean(axis=0)[1:]
     _draw_bars(right, [kind.replace(" ", "\n") for kind in wrong["kinds"][1:]], gains, list(_KIND_COLORS[1:]))
     right.set_ylabel("points of average mAP")
-    right.set_title("what is won without each wrong kind")
+    right.set_title("gain without each wrong kind")
     return figure
 
 
 def _draw_bars(ax: Axes, names: list[str], values: Any, colors: list[str] | str = _ONE_COLOR) -> None:
-    """Bars of fractions, in percent, with their numbers on top."""
+    """Draw fractions as bars in percent, with their values on top."""
     heights = [100 * float(value) for value in values]
     bars = ax.bar(range(len(names)), heights, 0.7, color=colors)
     labels = ax.bar_label(bars, [f"{height:.1f}" for height in heights], fontsize=8, zorder=3, padding=3)
@@ -183,7 +183,7 @@ def _pick_shade(place: int, count: int) -> tuple[float, float, float, float]:
 
 
 def _shorten(names: list[str]) -> list[str]:
-    """Names of classes as plain text (``$`` starts a formula in matplotlib), not too long."""
+    """Shorten long class names, and escape ``$``, which starts a formula in matplotlib."""
     short = [name if len(name) <= 28 else name[:27] + "…" for name in names]
     return [name.replace("$", r"\$") for name in short]
 
@@ -195,4 +195,4 @@ _PICTURES: dict[str, Callable[[Mapping[str, Any]], Figure]] = {
     "sensitivity": _draw_sensitivity,
     "false_positives": _draw_false_positives,
 }
-"""File name of every picture and what draws it."""
+"""The function that draws each plot, by file name."""

@@ -1,4 +1,4 @@
-"""Recall at the N best segments of each video: how good detections are as proposals, whatever their order."""
+"""Recall of the N best segments of each video: how good detections are as proposals."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cltdr_cli.evaluation.matching import find_overlapping_pairs
 from cltdr_cli.evaluation.tables import UNKNOWN, GroundTruth, Predictions
 
 PROPOSALS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-"""Numbers of segments a video at which recall is told."""
+"""Numbers of segments per video for which recall is computed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Recall:
-    """Share of the instances that one of the N best segments of their video overlaps by a threshold.
+    """Share of the instances that one of the N best segments of their video detects.
 
     Attributes:
-        proposals: int64 ``[A]``, segments allowed per video.
+        proposals: int64 ``[A]``, numbers of segments per video.
         tious: float64 ``[T]``, thresholds.
         recall: float64 ``[T, A]``.
     """
@@ -42,18 +42,18 @@ def compute_recall(
     proposals: Sequence[int] = PROPOSALS,
     same_label: bool = False,
 ) -> Recall:
-    """Recall of the N best segments of each video, for several N.
+    """Compute the recall of the N best segments of each video, for several N.
 
-    Every video is allowed the same N. (The ActivityNet proposal metric deals out N times the number of videos in
-    proportion to how many segments each video has; the two agree where all videos have as many.) One segment may
-    find several instances, as in that metric.
+    N is the same for every video. (The ActivityNet proposal metric distributes N times the number of videos in
+    proportion to the number of segments of each video; the two agree if all videos have equally many.) One segment may
+    detect several instances, as in that metric.
 
     Args:
         truth: The instances.
-        predictions: The segments; equal scores in the order of the file.
+        predictions: The segments; equal scores stay in the order of the file.
         tious: Thresholds, ``[T]``.
         proposals: The numbers N.
-        same_label: Whether a segment finds only instances of its own label.
+        same_label: Whether a segment detects only instances of its own label.
     """
     thresholds = np.atleast_1d(np.asarray(tious, np.float64))
     counts = np.asarray(proposals, np.int64)
@@ -69,7 +69,7 @@ def compute_recall(
 
 
 def rank_in_video(predictions: Predictions) -> NDArray[np.int64]:
-    """int64 ``[N]``: 0 for the best segment of its video, 1 for the next; equal scores in file order."""
+    """Rank of each segment in its video, int64 ``[N]``: 0 for the best; equal scores in the order of the file."""
     order = np.lexsort((-predictions.scores, predictions.videos))
     videos = predictions.videos[order]
     first = np.flatnonzero(np.diff(videos, prepend=np.iinfo(np.int64).min))

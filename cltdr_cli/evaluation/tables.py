@@ -1,4 +1,4 @@
-"""What the metric compares: columns of annotated instances and columns of scored predictions."""
+"""The two tables that the metric compares: annotated instances and scored predictions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 TieRule = Literal["published", "stable"]
-"""How equal scores are ordered, see ``average_precision.ranked``."""
+"""Order of equal scores, see ``average_precision.rank_predictions``."""
 
 UNKNOWN = -1
-"""Index of a video or label that the ground truth does not have."""
+"""Index for a video or label that is not in the ground truth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class GroundTruth:
         videos: int64 ``[G]``, indices into ``video_ids``.
         labels: int64 ``[G]``, indices into ``label_names``.
         segments_seconds: float64 ``[G, 2]``, start and end.
-        video_ids: Every video of the split, also those without an instance.
+        video_ids: All videos of the split, also those without instances.
         label_names: Class names by index.
     """
 
@@ -42,8 +42,8 @@ class Predictions:
     """Scored segments, in the order of their file.
 
     Attributes:
-        videos: int64 ``[N]``, indices of the ground truth's videos; -1 for a video outside of it.
-        labels: int64 ``[N]``, indices of the ground truth's labels; -1 for a label outside of it.
+        videos: int64 ``[N]``, indices of videos in the ground truth; -1 if it is not there.
+        labels: int64 ``[N]``, indices of labels in the ground truth; -1 if it is not there.
         segments_seconds: float64 ``[N, 2]``, start and end.
         scores: float64 ``[N]``.
     """
@@ -57,5 +57,5 @@ class Predictions:
         return len(self.scores)
 
     def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
-        """The rows of a boolean mask or index array, order kept."""
+        """Select the rows of a boolean mask or an index array, in their order."""
         return Predictions(self.videos[keep], self.labels[keep], self.segments_seconds[keep], self.scores[keep])

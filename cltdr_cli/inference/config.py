@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
 
-@dataclass(frozen=True)
+from cltdr_cli.ranges import STRICT, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
+
+
+@dataclass(frozen=True, config=STRICT)
 class InferenceConfig:
     """How candidates become detections (published ``test_cfg``; defaults are the published ones).
 
@@ -26,30 +30,20 @@ class InferenceConfig:
         fusion_top_classes: External classes given to each of them, ``sqrt(score · class score)``; None without.
     """
 
-    pre_nms_thresh: float = 0.001
-    pre_nms_topk: int = 5000
-    duration_thresh_steps: float = 0.05
+    pre_nms_thresh: Fraction = 0.001
+    pre_nms_topk: PositiveInt = 5000
+    duration_thresh_steps: NonNegativeFloat = 0.05
     nms_method: Literal["soft", "hard", "none"] = "soft"
-    nms_sigma: float = 0.5
-    iou_threshold: float = 0.1
-    min_score: float = 0.01
+    nms_sigma: PositiveFloat = 0.5
+    iou_threshold: Fraction = 0.1
+    min_score: Fraction = 0.01
     multiclass_nms: bool = True
-    voting_thresh: float = 0.75
-    max_seg_num: int = 1000
-    fusion_keep_segments: int | None = None
-    fusion_top_classes: int | None = None
+    voting_thresh: Fraction = 0.75
+    max_seg_num: PositiveInt = 1000
+    fusion_keep_segments: PositiveInt | None = None
+    fusion_top_classes: PositiveInt | None = None
     voting_weight: Literal["score", "score_times_iou"] = field(default="score", metadata={"later": True})
 
     def __post_init__(self) -> None:
-        for name in ("pre_nms_thresh", "min_score", "iou_threshold", "voting_thresh"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        for name in ("pre_nms_topk", "max_seg_num", "fusion_keep_segments", "fusion_top_classes"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.nms_sigma <= 0:
-            raise ValueError(f"nms_sigma must be positive, got {self.nms_sigma}")
-        if self.duration_thresh_steps < 0:
-            raise ValueError(f"duration_thresh_steps must not be negative, got {self.duration_thresh_steps}")
         if (self.fusion_keep_segments is None) != (self.fusion_top_classes is None):
             raise ValueError("fusion_keep_segments and fusion_top_classes are given together or not at all")

@@ -13,12 +13,12 @@ from cltdr_cli.methods.record import Method
 
 METHODS = {
     "cltdr": "cltdr_cli.methods.cltdr",
+    "temporalmaxer": "cltdr_cli.methods.temporalmaxer",
     "actionformer": "cltdr_cli.methods.actionformer",
     "tridet": "cltdr_cli.methods.tridet",
-    "temporalmaxer": "cltdr_cli.methods.temporalmaxer",
     "sliding": "cltdr_cli.methods.sliding",
 }
-"""Name in presets -> module, imported when the method is used."""
+"""Name in presets -> module, imported when the method is used; published configs are tried in this order."""
 
 
 def find_method(name: str) -> Method:

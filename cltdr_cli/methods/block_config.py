@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
+
 from cltdr_cli.methods.point_config import PointConfig
+from cltdr_cli.ranges import STRICT, FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class BlockConfig(PointConfig):
     """A point detector of depth-wise convolution blocks, whose boundaries may be distributions over bins.
 
@@ -27,26 +29,22 @@ class BlockConfig(PointConfig):
     """
 
     block_kernel_sizes: tuple[int, ...]
-    stem_blocks: int = 2
-    mlp_dim: int = 768
+    stem_blocks: NonNegativeInt = 2
+    mlp_dim: PositiveInt = 768
     downsample: Literal["max", "avg"] = "max"
-    init_conv_vars: float = 0.0
+    init_conv_vars: NonNegativeFloat = 0.0
     use_abs_pe: bool = False
     boundary_kernel_size: int = 3
     use_trident_head: bool = True
-    num_bins: int = 16
-    droppath: float = 0.1
+    num_bins: PositiveInt = 16
+    droppath: FractionBelowOne = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_at_least(1, "mlp_dim", "num_bins")
-        self.check_at_least(0, "stem_blocks", "init_conv_vars")
         self.check_odd("boundary_kernel_size")
         self.check_levels("block_kernel_sizes")
         if any(size < 1 or size % 2 == 0 for size in self.block_kernel_sizes):
             raise ValueError(f"block_kernel_sizes must be odd, got {self.block_kernel_sizes}")
-        if not 0 <= self.droppath < 1:
-            raise ValueError(f"droppath must lie in [0, 1), got {self.droppath}")
         if self.padding_span % self.coarsest_stride:
             raise ValueError(
                 f"block_kernel_sizes: longer sequences are padded to multiples of {self.padding_span}, which must "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
 
-@dataclass(frozen=True, kw_only=True)
+from cltdr_cli.ranges import STRICT, NonNegativeInt, PositiveInt
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class PointConfig:
     """Sizes of a network with one set of heads on every level of a pyramid.
 
@@ -33,29 +36,26 @@ class PointConfig:
         scale_factor: Ratio of neighbouring strides; only 2 exists.
     """
 
-    input_dim: int
-    num_classes: int
-    max_seq_len: int
+    input_dim: PositiveInt
+    num_classes: PositiveInt
+    max_seq_len: PositiveInt
     regression_range: tuple[tuple[float, float], ...]
-    embd_layers: int = 2
-    branch_blocks: int = 5
+    embd_layers: PositiveInt = 2
+    branch_blocks: NonNegativeInt = 5
     embd_kernel_size: int = 3
-    embd_dim: int = 512
+    embd_dim: PositiveInt = 512
     embd_with_ln: bool = True
     neck: Literal["identity", "fpn"] = "identity"
-    fpn_dim: int = 512
+    fpn_dim: PositiveInt = 512
     fpn_with_ln: bool = True
-    head_dim: int = 512
-    head_num_layers: int = 3
+    head_dim: PositiveInt = 512
+    head_num_layers: PositiveInt = 3
     head_kernel_size: int = 3
     head_with_ln: bool = True
     cls_prior_prob: float = 0.01
     scale_factor: Literal[2] = 2
 
     def __post_init__(self) -> None:
-        positive = ("input_dim", "num_classes", "embd_dim", "fpn_dim", "head_dim", "max_seq_len", "embd_layers")
-        self.check_at_least(1, *positive, "head_num_layers")
-        self.check_at_least(0, "branch_blocks")
         self.check_odd("embd_kernel_size", "head_kernel_size")
         self.check_levels("regression_range")
         if any(not 0 <= low < high for low, high in self.regression_range):
@@ -78,13 +78,6 @@ class PointConfig:
     def coarsest_stride(self) -> int:
         """Stride of the last level in feature steps."""
         return 2 ** (self.levels - 1)
-
-    def check_at_least(self, least: int, *names: str) -> None:
-        """Raise ValueError for a field below ``least``."""
-        for name in names:
-            if getattr(self, name) < least:
-                said = f"be at least {least}" if least else "not be negative"
-                raise ValueError(f"{name} must {said}, got {getattr(self, name)}")
 
     def check_odd(self, *names: str) -> None:
         """Raise ValueError for a kernel size that is not odd."""

@@ -19,9 +19,7 @@ _PADDED_KEY = -1e4
 _FORBIDDEN = -1e9
 
 
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, bias: Tensor | None = None
-) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, bias: Tensor | None = None) -> Tensor:
     """Multi-head self-attention.
 
     Args:
@@ -44,9 +42,7 @@ def attend(
     return _attend_blocks(query, key, value, mask, window, bias)
 
 
-def _attend_blocks(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, bias: Tensor | None
-) -> Tensor:
+def _attend_blocks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, bias: Tensor | None) -> Tensor:
     half, steps = window // 2, query.shape[2]
     blocks = -(-steps // _BLOCK_STEPS)
     filler = blocks * _BLOCK_STEPS - steps
@@ -62,9 +58,7 @@ def _attend_blocks(
     return out.flatten(2, 3)[:, :, :steps]
 
 
-def _attend_full(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, bias: Tensor | None
-) -> Tensor:
+def _attend_full(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, window: int, bias: Tensor | None) -> Tensor:
     """The same through the whole T×T matrix: what the blocks are measured and checked against."""
     steps = torch.arange(query.shape[2], device=query.device)
     distance = steps - steps[:, None] + window // 2

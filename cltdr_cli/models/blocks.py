@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cltdr_cli.models.convolution import TimeConv
-from cltdr_cli.models.layers import GroupNorm, MaskedConv, drop_path
+from cltdr_cli.models.layers import GroupNorm, MaskedConv, Repeat, drop_path
 
 
 class ConvBlock(nn.Module):
@@ -53,16 +53,19 @@ class MixingBlock(nn.Module):
         self.drop_mixed = drop_path(channels, droppath)
         self.drop_mlp = drop_path(channels, droppath)
 
-    def forward(self, u: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, at half the length when down-sampling."""
+    def forward(self, u: Tensor, mask: Tensor, repeat: Repeat | None = None) -> tuple[Tensor, Tensor]:
+        """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, at half the length when down-sampling.
+
+        ``repeat`` is a step of the output that stands for others, too; only for blocks whose ``mix`` minds it.
+        """
         x = u if self.downsample is None else self.downsample(u)
         if self.downsample is not None:
             mask = mask[:, ::2]
-        y = torch.addcmul(self.drop_mixed(self.mix(self.norm(x), mask)), x, mask)
-        hidden = F.gelu(self.mlp_in(self.mlp_norm(y)))
+        y = torch.addcmul(self.drop_mixed(self.mix(self.norm(x), mask, repeat)), x, mask)
+        hidden = F.gelu(self.mlp_in(self.mlp_norm(y, repeat)))
         return y + self.drop_mlp(self.mlp_out(hidden)), mask
 
-    def mix(self, z: Tensor, mask: Tensor) -> Tensor:
+    def mix(self, z: Tensor, mask: Tensor, repeat: Repeat | None = None) -> Tensor:
         """Normed ``[B, T, C]`` and mask ``[B, T, 1]`` -> mixed, z itself included."""
         raise NotImplementedError
 

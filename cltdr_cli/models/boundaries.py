@@ -109,7 +109,5 @@ class ShiftedBoundaries:
         """As ``Boundaries.at``; no distance is less than 0."""
         if not self.base.per_class:
             return self.base.at(batch, rows, classes, strides)
-        shifts = torch.stack(
-            [-self.start_shifts[batch, rows, classes], self.end_shifts[batch, rows, classes]], dim=1
-        )
+        shifts = torch.stack([-self.start_shifts[batch, rows, classes], self.end_shifts[batch, rows, classes]], dim=1)
         return (self.base.at(batch, rows, classes, strides) + shifts / strides[:, None]).clamp(min=0)

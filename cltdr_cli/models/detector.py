@@ -69,9 +69,7 @@ class PointDetector(nn.Module):
         """All heads on the neck's own levels; methods that give each task other levels replace this."""
         packed = packing.pack(pyramid.levels)
         offsets = self.offset_head(packed, packing)
-        return HeadOutputs(
-            packing, self.class_head(packed, packing), self.read_boundaries(packed, offsets, packing)
-        )
+        return HeadOutputs(packing, self.class_head(packed, packing), self.read_boundaries(packed, offsets, packing))
 
     def read_boundaries(self, packed: Tensor, offsets: Tensor, packing: Packing) -> Boundaries:
         """Boundaries of the offsets; start and end heads see the packed levels, and send no gradient back."""
@@ -83,8 +81,7 @@ class PointDetector(nn.Module):
     def _pack(self, pyramid: Pyramid, real_steps: int) -> Packing:
         # What lies further than the reach past the last real step never influences an output.
         lengths = [
-            min(level.shape[1], -(-real_steps // 2**index) + self.reach)
-            for index, level in enumerate(pyramid.levels)
+            min(level.shape[1], -(-real_steps // 2**index) + self.reach) for index, level in enumerate(pyramid.levels)
         ]
         bins = 0 if self.start_head is None else self.offset_head.outputs // 2 - 1
         return Packing(lengths, max(bins, self.reach), pyramid.masks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,6 +40,26 @@ class MaskedConv(nn.Module):
         return out * weights if torch.is_grad_enabled() else out.mul_(weights)
 
 
+class Repeat(NamedTuple):
+    """One step of a sequence that stands for others that are left out.
+
+    Attributes:
+        step: Which.
+        times: How many equal steps are left out.
+    """
+
+    step: int
+    times: int
+
+
+def mean_over_steps(x: Tensor, repeat: Repeat | None = None) -> Tensor:
+    """``[B, T, C]`` -> ``[B, 1, C]``; a repeated step counts as often as it stands for one."""
+    if repeat is None:
+        return x.mean(1, keepdim=True)
+    total = x.sum(1, keepdim=True) + repeat.times * x[:, repeat.step : repeat.step + 1]
+    return total / (x.shape[1] + repeat.times)
+
+
 class GroupNorm(nn.Module):
     """Group norm over steps and the channels of a group, padded steps counted (as published)."""
 
@@ -47,18 +69,18 @@ class GroupNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels)) if has_weights else None
         self.bias = nn.Parameter(torch.zeros(channels)) if has_weights else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[B, T, C]`` -> ``[B, T, C]``."""
-        centered = x - self._group_means(x)
-        spread = self._group_means(centered.square())
+    def forward(self, x: Tensor, repeat: Repeat | None = None) -> Tensor:
+        """``[B, T, C]`` -> ``[B, T, C]``; a repeated step counts as often as it stands for one."""
+        centered = x - self._average_groups(x, repeat)
+        spread = self._average_groups(centered.square(), repeat)
         factor = torch.rsqrt(spread + self.eps)
         if self.weight is None or self.bias is None:
             return centered * factor
         return torch.addcmul(self.bias, centered, factor * self.weight)
 
-    def _group_means(self, x: Tensor) -> Tensor:
+    def _average_groups(self, x: Tensor, repeat: Repeat | None) -> Tensor:
         """``[B, T, C]`` -> ``[B, 1, C]``, one value in all channels of a group."""
-        grouped = x.mean(1, keepdim=True).unflatten(2, (self.groups, -1))
+        grouped = mean_over_steps(x, repeat).unflatten(2, (self.groups, -1))
         return grouped.mean(3, keepdim=True).expand_as(grouped).flatten(2)
 
 

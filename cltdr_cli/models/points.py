@@ -44,9 +44,7 @@ class PointGrid:
         device: Where the tensors are.
     """
 
-    def __init__(
-        self, steps: int, ranges: Sequence[tuple[float, float]], device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, steps: int, ranges: Sequence[tuple[float, float]], device: torch.device | str = "cpu") -> None:
         self.lengths = tuple(-(-steps // 2**level) for level in range(len(ranges)))
         counts = torch.tensor(self.lengths)
         levels = torch.arange(len(ranges)).repeat_interleave(counts)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
 
-@dataclass(frozen=True)
+from cltdr_cli.ranges import (
+    STRICT,
+    Fraction,
+    FractionBelowOne,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+
+@dataclass(frozen=True, config=STRICT)
 class TrainConfig:
     """How a localizer is trained (published ``opt``, ``train_cfg``, ``dataset`` and ``loader``; their defaults).
 
@@ -36,53 +47,31 @@ class TrainConfig:
         crop_ratio: Random crop length of sequences that fit ``max_seq_len``, as fractions; None is off.
     """
 
-    learning_rate: float = 1e-3
-    eta_min: float = 1e-8
-    warmup_epochs: int = 5
-    epochs: int = 30
-    weight_decay: float = 0.0
-    batch_size: int = 2
+    learning_rate: PositiveFloat = 1e-3
+    eta_min: NonNegativeFloat = 1e-8
+    warmup_epochs: NonNegativeInt = 5
+    epochs: PositiveInt = 30
+    weight_decay: NonNegativeFloat = 0.0
+    batch_size: PositiveInt = 2
     optimizer: Literal["adamw"] = "adamw"
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[FractionBelowOne, FractionBelowOne] = (0.9, 0.999)
     schedule: Literal["cosine"] = "cosine"
-    clip_grad_l2norm: float | None = None
-    ema_decay: float = 0.999
-    seed: int = 1234567891
+    clip_grad_l2norm: PositiveFloat | None = None
+    ema_decay: FractionBelowOne = 0.999
+    seed: NonNegativeInt = 1234567891
     class_loss: Literal["focal", "varifocal"] = "focal"
     center_sample: Literal["radius", "none"] = "radius"
-    center_sample_radius: float = 1.5
+    center_sample_radius: PositiveFloat = 1.5
     loss_weight: float = 1.0
-    init_loss_norm: float = 2000.0
-    label_smoothing: float = 0.0
-    iou_weight_power: float = 1.0
-    input_noise: float = 0.0
-    trunc_thresh: float = 0.5
+    init_loss_norm: PositiveFloat = 2000.0
+    label_smoothing: FractionBelowOne = 0.0
+    iou_weight_power: NonNegativeFloat = 1.0
+    input_noise: NonNegativeFloat = 0.0
+    trunc_thresh: Fraction = 0.5
     crop_ratio: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        self._check_ranges()
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.eta_min > self.learning_rate:
             raise ValueError(f"eta_min {self.eta_min} is above learning_rate {self.learning_rate}")
         if self.crop_ratio and not 0 < self.crop_ratio[0] <= self.crop_ratio[1] <= 1:
             raise ValueError(f"crop_ratio must rise within (0, 1], got {self.crop_ratio}")
-
-    def _check_ranges(self) -> None:
-        for name in ("learning_rate", "center_sample_radius", "init_loss_norm"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        not_negative = ("eta_min", "warmup_epochs", "weight_decay", "seed", "iou_weight_power")
-        for name in (*not_negative, "input_noise"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("ema_decay", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
-        if not 0 <= self.trunc_thresh <= 1:
-            raise ValueError(f"trunc_thresh must lie in [0, 1], got {self.trunc_thresh}")
-        if self.clip_grad_l2norm is not None and self.clip_grad_l2norm <= 0:
-            raise ValueError(f"clip_grad_l2norm must be positive or null for off, got {self.clip_grad_l2norm}")
-        if any(not 0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must lie in [0, 1), got {self.betas}")

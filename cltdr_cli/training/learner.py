@@ -186,9 +186,7 @@ class Learner:
         self.step = int(state["step"])
 
 
-def compile_network(
-    model: nn.Module, steps: int, backend: str = "inductor"
-) -> Callable[[Tensor, Tensor], HeadOutputs]:
+def compile_network(model: nn.Module, steps: int, backend: str = "inductor") -> Callable[[Tensor, Tensor], HeadOutputs]:
     """The network through ``torch.compile`` at one fixed length; real lengths would compile it again and again."""
     compiled = torch.compile(model, dynamic=False, backend=backend)
     return lambda features, mask: compiled(features, mask, steps)

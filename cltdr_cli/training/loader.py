@@ -119,9 +119,7 @@ class Loader:
         config = self._config
         sample = replace(self._videos.sample(index), seed=stream_seed(config.seed, SAMPLE, epoch, index))
         rng = np.random.default_rng(stream_seed(config.seed, CROP, epoch, index))
-        return crop(
-            sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng, self._crop_margin_steps
-        )
+        return crop(sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng, self._crop_margin_steps)
 
 
 def _evenly(items: Sequence[int], pieces: int) -> list[list[int]]:
@@ -133,12 +131,12 @@ def _check(videos: int, batch_size: int, share: Share) -> None:
     if videos < batch_size:
         raise UsageError(
             f"there are {videos} videos to train on, and a batch takes {batch_size}",
-            f"give --batch-size {videos} or less, or more videos",
+            f"Give batch_size= {videos} or less, or more videos.",
         )
     pieces = share.processes.count * share.parts
     if batch_size % pieces:
         raise UsageError(
             f"a batch of {batch_size} videos cannot be shared evenly by {share.processes.count} processes "
             f"with {share.parts} parts each",
-            f"give --batch-size a multiple of {pieces}; it counts the videos of all processes and parts",
+            f"Give as batch_size= a multiple of {pieces}; it counts the videos of all processes and parts.",
         )

@@ -186,9 +186,7 @@ class PointObjective(Objective):
         """The running number of positive points."""
         return {"loss_normalizer": float(self.normalizer)}
 
-    def _sum_term(
-        self, term: PointTerm, outputs: HeadOutputs, targets: Targets, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _sum_term(self, term: PointTerm, outputs: HeadOutputs, targets: Targets, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Class and regression sum of one term over all real points."""
         chosen = outputs.refined if term.is_refined else outputs
         batch, points, classes = index_labels(targets, mask, chosen.boundaries.per_class)

@@ -25,9 +25,7 @@ def find_decayed(model: nn.Module) -> frozenset[str]:
     return frozenset(name for name, value in model.named_parameters() if value.dim() > 1 and name not in spared)
 
 
-def build_optimizer(
-    model: nn.Module, config: TrainConfig, objective: nn.Module | None = None
-) -> torch.optim.AdamW:
+def build_optimizer(model: nn.Module, config: TrainConfig, objective: nn.Module | None = None) -> torch.optim.AdamW:
     """AdamW over the trainable parameters: with weight decay, without, and the objective's own, without."""
     decayed = find_decayed(model)
     trainable = {name: value for name, value in model.named_parameters() if value.requires_grad}

@@ -43,8 +43,7 @@ def seed_network(model: nn.Module, seeds: Sequence[int]) -> None:
     paths = [module for module in model.modules() if isinstance(module, ScaledDropPath)]
     if paths:
         rows = [
-            torch.rand(len(paths), generator=torch.Generator().manual_seed(stream_seed(seed, DROP)))
-            for seed in seeds
+            torch.rand(len(paths), generator=torch.Generator().manual_seed(stream_seed(seed, DROP))) for seed in seeds
         ]
         columns = torch.stack(rows, dim=1).to(paths[0].scale.device)
         for path, draws in zip(paths, columns, strict=True):

@@ -241,9 +241,7 @@ class _Run:
         """The first one at once: whoever named the folder of other features by mistake can still stop."""
         self.made_again += 1
         if self.made_again == 1:
-            self.report.notice(
-                f"{outcome.item.video_id} was there before and was extracted again: {outcome.reason}"
-            )
+            self.report.notice(f"{outcome.item.video_id} was there before and was extracted again: {outcome.reason}")
 
     def _report_waiting(self, count: int) -> None:
         self.report.notice(f"waiting for {count} video{'s' * (count != 1)} that another program is extracting")

@@ -29,7 +29,7 @@ class Result(VideoResult):
     run: dict[str, object] = field(default_factory=dict[str, object], repr=False)
 
     def save(self, path: str | Path) -> Path:
-        """Write the result; the suffix (.json, .csv, .srt, .vtt) picks the format.
+        """Write the result; the suffix (.json, .csv, .srt, .vtt, .svg) picks the format.
 
         Raises:
             UsageError: The suffix names no format.
@@ -57,9 +57,7 @@ class Results(list[Result]):
 class ResultFiles:
     """The files of a run. One input's file is written at once, a file of several every minute and at the end."""
 
-    def __init__(
-        self, planned: Sequence[OutputFile] = (), input_count: int = 0, report: Reporter = SILENT
-    ) -> None:
+    def __init__(self, planned: Sequence[OutputFile] = (), input_count: int = 0, report: Reporter = SILENT) -> None:
         self._single = [output for output in planned if len(output.inputs) == 1]
         self._merged = [output for output in planned if len(output.inputs) > 1]
         self._input_count, self._report = input_count, report

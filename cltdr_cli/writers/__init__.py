@@ -1,4 +1,4 @@
-"""WRITERS: format -> the function that writes results in it; every file appears whole or not at all."""
+"""Writers of results by format. All files are written atomically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRITERS: dict[str, Writer] = {
     "vtt": write_vtt,
     "svg": write_svg,
 }
-"""Keys are the words of ``--format`` and the suffixes of ``--out``."""
+"""The writer of each format; the names of formats are also file suffixes."""
 
 
 def write(format_name: str, results: Sequence[VideoResult], path: Path, external: dict[str, object]) -> None:
@@ -29,12 +29,12 @@ def write(format_name: str, results: Sequence[VideoResult], path: Path, external
 
     Args:
         format_name: Key of ``WRITERS``.
-        results: One per video, their ids distinct; subtitles take exactly one.
-        path: The file; replaced if it exists.
-        external: Facts of the run for ``external_data`` (preset, weights and their digests); JSON only.
+        results: One per video, with distinct ids; subtitles take exactly one.
+        path: The file; it is replaced if it exists.
+        external: Facts about the run for ``external_data`` (preset, weights and their digests); JSON only.
 
     Raises:
-        OutputError: The file cannot be written, or the results cannot be expressed in it.
+        OutputError: The file cannot be written, or the format cannot hold the results.
     """
     WRITERS[format_name](results, path, external)
 

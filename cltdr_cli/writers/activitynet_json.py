@@ -1,4 +1,4 @@
-"""The field's results JSON, in the layout of the ActivityNet challenge, which every evaluator reads."""
+"""Results as JSON in the layout of the ActivityNet challenge, which all evaluators read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cltdr_cli.segments import Detections, VideoResult
 from cltdr_cli.writers.numbers import check_distinct, sort_segments
 
 LAYOUT = "VERSION 1.3"
-"""What the published result files of ActivityNet state as their version."""
+"""The version that the published result files of ActivityNet have."""
 
 
 def write_json(results: Sequence[VideoResult], path: Path, external: dict[str, object]) -> None:
-    """Write ``{"version", "results", "external_data"}``; segments by falling score, seconds.
+    """Write ``{"version", "results", "external_data"}``; segments by falling score, times in seconds.
 
     ``external_data`` is ``external`` with the version of cltdr and, under ``videos``, each result's provenance.
 
@@ -41,10 +41,10 @@ def write_json(results: Sequence[VideoResult], path: Path, external: dict[str, o
 
 
 def read_json(path: Path) -> dict[str, Detections]:
-    """Read back what ``write_json`` wrote: detections by video id.
+    """Read a file of ``write_json``: detections by video id.
 
     Raises:
-        AnnotationError: It is no such file.
+        AnnotationError: The file is something else.
     """
     try:
         results = json.loads(path.read_bytes())["results"]
@@ -54,7 +54,7 @@ def read_json(path: Path) -> dict[str, Detections]:
 
 
 def to_plain_json(value: Any) -> Any:
-    """Facts as JSON can say them: numpy scalars, paths and fractions as their plain kin, not-a-number as null."""
+    """Convert facts to JSON types: numpy values, paths and fractions become plain ones, NaN and infinity null."""
     if isinstance(value, Mapping):
         return {str(key): to_plain_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

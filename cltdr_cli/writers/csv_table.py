@@ -1,7 +1,7 @@
-"""One row per segment. Cells say exactly what the data says: a label that begins with ``=`` is not altered.
+"""Results as CSV, one row per segment, quoted as in RFC 4180.
 
-(Spreadsheets may take such a cell for a formula. Changing it in silence would give a file that no longer names the
-label, so it is left to whoever opens a stranger's file in a spreadsheet; quoting is as RFC 4180 has it.)
+Labels are written unchanged, even if they begin with ``=``, which spreadsheets take for a formula: a changed label
+would no longer be the label. Be careful with files of strangers in spreadsheets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLUMNS = ("video_id", "start", "end", "label", "label_id", "score")
 
 
 def write_csv(results: Sequence[VideoResult], path: Path, external: dict[str, object]) -> None:
-    """Write the segment table: videos in their order, segments by falling score. ``external`` is not in it.
+    """Write the table: videos in their order, segments by falling score. ``external`` is not written.
 
     Raises:
         OutputError: Two results have the same id, a number is not finite, or the file cannot be written.
@@ -36,10 +36,10 @@ def write_csv(results: Sequence[VideoResult], path: Path, external: dict[str, ob
 
 
 def read_csv(path: Path) -> dict[str, Detections]:
-    """Read back what ``write_csv`` wrote: detections by video id; videos without segments are not in the table.
+    """Read a file of ``write_csv``: detections by video id. Videos without segments are not in it.
 
     Raises:
-        AnnotationError: It is no such table.
+        AnnotationError: The file is something else.
     """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -53,7 +53,7 @@ def read_csv(path: Path) -> dict[str, Detections]:
 
 
 def _quote(value: object) -> str:
-    """As RFC 4180 quotes it; csv.writer of older Pythons leaves a lone carriage return unquoted."""
+    """Quote as in RFC 4180; csv.writer of older Pythons leaves a lone carriage return unquoted."""
     text = str(value)
     return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text
 

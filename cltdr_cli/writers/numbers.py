@@ -1,4 +1,4 @@
-"""Numbers of detections as they are written: the shortest decimals that read back as the same number."""
+"""Prepares segments for writing: sorted, with scores as the shortest decimals that read back as the same number."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cltdr_cli.segments import Segment, VideoResult
 
 
 def sort_segments(result: VideoResult) -> Iterator[Segment]:
-    """Segments by falling score with written numbers.
+    """Sort the segments by falling score, with scores as short decimals.
 
     Raises:
-        OutputError: A time or score is not finite, which no format can say.
+        OutputError: A time or score is not finite; no format can hold that.
     """
     found = result.detections
     if not (np.isfinite(found.segments_seconds).all() and np.isfinite(found.scores).all()):
@@ -28,12 +28,12 @@ def sort_segments(result: VideoResult) -> Iterator[Segment]:
 
 
 def _shorten(score: float) -> float:
-    """The double whose decimals are the shortest that name this float32: 0.1, not 0.10000000149011612."""
+    """The float whose decimals are the shortest for this float32: 0.1, not 0.10000000149011612."""
     return float(np.format_float_positional(np.float32(score), unique=True))
 
 
 def check_distinct(results: Sequence[VideoResult]) -> None:
-    """Results of one file are told apart by their ids.
+    """Check that all results of a file have different ids.
 
     Raises:
         OutputError: Two videos have the same id.
@@ -42,6 +42,6 @@ def check_distinct(results: Sequence[VideoResult]) -> None:
     twice = [video_id for video_id, count in counts.items() if count > 1]
     if twice:
         raise OutputError(
-            f"two inputs have the id {twice[0]!r}; in one file their segments could not be told apart",
+            f"two inputs have the id {twice[0]!r}, so their segments could not be told apart in one file",
             "write to a folder, or rename one of the inputs",
         )

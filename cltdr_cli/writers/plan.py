@@ -1,4 +1,4 @@
-"""Which file each result goes to, settled before the work begins."""
+"""Decides before the work begins which file each result goes to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MERGING_FORMATS = ("json", "csv", "svg")
 
 @dataclass(frozen=True)
 class OutputFile:
-    """One file to be written.
+    """One file to write.
 
     Attributes:
-        path: Where.
+        path: The file.
         format: Key of ``WRITERS``.
-        inputs: Positions of the inputs whose results it holds.
+        inputs: Indices of the inputs whose results it holds.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class OutputFile:
 
 
 def find_format(path: Path) -> str | None:
-    """The format that a file's suffix picks; None if it picks none."""
+    """Find the format that belongs to a file's suffix; None if there is none."""
     suffix = path.suffix.lower().removeprefix(".")
     return suffix if suffix in FORMATS else None
 
@@ -38,19 +38,19 @@ def find_format(path: Path) -> str | None:
 def plan_outputs(
     out: str | Path, formats: Sequence[str], video_ids: Sequence[str], protected: Sequence[Path] = ()
 ) -> list[OutputFile]:
-    """Which file each format of each input goes to.
+    """Plan the files to write.
 
-    A file (its suffix picks the format) takes all inputs; a folder (it exists, ends in ``/`` or has no suffix)
-    gets one file per input and format, JSON where no format is asked for.
+    If ``out`` is a file, its suffix picks the format, and it holds the results of all inputs. If it is a folder (it
+    exists, ends in ``/`` or has no suffix), each input gets a file in each format, JSON if no format is given.
 
     Args:
-        out: Value of ``--out``; a string keeps the ``/`` at its end.
-        formats: Values of ``--format``.
+        out: File or folder; only a string can end in ``/``.
+        formats: Keys of ``WRITERS``.
         video_ids: Ids of the inputs, in order.
-        protected: Files that must not be overwritten: the inputs, and the sidecars of feature files.
+        protected: Files that must not be overwritten: the inputs and the sidecars of feature files.
 
     Raises:
-        UsageError: The words contradict each other, or an input would be overwritten.
+        UsageError: ``out`` and ``formats`` contradict each other, or an input would be overwritten.
     """
     path, wanted = Path(out), tuple(dict.fromkeys(formats))
     if _is_folder(out):
@@ -59,15 +59,15 @@ def plan_outputs(
         planned = [OutputFile(path, _pick_format(path, wanted), tuple(range(len(video_ids))))]
         if planned[0].format not in MERGING_FORMATS and len(video_ids) > 1:
             raise UsageError(
-                f"--out {out}: subtitles of {len(video_ids)} videos cannot share one file",
-                "name a folder, and use --format " + planned[0].format,
+                f"out= {out}: subtitles of {len(video_ids)} videos cannot share one file",
+                f"name a folder, and use format= {planned[0].format}",
             )
     _refuse_overwriting(planned, protected)
     return planned
 
 
 def make_file_names(video_ids: Sequence[str]) -> list[str]:
-    """Names that any file system takes as one file each, distinct also where case does not count."""
+    """Make file names that are valid on every file system and differ by more than case."""
     taken: set[str] = set()
     names: list[str] = []
     for video_id in video_ids:
@@ -101,10 +101,10 @@ def _pick_format(path: Path, formats: tuple[str, ...]) -> str:
         return formats[0]
     if picked is None:
         endings = ", ".join(f".{name}" for name in FORMATS)
-        raise UsageError(f"--out {path}: its suffix picks no format", f"end it in {endings}, or in / for a folder")
+        raise UsageError(f"out= {path}: its suffix picks no format", f"end it in {endings}, or in / for a folder")
     if formats not in ((), (picked,)):
         raise UsageError(
-            f"--out {path} asks for {picked}, --format for {', '.join(formats)}",
+            f"out= {path} means {picked}, but format= is {', '.join(formats)}",
             "drop one of them, or name a folder to get several formats",
         )
     return picked
@@ -115,6 +115,6 @@ def _refuse_overwriting(planned: Sequence[OutputFile], protected: Sequence[Path]
     for output in planned:
         if output.path.resolve() in spared:
             raise UsageError(
-                f"--out: {output.path} is an input or the sidecar of one and would be overwritten",
+                f"out=: {output.path} is an input or the sidecar of one and would be overwritten",
                 "choose another folder or name",
             )

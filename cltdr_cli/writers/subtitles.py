@@ -1,4 +1,4 @@
-"""SRT and WebVTT, so that detections can be watched on the video: one cue per segment, by start."""
+"""Results as SRT or WebVTT subtitles, to watch them with the video: one cue per segment, by start."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cltdr_cli.segments import Segment, VideoResult
 from cltdr_cli.writers.numbers import sort_segments
 
 _SRT_LOOKALIKES = str.maketrans("<>{}\\", "\u2039\u203a()\u29f5")
-"""SRT knows no escape for the tags that players read (``<i>``, ``{\\an8}``), so their signs become lookalikes."""
+"""SRT has no escapes for the tags that players interpret (``<i>``, ``{\\an8}``), so these signs are replaced."""
 
 _VTT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 """https://www.w3.org/TR/webvtt1/#webvtt-cue-text"""
 
 
 def write_srt(results: Sequence[VideoResult], path: Path, external: dict[str, object]) -> None:
-    """Write SubRip cues of one video; ``external`` finds no place in it.
+    """Write SubRip cues of one video; ``external`` is not written.
 
     Raises:
         OutputError: More than one video, a number that is not finite, or the file cannot be written.
@@ -32,7 +32,7 @@ def write_srt(results: Sequence[VideoResult], path: Path, external: dict[str, ob
 
 
 def write_vtt(results: Sequence[VideoResult], path: Path, external: dict[str, object]) -> None:
-    """Write WebVTT cues of one video; ``external`` finds no place in it.
+    """Write WebVTT cues of one video; ``external`` is not written.
 
     Raises:
         OutputError: More than one video, a number that is not finite, or the file cannot be written.
@@ -51,7 +51,7 @@ def _sort_by_start(results: Sequence[VideoResult], path: Path) -> list[Segment]:
 
 
 def _format_span(segment: Segment, point: str) -> str:
-    """``start --> end``; a cue lasts a millisecond at least, since players drop one that does not last."""
+    """``start --> end``; a cue lasts at least a millisecond, because players drop empty ones."""
     start = max(0, round(segment.start * 1000))
     end = max(start + 1, round(segment.end * 1000))
     return f"{_format_stamp(start, point)} --> {_format_stamp(end, point)}"

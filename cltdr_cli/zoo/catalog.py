@@ -22,9 +22,7 @@ def preset_path(name: str) -> Path:
     Raises:
         PresetError: There is none of that name; the nearest names are given.
     """
-    return _path(
-        "presets", name, ".yaml", presets(), "preset", "`cltdr presets list` names all; a FILE.yaml is taken"
-    )
+    return _path("presets", name, ".yaml", presets(), "preset", "`cltdr presets list` names all; a FILE.yaml is taken")
 
 
 def label_lists() -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def add_detector(preset: str, file: Path) -> Path:
     if found != preset:
         raise WeightsError(
             f"{file} is a checkpoint of preset {found}, not of {preset}; nothing was copied",
-            f"cltdr weights add {found} {file} installs it under its own name; --checkpoint takes any.",
+            f"cltdr weights add {found} {file} installs it under its own name; checkpoint= takes any.",
         )
     target = detector_path(preset)
     with replacing(target) as partial:

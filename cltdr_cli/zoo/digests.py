@@ -1,4 +1,4 @@
-"""Digests of weights: computed once per file, remembered beside it for as long as the file does not change."""
+"""Digests of weights: computed once per file, and remembered beside it until the file changes."""
 
 from __future__ import annotations
 
@@ -13,43 +13,20 @@ from cltdr_cli.files import write_text
 _CHUNK_BYTES = 1 << 20
 
 
-class Digester:
-    """Computes every digest of the manifest while the bytes pass by.
-
-    Args:
-        size_bytes: Size of the whole file, which git hashes before the content; None leaves git's id out.
-    """
-
-    def __init__(self, size_bytes: int | None) -> None:
-        self._sha256 = hashlib.sha256()
-        self._git = None if size_bytes is None else hashlib.sha1(b"blob %d\0" % size_bytes, usedforsecurity=False)
-
-    def update(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._sha256.update(data)
-        if self._git is not None:
-            self._git.update(data)
-
-    def digests(self) -> dict[str, str]:
-        """``sha256``, and ``git_blob_sha1``: SHA-1 of "blob", the size, a zero byte and the content; in hex."""
-        found = {"sha256": self._sha256.hexdigest()}
-        return found if self._git is None else {**found, "git_blob_sha1": self._git.hexdigest()}
-
-
 def actual_of_kind(kind: str, expected: str, digests: dict[str, str]) -> str:
-    """What a file has where ``expected`` of this kind is wanted: equal to it when the file is the right one.
+    """A file's digest of one kind, cut to the length of the expected one: both are equal if it is the right file.
 
     Args:
         kind: ``sha256``, ``git_blob_sha1``, or ``sha256_prefix``: the first hex digits of SHA-256, which release
             tools put into file names (eight of them: proof against mistakes and damage, not against an attacker).
-        expected: What the manifest wants, in hex.
-        digests: Of the file, as ``Digester`` gives them.
+        expected: The digest in the manifest, in hex.
+        digests: Of the file, as ``file_digests`` gives them.
     """
     return digests["sha256"][: len(expected)] if kind == "sha256_prefix" else digests.get(kind, "unknown")
 
 
 class Record(TypedDict):
-    """What is remembered of a file that was hashed: its size, its time, its digests."""
+    """Size, modification time and digests of a file when it was last hashed."""
 
     size: int
     mtime_ns: int
@@ -59,18 +36,23 @@ class Record(TypedDict):
 def file_digests(path: Path) -> dict[str, str]:
     """Hash a whole file.
 
+    Returns:
+        ``sha256``, and ``git_blob_sha1``: SHA-1 of "blob", the size, a zero byte and the content; in hex.
+
     Raises:
         OSError: It cannot be read.
     """
-    digester = Digester(path.stat().st_size)
+    sha256 = hashlib.sha256()
+    git = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while data := file.read(_CHUNK_BYTES):
-            digester.update(data)
-    return digester.digests()
+            sha256.update(data)
+            git.update(data)
+    return {"sha256": sha256.hexdigest(), "git_blob_sha1": git.hexdigest()}
 
 
 def known_sha256(path: Path) -> str:
-    """SHA-256 of a file: remembered where it was verified and has not changed since, else computed.
+    """SHA-256 of a file: from its record if it has not changed since it was hashed, else computed.
 
     Raises:
         OSError: It cannot be read.
@@ -82,12 +64,12 @@ def known_sha256(path: Path) -> str:
 
 
 def record_path(path: Path) -> Path:
-    """Where the record of a file stands."""
+    """File that holds the record."""
     return path.with_name(path.name + ".verified.json")
 
 
 def read_record(path: Path) -> Record | None:
-    """The record of a file; None when there is none, or none that can be read."""
+    """The record of a file; None if there is none or it cannot be read."""
     try:
         content = json.loads(record_path(path).read_text(encoding="utf-8"))
         return Record(size=content["size"], mtime_ns=content["mtime_ns"], digests=dict(content["digests"]))
@@ -96,7 +78,7 @@ def read_record(path: Path) -> Record | None:
 
 
 def write_record(path: Path, digests: dict[str, str]) -> None:
-    """Remember a file's digests; a folder that takes no files only costs the time to hash again."""
+    """Remember a file's digests; without write access to the folder they are computed again next time."""
     facts = path.stat()
     record = Record(size=facts.st_size, mtime_ns=facts.st_mtime_ns, digests=digests)
     try:
@@ -106,6 +88,6 @@ def write_record(path: Path, digests: dict[str, str]) -> None:
 
 
 def is_unchanged(path: Path, record: Record) -> bool:
-    """Whether a file still has the size and time of its record."""
+    """Whether a file still has the size and modification time of its record."""
     facts = path.stat()
     return (facts.st_size, facts.st_mtime_ns) == (record["size"], record["mtime_ns"])

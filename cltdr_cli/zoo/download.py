@@ -1,4 +1,8 @@
-"""Downloading over HTTP with the standard library: hashed while it streams, named only when it is right."""
+"""Downloads over HTTP: to a temporary name, which becomes the final one once size and digests are right.
+
+The standard library does it. pooch checks none of the digests ``git_blob_sha1`` and ``sha256_prefix``, makes new files
+private to the user, replaces symbolic links instead of following them, and counts whole chunks as progress.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from urllib.parse import urlsplit
 from cltdr_cli import __version__
 from cltdr_cli.errors import OutputError, WeightsError
 from cltdr_cli.files import replacing
-from cltdr_cli.zoo.digests import Digester, actual_of_kind
+from cltdr_cli.zoo.digests import actual_of_kind, file_digests
 from cltdr_cli.zoo.manifest import WeightsEntry
 
 TIMEOUT_SECONDS = 30.0
@@ -23,11 +27,11 @@ TIMEOUT_SECONDS = 30.0
 
 _CHUNK_BYTES = 1 << 18
 OnProgress = Callable[[int, int | None], None]
-"""Called with the bytes that have come and, where known, those that shall come."""
+"""Called with the bytes received so far and, where known, the size of the file."""
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to anything less."""
+    """Follows redirects, but never from https to an address without encryption."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if req.type == "https" and urlsplit(newurl).scheme != "https":
@@ -40,32 +44,37 @@ def fetch(entry: WeightsEntry, path: Path, on_progress: OnProgress | None = None
 
     Args:
         entry: Its url, size and digests.
-        path: Final name; the bytes gather under another name in the same folder.
-        on_progress: Told of every piece.
+        path: Final name. Until the file is complete it has a temporary name in the same folder.
+        on_progress: Called after every chunk.
 
     Returns:
         The digests of the file.
 
     Raises:
-        WeightsError: The server cannot be reached, says no, breaks off or falls silent; the file is not what the
-            manifest says; or the disk does not take it. What had come is deleted.
+        WeightsError: The server cannot be reached, answers with an error, closes the connection early or stops
+            sending; size or digest differ from the manifest; or the disk is full. The incomplete file is deleted.
     """
     try:
         with replacing(path) as partial:
-            digests = _stream(entry, partial, path, on_progress)
-            check_digests(
-                entry, digests, entry.url or "", "what had come was deleted, and nothing else was touched"
-            )
+            _receive(entry, partial, on_progress)
+            digests = file_digests(partial)
+            check_digests(entry, digests, entry.url or "", "the downloaded file was deleted")
     except OutputError as error:
         raise WeightsError(error.message, error.hint) from error
     return digests
 
 
 def check_digests(entry: WeightsEntry, found: dict[str, str], source: str, consequence: str) -> None:
-    """Hold a file's digests against the manifest's; an entry without digests takes every file.
+    """Compare a file's digests with the manifest's; an entry without digests accepts every file.
+
+    Args:
+        entry: The entry of the manifest.
+        found: Digests of the file.
+        source: File or address, for the message.
+        consequence: What becomes of the file if it is a wrong one, for the message.
 
     Raises:
-        WeightsError: They differ; both are named.
+        WeightsError: They differ; the message names the expected and the actual digest.
     """
     for kind, expected in entry.digests.items():
         actual = actual_of_kind(kind, expected, found)
@@ -78,43 +87,35 @@ def check_digests(entry: WeightsEntry, found: dict[str, str], source: str, conse
 
 
 def by_hand(entry: WeightsEntry) -> str:
-    """How to get the file without this program's help."""
+    """How to get the file with another program."""
     return f"{entry.origin} ({entry.url}), then: cltdr weights add {entry.name} FILE"
 
 
-def _stream(entry: WeightsEntry, partial: Path, path: Path, on_progress: OnProgress | None) -> dict[str, str]:
-    with _explained(entry), _open(entry.url or "") as response:
-        promised = _content_length(response)
-        _check_size(entry, promised)
-        _check_room(entry, path, promised)
-        digester, come = Digester(promised if promised is not None else entry.bytes), 0
+def _receive(entry: WeightsEntry, partial: Path, on_progress: OnProgress | None) -> None:
+    """Write what the server sends to ``partial``, and check its size before and after."""
+    received = 0
+    with _explain_errors(entry), _open(entry.url or "") as response:
+        announced = _read_content_length(response)
+        _check_size(entry, announced)
+        _check_room(entry, partial.parent, announced)
         with partial.open("wb") as file:
             while data := response.read(_CHUNK_BYTES):
-                come += len(data)
                 _write(file, data, entry)
-                digester.update(data)
+                received += len(data)
                 if on_progress is not None:
-                    on_progress(come, promised or entry.bytes)
-    if promised is not None and come < promised:
-        raise _failure(entry, f"the connection broke off after {come:,} of {promised:,} bytes")
-    _check_size(entry, come)
-    return digester.digests() if promised is not None or entry.bytes is not None else _rehashed(partial)
+                    on_progress(received, announced or entry.bytes)
+    if announced is not None and received < announced:
+        raise _failure(entry, f"the connection broke off after {received:,} of {announced:,} bytes")
+    _check_size(entry, received)
 
 
 def _open(url: str) -> http.client.HTTPResponse:
     if urlsplit(url).scheme not in ("http", "https"):
         raise urllib.error.URLError(f"not a web address: {url}")
-    # Compressed transfer would make the length that is promised another one than the file's.
+    # With compression the announced length would be that of the compressed file.
     headers = {"User-Agent": f"cltdr/{__version__}", "Accept-Encoding": "identity"}
     opener = urllib.request.build_opener(_SecureRedirects)
     return opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS)
-
-
-def _rehashed(partial: Path) -> dict[str, str]:
-    """A server that does not say the length: git's id needs it before the content, so hash the file again."""
-    from cltdr_cli.zoo.digests import file_digests
-
-    return file_digests(partial)
 
 
 def _write(file: IO[bytes], data: bytes, entry: WeightsEntry) -> None:
@@ -122,12 +123,12 @@ def _write(file: IO[bytes], data: bytes, entry: WeightsEntry) -> None:
         file.write(data)
     except OSError as error:
         raise WeightsError(
-            f"{entry.name}: cannot be stored: {error.strerror}; what had come was deleted",
+            f"{entry.name}: cannot be stored: {error.strerror}; the incomplete file was deleted",
             "free some space, or let CLTDR_HOME name a folder on another disk",
         ) from error
 
 
-def _content_length(response: http.client.HTTPResponse) -> int | None:
+def _read_content_length(response: http.client.HTTPResponse) -> int | None:
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdigit() else None
 
@@ -137,24 +138,23 @@ def _check_size(entry: WeightsEntry, size: int | None) -> None:
         raise _failure(entry, f"the server's file has {size:,} bytes, the right one has {entry.bytes:,}")
 
 
-def _check_room(entry: WeightsEntry, path: Path, size: int | None) -> None:
-    needed, free = size or entry.bytes or 0, shutil.disk_usage(path.parent).free
+def _check_room(entry: WeightsEntry, folder: Path, size: int | None) -> None:
+    needed, free = size or entry.bytes or 0, shutil.disk_usage(folder).free
     if needed > free:
         raise WeightsError(
-            f"{entry.name}: needs {needed:,} bytes, and {path.parent} has {free:,} left",
+            f"{entry.name}: needs {needed:,} bytes, and {folder} has {free:,} left",
             "free some space, or let CLTDR_HOME name a folder on another disk",
         )
 
 
 def _failure(entry: WeightsEntry, reason: str) -> WeightsError:
-    message = f"{entry.name}: the download failed: {reason}\n{entry.url}\nwhat had come was deleted"
-    return WeightsError(
-        message, f"check the connection and try again, or fetch {entry.file} by hand: {by_hand(entry)}"
-    )
+    message = f"{entry.name}: the download failed: {reason}\n{entry.url}\nthe incomplete file was deleted"
+    return WeightsError(message, f"check the connection and try again, or fetch {entry.file} by hand: {by_hand(entry)}")
 
 
 @contextmanager
-def _explained(entry: WeightsEntry) -> Generator[None]:
+def _explain_errors(entry: WeightsEntry) -> Generator[None]:
+    """Turn errors of the connection inside the block into ``WeightsError``."""
     try:
         yield
     except urllib.error.HTTPError as error:

@@ -123,18 +123,18 @@ def check_backend(sources: ModelSources) -> None:
         UsageError: They do not, or a package for it is not installed.
     """
     if sources.precision == "int8" and sources.backend != "openvino":
-        raise UsageError("int8 is computed by OpenVINO only.", "Add --backend openvino, or leave --precision out.")
+        raise UsageError("int8 is computed by OpenVINO only.", "Choose backend= openvino, or leave precision= out.")
     if sources.backend != "openvino":
         return
     if str(sources.device).partition(":")[0] != "cpu":
         raise UsageError(
             f"OpenVINO runs extractors on the CPU, not on {sources.device}.",
-            "Add --device cpu, or leave --backend out.",
+            "Choose device= cpu, or leave backend= out.",
         )
     if sources.precision not in ("fp32", "int8"):
         raise UsageError(f"OpenVINO computes in fp32 or int8, not in {sources.precision}.", "Choose one of them.")
     if sources.compiled:
-        raise UsageError("--compile is PyTorch's; OpenVINO compiles in any case.", "Leave --compile out.")
+        raise UsageError("compiled= is for PyTorch; OpenVINO compiles in any case.", "Leave it out.")
     _check_installed("nncf" if sources.precision == "int8" else "openvino")
 
 
@@ -142,7 +142,7 @@ def _check_installed(package: str) -> None:
     missing = [name for name in ("openvino", package) if find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"--backend openvino needs the package {missing[0]}, which is not installed.",
+            f"The backend OpenVINO needs the package {missing[0]}, which is not installed.",
             "Install it: pip install 'cltdr-cli[openvino]'",
         )
 
@@ -172,7 +172,7 @@ def extractor_of(preset: Preset, sources: ModelSources) -> LoadedExtractor:
         raise UsageError(
             f"Preset {preset.name} was trained on features ({name}, {preset.features.width} wide) that cannot be "
             "extracted from video here.",
-            "Give feature files (.npy) in place of videos, or name the right extractor: --extractor NAME.",
+            "Give feature files (.npy) in place of videos, or name the right extractor as extractor=.",
         )
     width = extractor_record(name).spec.width
     if width != preset.features.width:

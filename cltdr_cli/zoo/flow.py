@@ -42,20 +42,18 @@ def flow_of(preset: Preset, sources: ModelSources) -> FlowEngine | None:
     extractor, usual = sources.extractor or preset.features.extractor, preset.features.flow
     if extractor_record(extractor).spec.modality == "rgb":
         if sources.flow is not None:
-            raise UsageError(
-                f"--flow {sources.flow}: the extractor {extractor} looks at RGB only.", "Leave it out."
-            )
+            raise UsageError(f"flow= {sources.flow}: the extractor {extractor} looks at RGB only.", "Leave it out.")
         return None
     name = sources.flow or usual
     if name is None:
         raise UsageError(
             f"The extractor {extractor} looks at optical flow, and preset {preset.name} does not say which.",
-            "Say --flow tvl1 (as its weights were trained) or --flow raft.",
+            "Give as flow= either tvl1 (as its weights were trained) or raft.",
         )
     if other_flow(preset, sources) and not sources.any_kind:
         raise UsageError(
             f"Preset {preset.name} was trained on features with flow {usual}; {name} makes another kind.",
-            "Leave --flow out; --force takes the other kind all the same.",
+            "Leave flow= out; force= takes the other kind all the same.",
         )
     return load_flow(name, sources)
 
@@ -76,7 +74,7 @@ def _tvl1() -> FlowEngine:
     except ImportError as error:
         raise UsageError(
             f"TV-L1 flow needs OpenCV with its contributed modules ({error}).",
-            "pip install 'cltdr-cli[flow]', or take --flow raft (features of another kind)",
+            "pip install 'cltdr-cli[flow]', or take raft as flow= (features of another kind)",
         ) from error
 
 

@@ -19,9 +19,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except UnicodeDecodeError as error:
-        raise PresetError(
-            f"{path}: this is no text file (not UTF-8)", "a label file has one name a line"
-        ) from error
+        raise PresetError(f"{path}: this is no text file (not UTF-8)", "a label file has one name a line") from error
     except OSError as error:
         raise PresetError(f"{path}: {error.strerror or error}", "a label file has one name a line") from error
     return check_labels([line.strip() for line in lines], str(path))

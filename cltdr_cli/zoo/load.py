@@ -31,8 +31,8 @@ _UNTRAINED = "untrained: "
 
 DEMO_NOTICE = (
     "This is the bundled demo model: it knows eight actions of drawn figures only, not real footage. "
-    "For real actions: `cltdr weights download i3d-rgb`, then `--preset kinetics400-i3d-rgb`; "
-    "or your own `--checkpoint FILE`."
+    "For real actions: `cltdr weights download i3d-rgb`, then kinetics400-i3d-rgb as preset=; "
+    "or a checkpoint= of your own."
 )
 
 
@@ -90,9 +90,7 @@ def load_detector(
 
     sources = sources or ModelSources()
     if checkpoint is not None and preset != "auto":
-        raise UsageError(
-            "--preset and --checkpoint name two models.", "A checkpoint carries its preset: drop one."
-        )
+        raise UsageError("preset= and checkpoint= name two models.", "A checkpoint carries its preset: drop one.")
     if checkpoint is None:
         settings = load_preset(_choose_installed(sources) if preset == "auto" else preset)
         if find_method(settings.method).build is None:
@@ -204,6 +202,6 @@ def _explain_missing(preset: Preset) -> WeightsError:
     return WeightsError(
         f"There are no public weights for preset {preset.name}.",
         "Ask its authors for the checkpoint, turn it into ours with\n"
-        f"  cltdr convert CHECKPOINT.pth.tar --preset {preset.name} --out {preset.name}.safetensors\n"
-        f"and install it: cltdr weights add {preset.name} {preset.name}.safetensors (or train: cltdr train).",
+        f"  `cltdr convert CHECKPOINT.pth.tar --preset {preset.name} --out {preset.name}.safetensors`\n"
+        f"and install it: `cltdr weights add {preset.name} {preset.name}.safetensors` (or train: `cltdr train`).",
     )

@@ -1,4 +1,4 @@
-"""``--set key=value``: single values of a preset, changed as strictly as the file is read."""
+"""Settings ``key=value``: single values of a preset, changed as strictly as the file is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast, get_type_hints
 
+from pydantic import ValidationError
+
 from cltdr_cli.errors import PresetError
+from cltdr_cli.ranges import describe_errors
 from cltdr_cli.zoo.preset import Preset
 from cltdr_cli.zoo.strict_yaml import nearest, value
 from cltdr_cli.zoo.yaml_nodes import Mismatch, compose
@@ -28,10 +31,11 @@ def with_overrides(preset: Preset, settings: Sequence[str]) -> Preset:
     for setting in settings:
         key, separator, text = setting.partition("=")
         if not separator:
-            raise PresetError(f"--set {setting}: there is no value", "write --set section.key=value")
+            raise PresetError(f"setting {setting}: there is no value", "Write section.key=value.")
         section, name = _resolve(preset, key.strip())
         owner = getattr(preset, section) if section else preset
-        changes.setdefault(section, {})[name] = _parse(get_type_hints(type(owner))[name], text, f"--set {setting}")
+        kind = get_type_hints(type(owner), include_extras=True)[name]
+        changes.setdefault(section, {})[name] = _parse(kind, text, f"setting {setting}")
     return _apply(preset, changes)
 
 
@@ -40,8 +44,9 @@ def _apply(preset: Preset, changes: dict[str, dict[str, Any]]) -> Preset:
         top = changes.pop("", {})
         sections = {section: replace(getattr(preset, section), **new) for section, new in changes.items()}
         return replace(preset, **top, **sections)
-    except ValueError as error:
-        raise PresetError(f"--set: {error}", "give values that belong together in one command") from error
+    except ValidationError as error:
+        hint = "Give values that belong together in one command."
+        raise PresetError(f"settings: {describe_errors(error)}", hint) from error
 
 
 def _keys(preset: Preset) -> list[tuple[str, str]]:
@@ -69,9 +74,9 @@ def _resolve(preset: Preset, key: str) -> tuple[str, str]:
         return (exact or matches)[0]
     if matches:
         names = " or ".join(".".join(pair) for pair in matches)
-        raise PresetError(f"--set {key}: several sections have this key", f"write {names}")
+        raise PresetError(f"setting {key}: several sections have this key", f"write {names}")
     raise PresetError(
-        f"--set {key}: there is no such key{_suggest(key, keys)}", "`cltdr presets show NAME` shows all keys"
+        f"setting {key}: there is no such key{_suggest(key, keys)}", "`cltdr presets show NAME` shows all keys"
     )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
+from pydantic.dataclasses import dataclass
 
 from cltdr_cli.errors import PresetError
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.methods import METHODS, find_method
+from cltdr_cli.ranges import STRICT, PositiveFloat, PositiveInt
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.zoo import catalog
-from cltdr_cli.zoo.strict_yaml import LATER, construct, dump
+from cltdr_cli.zoo.strict_yaml import LATER, build, dump
 from cltdr_cli.zoo.yaml_nodes import Mismatch, compose, entries, line_of
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ UNKNOWN_EXTRACTOR = "unknown"
 _HINT = "`cltdr presets show NAME` prints a complete preset to compare with"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class FeatureConfig:
     """Which features the model was trained on, and how their published files look.
 
@@ -36,7 +38,7 @@ class FeatureConfig:
         window_frames: Frames one step looks at.
         rate: Frames per second of the sampled video; None is each file's own rate.
         flow: Optical flow that the extractor looked at; None where it looks at none, or nobody knows which.
-        dense: Whether I3D made them in one pass over long clips (``--dense``), which is another kind.
+        dense: Whether I3D made them in one pass over long clips (``dense=``), which is another kind.
         first_channels: Of wider files only so many channels, the first, are used; equals ``width``. None where files
             have just the width.
         file_prefix: What stands before the video id in file names.
@@ -48,10 +50,10 @@ class FeatureConfig:
     """
 
     extractor: str
-    width: int
-    stride_frames: int
-    window_frames: int
-    rate: float | None
+    width: PositiveInt
+    stride_frames: PositiveInt
+    window_frames: PositiveInt
+    rate: PositiveFloat | None
     flow: Literal["tvl1", "raft"] | None = field(default=None, metadata={LATER: True})
     dense: bool = field(default=False, metadata={LATER: True})
     first_channels: int | None = field(default=None, metadata={LATER: True})
@@ -59,15 +61,10 @@ class FeatureConfig:
     file_suffix: str = ".npy"
     file_format: Literal["npy", "npz", "pt", "pickle"] = "npy"
     file_keys: tuple[str, ...] = ()
-    downsample_rate: int = 1
+    downsample_rate: PositiveInt = 1
     force_upsampling: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("width", "stride_frames", "window_frames", "downsample_rate"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.rate is not None and self.rate <= 0:
-            raise ValueError(f"rate must be positive or null, got {self.rate}")
         if self.first_channels not in (None, self.width):
             raise ValueError(f"first_channels must be the width {self.width} or null, got {self.first_channels}")
 
@@ -77,7 +74,7 @@ class FeatureConfig:
         return self.extractor == UNKNOWN_EXTRACTOR
 
     def of_any_kind(self) -> FeatureConfig:
-        """The same width, grid and files, of any extractor and flow: what ``--force`` asks for."""
+        """The same width, grid and files, of any extractor and flow: what ``force=`` asks for."""
         return replace(self, extractor=UNKNOWN_EXTRACTOR, flow=None)
 
     def grid(self, rate: float) -> FeatureGrid:
@@ -91,7 +88,7 @@ class FeatureConfig:
         return FeatureGrid(self.rate or rate, self.stride_frames, self.window_frames)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class BenchmarkConfig:
     """What the model was trained and is judged on.
 
@@ -108,7 +105,7 @@ class BenchmarkConfig:
     external_scores: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ReportedResult:
     """What the authors report.
 
@@ -123,7 +120,7 @@ class ReportedResult:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class ReproducedResult:
     """What this program measured.
 
@@ -140,7 +137,7 @@ class ReproducedResult:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Preset:
     """One detector's complete settings.
 
@@ -238,17 +235,14 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise PresetError(f"{path}: this is no text file (not UTF-8)", _HINT) from error
     except OSError as error:
-        raise PresetError(
-            f"{path}: {error.strerror or error}", "cltdr presets list names those in the box"
-        ) from error
+        raise PresetError(f"{path}: {error.strerror or error}", "cltdr presets list names those in the box") from error
 
 
 def _read(text: str, source: str) -> Preset:
     root = compose(text, source)
     try:
-        found = entries(root, "the preset")
-        kinds = {"model": _model_kind(found.get("method"))}
-        return construct(Preset, found, root, "the preset", kinds)
+        kinds = {"model": _model_kind(entries(root, "the preset").get("method"))}
+        return build(Preset, root, "the preset", kinds)
     except Mismatch as error:
         raise error.as_error(source, _HINT) from error
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import yaml
+from pydantic import ValidationError
 
 from cltdr_cli.errors import PresetError
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.published_form import IGNORED_KEYS, SHARED_CHOICES, SHARED_KEYS, Choices, PublishedForm
 from cltdr_cli.methods.record import Method
+from cltdr_cli.ranges import describe_errors
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.zoo.preset import UNKNOWN_EXTRACTOR, BenchmarkConfig, FeatureConfig, Preset, read_text
 from cltdr_cli.zoo.recognition import recognise_method
@@ -70,8 +72,8 @@ def preset_from_published(
         return _make_preset(method, record, nodes, _read_values(record, _check_keys(record, nodes)), name)
     except Mismatch as error:
         raise error.as_error(where, "keys are those of the published configs") from error
-    except ValueError as error:
-        raise PresetError(f"{where}: {error}") from error
+    except ValidationError as error:
+        raise PresetError(f"{where}: {describe_errors(error)}") from error
 
 
 def _flatten(root: yaml.Node) -> dict[str, yaml.Node]:

@@ -1,37 +1,28 @@
 """YAML read strictly into dataclasses: whatever does not fit is named with its file and line.
 
-Scalars follow YAML 1.2: ``1e-4`` is a number, ``no`` is a word.
+pydantic checks types and ranges; this module adds keys, lines, and plain words for what is wrong. Scalars follow
+YAML 1.2: ``1e-4`` is a number, ``no`` is a word.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
-from cltdr_cli.zoo.yaml_nodes import (
-    BOOLEANS,
-    NULLS,
-    NUMBER,
-    Mismatch,
-    bare,
-    entries,
-    is_foreign,
-    line_of,
-    mismatch,
-    shown,
-)
+from cltdr_cli.ranges import describe_range
+from cltdr_cli.zoo.yaml_nodes import BOOLEANS, NULLS, NUMBER, Mismatch, entries, line_of, shown, to_plain
 
 T = TypeVar("T")
 
-_INTEGER = re.compile(r"[-+]?\d+")
-_BASIC = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_BASIC = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text"}
 
 LATER = "later"
 """Metadata of a field that may be absent: files of older versions, such as checkpoints, do not have it."""
@@ -46,6 +37,51 @@ SYNONYMS = {
 """Words people know a key by (published configs, other programs), for suggestions."""
 
 
+def build(kind: type[T], node: yaml.Node, what: str, kinds: Mapping[str, Any] | None = None) -> T:
+    """A dataclass from a mapping that has exactly its fields.
+
+    Only fields marked ``LATER`` may be absent, and then have their default.
+
+    Args:
+        kind: A dataclass.
+        node: The mapping.
+        what: Its name in messages.
+        kinds: Types of fields, where they are narrower than the dataclass says.
+
+    Raises:
+        Mismatch: Every unknown, missing or wrong key, all at once.
+    """
+    found, hints = entries(node, what), {**get_type_hints(kind, include_extras=True), **(kinds or {})}
+    problems = list(_check_keys(kind, found, node, what))
+    values: dict[str, Any] = {}
+    for name in hints.keys() & found.keys():
+        try:
+            values[name] = value(hints[name], found[name], name)
+        except Mismatch as error:
+            problems += error.problems
+    if problems:
+        raise Mismatch(problems)
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        raise Mismatch([_describe(one, kind, node, what) for one in error.errors()]) from error
+
+
+def value(kind: Any, node: yaml.Node, what: str) -> Any:
+    """A node read as a type, strictly: nothing is converted, but whole numbers serve as numbers.
+
+    Raises:
+        Mismatch: It is of another type or out of range.
+    """
+    section = next((part for part in (kind, *get_args(kind)) if is_dataclass(part)), None)
+    if section is not None and to_plain(node) is not None:
+        return build(cast(type, section), node, what)
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(to_plain(node)), strict=True)
+    except ValidationError as error:
+        raise Mismatch([_describe(one, kind, node, what) for one in error.errors()]) from error
+
+
 def nearest(key: str, choices: Iterable[str]) -> str:
     """A suggestion ``; did you mean 'x'?`` for a word that is none of the choices; empty where none is near."""
     choices = list(choices)
@@ -56,145 +92,83 @@ def nearest(key: str, choices: Iterable[str]) -> str:
     return f"; did you mean {lowered[near[0]]!r}?" if near else ""
 
 
-def build(kind: type[T], node: yaml.Node, what: str) -> T:
-    """A dataclass from a mapping that has exactly its fields; ``what`` is its name in messages.
-
-    Only fields marked ``LATER`` may be absent, and then have their default.
-
-    Raises:
-        Mismatch: Every unknown, missing or wrong key, all at once.
-    """
-    return construct(kind, entries(node, what), node, what)
+def _check_keys(kind: Any, found: Mapping[str, yaml.Node], owner: yaml.Node, what: str) -> Iterator[tuple[int, str]]:
+    names = [field.name for field in fields(kind)]
+    for key in found.keys() - set(names):
+        yield line_of(found[key]), f"unknown key {key!r} in {what}{nearest(key, names)}"
+    for field in fields(kind):
+        if field.name not in found and not field.metadata.get(LATER):
+            yield line_of(owner), f"{what} lacks the key {field.name!r}"
 
 
-def construct(
-    kind: type[T],
-    found: Mapping[str, yaml.Node],
-    owner: yaml.Node,
-    what: str,
-    kinds: Mapping[str, Any] | None = None,
-) -> T:
-    """As ``build``, from keys already taken out of a mapping.
-
-    Args:
-        kind: A dataclass.
-        found: Keys and value nodes.
-        owner: The mapping node, for its line.
-        what: Its name in messages.
-        kinds: Types of fields, where they are narrower than the dataclass says.
-
-    Raises:
-        Mismatch: Every unknown, missing or wrong key, all at once.
-    """
-    hints = {**get_type_hints(kind), **(kinds or {})}
-    names = [field.name for field in fields(cast(Any, kind))]
-    problems = [
-        (line_of(found[k]), f"unknown key {k!r} in {what}{nearest(k, names)}") for k in found if k not in names
-    ]
-    wanted = [field.name for field in fields(cast(Any, kind)) if not field.metadata.get(LATER)]
-    problems += [(line_of(owner), f"{what} lacks the key {name!r}") for name in wanted if name not in found]
-    values: dict[str, Any] = {}
-    for name in names:
-        try:
-            if name in found:
-                values[name] = value(hints[name], found[name], name)
-        except Mismatch as error:
-            problems += error.problems
-    if problems:
-        raise Mismatch(problems)
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise mismatch(_culprit(str(error), found, owner), str(error)) from error
+def _describe(error: Any, kind: Any, node: yaml.Node, what: str) -> tuple[int, str]:
+    """Line and text of one of pydantic's errors about a node of this type."""
+    if error["type"] == "value_error":  # a dataclass's own complaint; it names the field
+        text = str(error["ctx"]["error"])
+        return line_of(_find_culprit(text, node)), text
+    place, wanted, name = node, kind, what
+    for step in error["loc"]:
+        inner = _step_into(place, wanted, step)
+        if inner is None:
+            break
+        place, wanted = inner
+        name = f"{name}[{step}]" if isinstance(step, int) else str(step)
+    return line_of(place), f"{name} {_say_what_is_wrong(error, wanted, place)}"
 
 
-def value(kind: Any, node: yaml.Node, what: str) -> Any:
-    """A node read as a type: a basic type, ``Literal``, ``X | None``, ``tuple``, ``dict`` or a dataclass.
-
-    Raises:
-        Mismatch: It is of another type; nothing is converted, but whole numbers serve as numbers.
-    """
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        return _optional(arguments, node, what)
-    if origin is Literal:
-        return _choice(arguments, node, what)
-    if origin is tuple:
-        return _tuple(arguments, node, what)
-    if origin is dict:
-        return _dict(arguments, node, what)
-    if is_dataclass(kind):
-        return build(cast(type, kind), node, what)
-    return _basic(kind, node, what)
+def _step_into(node: yaml.Node, kind: Any, step: Any) -> tuple[yaml.Node, Any] | None:
+    """The node and type one step further down; None where there is nothing."""
+    kind = _strip_optional(kind)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        inner = [item for item in get_args(kind) if item is not Ellipsis]
+        return node.value[step], inner[min(step, len(inner) - 1)] if inner else Any
+    if isinstance(node, yaml.MappingNode):
+        children = {str(key.value): child for key, child in node.value}
+        if str(step) in children:
+            hints = get_type_hints(kind, include_extras=True) if is_dataclass(kind) else {}
+            return children[str(step)], hints.get(str(step), (get_args(kind) or (Any,))[-1])
+    return None
 
 
-def _culprit(message: str, found: Mapping[str, yaml.Node], owner: yaml.Node) -> yaml.Node:
-    """The value node of the first key, here or one level down, that a dataclass's own complaint names."""
+def _say_what_is_wrong(error: Any, kind: Any, node: yaml.Node) -> str:
+    in_range, basic = describe_range(error), error["type"].partition("_")[0]
+    or_null = " or null" if type(None) in get_args(kind) else ""
+    kind = _strip_optional(kind)
+    if in_range is not None:
+        return in_range
+    if error["type"] == "literal_error":
+        names = [str(choice) for choice in get_args(kind)]
+        text = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+        return f"must be {_list_words(names)}, not {shown(node)}{nearest(text, names)}"
+    if isinstance(node, yaml.SequenceNode) and error["type"] in ("missing", "too_long", "too_short"):
+        return f"must have {len(get_args(kind))} entries, not {len(node.value)}"
+    if basic == "tuple":
+        return f"must be a list [a, b, ...], not {shown(node)}"
+    if basic in ("dict", "dataclass"):
+        return f"must be a mapping (key: value), not {shown(node)}"
+    hint = " (put quotes around it)" if basic == "string" and isinstance(node, yaml.ScalarNode) and node.value else ""
+    return f"must be {_BASIC.get(basic, basic)}{or_null}, not {shown(node)}{hint}"
+
+
+def _strip_optional(kind: Any) -> Any:
+    """``X`` of ``X | None``, and of an annotated type; other types as they are."""
+    if get_origin(kind) is Annotated:
+        return _strip_optional(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return next(_strip_optional(part) for part in get_args(kind) if part is not type(None))
+    return kind
+
+
+def _find_culprit(message: str, owner: yaml.Node) -> yaml.Node:
+    """The value node of the first key, here or one level down, that a message names."""
+    found = entries(owner, "") if isinstance(owner, yaml.MappingNode) else {}
     inner = [entries(node, name) for name, node in found.items() if isinstance(node, yaml.MappingNode)]
     nodes = {name: node for mapping in (*inner, found) for name, node in mapping.items()}
     return next((nodes[word] for word in re.findall(r"\w+", message) if word in nodes), owner)
 
 
-def _basic(kind: type, node: yaml.Node, what: str) -> Any:
-    text = bare(node)
-    if kind is str and isinstance(node, yaml.ScalarNode) and not is_foreign(node):
-        if text is None or not (text in NULLS or text in BOOLEANS or NUMBER.fullmatch(text)):
-            return str(node.value)
-    elif kind is bool and text in BOOLEANS:
-        return BOOLEANS[text]
-    elif kind is int and text and _INTEGER.fullmatch(text) and len(text) < 20:
-        return int(text)
-    elif kind is float and text and NUMBER.fullmatch(text) and math.isfinite(float(text)):
-        return float(text)
-    hint = " (put quotes around it)" if kind is str and text else ""
-    raise mismatch(node, f"{what} must be {_BASIC[kind]}, not {shown(node)}{hint}")
-
-
-def _optional(arguments: tuple[Any, ...], node: yaml.Node, what: str) -> Any:
-    if bare(node) in NULLS:
-        return None
-    (kind,) = [argument for argument in arguments if argument is not type(None)]
-    try:
-        return value(kind, node, what)
-    except Mismatch as error:
-        if kind in _BASIC:
-            raise mismatch(node, f"{what} must be {_BASIC[kind]} or null, not {shown(node)}") from error
-        raise
-
-
-def _choice(choices: tuple[Any, ...], node: yaml.Node, what: str) -> Any:
-    text = str(node.value) if isinstance(node, yaml.ScalarNode) and not is_foreign(node) else None
-    for choice in choices:
-        if text == str(choice) and (isinstance(choice, str) or bare(node)):
-            return choice
-    names = [str(choice) for choice in choices]
-    raise mismatch(node, f"{what} must be {_listed(names)}, not {shown(node)}{nearest(text or '', names)}")
-
-
-def _listed(names: list[str]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _tuple(arguments: tuple[Any, ...], node: yaml.Node, what: str) -> tuple[Any, ...]:
-    if not isinstance(node, yaml.SequenceNode):
-        raise mismatch(node, f"{what} must be a list [a, b, ...], not {shown(node)}")
-    items: list[yaml.Node] = node.value
-    if arguments[-1] is not Ellipsis and len(items) != len(arguments):
-        raise mismatch(node, f"{what} must have {len(arguments)} entries, not {len(items)}")
-    kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else arguments
-    return tuple(
-        value(kind, item, f"{what}[{i}]") for i, (kind, item) in enumerate(zip(kinds, items, strict=True))
-    )
-
-
-def _dict(arguments: tuple[Any, ...], node: yaml.Node, what: str) -> dict[Any, Any]:
-    if not isinstance(node, yaml.MappingNode):
-        raise mismatch(node, f"{what} must be a mapping (key: value), not {shown(node)}")
-    entries(node, what)
-    key_kind, value_kind = arguments
-    return {
-        value(key_kind, k, f"a key of {what}"): value(value_kind, v, f"{what}[{k.value}]") for k, v in node.value
-    }
+def _list_words(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 class _Dumper(yaml.SafeDumper):

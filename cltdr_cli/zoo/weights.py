@@ -111,7 +111,7 @@ def download(name: str, *, agree: Agree | None = None, on_progress: OnProgress |
     if found.non_commercial and not (agree is not None and agree(found)):
         raise WeightsError(
             f"{name}: its licence is {found.licence}, and was not agreed to; nothing was downloaded",
-            f"cltdr weights download {name} --accept-license downloads it if you agree",
+            f"`cltdr weights download {name} --accept-license` downloads it if you agree",
         )
     write_record(path, fetch(found, path, on_progress))
     return path
@@ -180,8 +180,7 @@ def absent(name: str) -> WeightsError:
     return WeightsError(
         f"the weights {name} are not here.{offline}\nfile: {found.file} from {found.origin}, {found.licence}\n"
         f"digest: {found.expected}\nplace: {path}",
-        f"get them: cltdr weights download {name}\n"
-        f"or fetch {found.url} by hand, then: cltdr weights add {name} FILE",
+        f"get them: cltdr weights download {name}\nor fetch {found.url} by hand, then: cltdr weights add {name} FILE",
     )
 
 

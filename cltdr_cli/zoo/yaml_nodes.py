@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import cast
+from typing import Any, cast
 
 import yaml
 
 from cltdr_cli.errors import PresetError
 
+INTEGER = re.compile(r"[-+]?\d+")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 NULLS = ("", "~", "null", "Null", "NULL")
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -104,3 +106,21 @@ def bare(node: yaml.Node) -> str | None:
 def is_foreign(node: yaml.Node) -> bool:
     """Whether an explicit tag asks for something other than plain YAML data."""
     return not str(node.tag).startswith("tag:yaml.org,2002:") or "python/" in str(node.tag)
+
+
+def to_plain(node: yaml.Node) -> Any:
+    """A node as plain data by YAML 1.2; what an explicit tag asks for becomes an object that fits no type."""
+    if is_foreign(node):
+        return {"foreign": {}}
+    if isinstance(node, yaml.SequenceNode):
+        return [to_plain(item) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): to_plain(child) for key, child in node.value}
+    text = bare(node)
+    if text is None:
+        return str(node.value)
+    if text in NULLS or text in BOOLEANS:
+        return BOOLEANS.get(text)
+    if not NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        return text
+    return int(text) if INTEGER.fullmatch(text) and len(text) < 20 else float(text)

@@ -44,9 +44,7 @@ class WindowAttention(nn.Module):
 
     without_decay = ("rel_pe",)
 
-    def __init__(
-        self, channels: int, heads: int, window: int, stride: int, use_rel_pe: bool, dropout: float
-    ) -> None:
+    def __init__(self, channels: int, heads: int, window: int, stride: int, use_rel_pe: bool, dropout: float) -> None:
         super().__init__()
         self.heads, self.window = heads, window
         self.query, self.key, self.value = (Branch(channels, stride) for _ in range(3))
@@ -75,9 +73,7 @@ class TransformerBlock(nn.Module):
         dropout: After both layers of the MLP.
     """
 
-    def __init__(
-        self, channels: int, attention: WindowAttention, stride: int, droppath: float, dropout: float
-    ) -> None:
+    def __init__(self, channels: int, attention: WindowAttention, stride: int, droppath: float, dropout: float) -> None:
         super().__init__()
         self.stride = stride
         self.attention_norm, self.mlp_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)

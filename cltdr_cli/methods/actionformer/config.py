@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
+
 from cltdr_cli.methods.point_config import PointConfig
+from cltdr_cli.ranges import STRICT, FractionBelowOne, NonNegativeInt, PositiveInt
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ActionFormerConfig(PointConfig):
     """Architecture of one ActionFormer model (ECCV 2022; key names of published configs in brackets).
 
@@ -28,26 +30,21 @@ class ActionFormerConfig(PointConfig):
 
     window_sizes: tuple[int, ...]
     backbone: Literal["transformer", "conv"] = "transformer"
-    stem_blocks: int = 2
-    heads: int = 4
+    stem_blocks: NonNegativeInt = 2
+    heads: PositiveInt = 4
     use_rel_pe: bool = False
     use_abs_pe: bool = False
     input_parts: tuple[int, ...] = ()
     embd_parts: tuple[int, ...] = ()
-    droppath: float = 0.1
-    dropout: float = 0.0
+    droppath: FractionBelowOne = 0.1
+    dropout: FractionBelowOne = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_at_least(1, "heads")
-        self.check_at_least(0, "stem_blocks")
         self.check_levels("window_sizes")
         self.check_parts()
         if self.embd_dim % self.heads:
             raise ValueError(f"heads {self.heads} must divide embd_dim {self.embd_dim}")
-        for name in ("droppath", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
         if self.use_rel_pe and any(size > 1 and size % 2 == 0 for size in self.window_sizes):
             raise ValueError(f"window_sizes must be odd with use_rel_pe, got {self.window_sizes}")
         if self.padding_span % self.coarsest_stride:

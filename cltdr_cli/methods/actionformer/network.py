@@ -38,9 +38,7 @@ def build_actionformer(config: ActionFormerConfig) -> PointDetector:
     is_transformer = config.backbone == "transformer"
     encoder = build_encoder(
         config,
-        lambda level: (
-            _build_block(config, level) if is_transformer else ConvBlock(config.embd_dim, _stride(level))
-        ),
+        lambda level: _build_block(config, level) if is_transformer else ConvBlock(config.embd_dim, _stride(level)),
         config.stem_blocks,
         config.use_abs_pe and is_transformer,
         TransformerEncoder if is_transformer and config.stem_blocks else Encoder,

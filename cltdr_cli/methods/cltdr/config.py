@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
+
 from cltdr_cli.methods.block_config import BlockConfig
+from cltdr_cli.ranges import STRICT
 
 GmgBranch = Literal["instant", "local", "global"]
 Neighbors = Literal["none", "above", "below", "both"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class CltdrConfig(BlockConfig):
     """Architecture of one CLTDR-GMG model (AAAI 2025; defaults and key names of published configs in brackets).
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cltdr_cli.models.blocks import MixingBlock, make_depthwise
-from cltdr_cli.models.layers import rectified
+from cltdr_cli.models.layers import Repeat, rectified
 
 _SPARSITY = 0.001
 _ATTENTION_HEADS = 8
@@ -95,7 +95,7 @@ class GmgBlock(MixingBlock):
         self.local = make_depthwise(channels, kernel, init_conv_vars) if "local" in self.branches else None
         self.instant = make_depthwise(channels, 1, init_conv_vars) if "instant" in self.branches else None
 
-    def mix(self, z: Tensor, mask: Tensor) -> Tensor:
+    def mix(self, z: Tensor, mask: Tensor, repeat: Repeat | None = None) -> Tensor:
         """``z + instant + local + global``, each branch gated by the next coarser one in use."""
         total, coarser = z, None
         if self.mixer is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic.dataclasses import dataclass
+
+from cltdr_cli.ranges import STRICT, NonNegativeFloat, PositiveInt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SlidingConfig:
     """How class scores along a video become segments (method ``sliding``).
 
@@ -24,20 +26,14 @@ class SlidingConfig:
             a candidate's score is its mean inside minus the mean outside. 0 scores by the inside alone.
     """
 
-    num_classes: int
-    smoothing_seconds: float = 1.0
+    num_classes: PositiveInt
+    smoothing_seconds: NonNegativeFloat = 1.0
     thresholds: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-    merge_gap_seconds: float = 0.5
-    min_duration_seconds: float = 0.5
-    top_classes: int = 5
-    outer_context: float = 0.25
+    merge_gap_seconds: NonNegativeFloat = 0.5
+    min_duration_seconds: NonNegativeFloat = 0.5
+    top_classes: PositiveInt = 5
+    outer_context: NonNegativeFloat = 0.25
 
     def __post_init__(self) -> None:
-        for name in ("num_classes", "top_classes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("smoothing_seconds", "merge_gap_seconds", "min_duration_seconds", "outer_context"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not self.thresholds or any(not 0 < cut < 1 for cut in self.thresholds):
             raise ValueError(f"thresholds must lie between 0 and 1, got {self.thresholds}")

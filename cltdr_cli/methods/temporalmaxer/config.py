@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
+
 from cltdr_cli.methods.point_config import PointConfig
+from cltdr_cli.ranges import STRICT, Fraction, NonNegativeFloat, PositiveFloat
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class TemporalMaxerConfig(PointConfig):
     """Architecture and assignment of one TemporalMaxer model (2023; key names of published configs in brackets).
 
@@ -30,19 +32,14 @@ class TemporalMaxerConfig(PointConfig):
     neck_norm: Literal["group", "layer"] = "group"
     input_parts: tuple[int, ...] = ()
     embd_parts: tuple[int, ...] = ()
-    assigner_iou_weight: float = 2.0
-    assigner_cls_weight: float = 1.0
-    assigner_center_radius: float = 1.5
-    assigner_keep_percent: float = 1.0
-    assigner_confuse_weight: float = 0.0
+    assigner_iou_weight: NonNegativeFloat = 2.0
+    assigner_cls_weight: NonNegativeFloat = 1.0
+    assigner_center_radius: PositiveFloat = 1.5
+    assigner_keep_percent: Fraction = 1.0
+    assigner_confuse_weight: NonNegativeFloat = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_parts()
-        self.check_at_least(0, "assigner_iou_weight", "assigner_cls_weight", "assigner_confuse_weight")
         if self.neck_norm == "group" and self.embd_dim % 4:
             raise ValueError(f"embd_dim {self.embd_dim} must be a multiple of 4, the groups of the neck's norm")
-        if self.assigner_center_radius <= 0:
-            raise ValueError(f"assigner_center_radius must be positive, got {self.assigner_center_radius}")
-        if not 0 <= self.assigner_keep_percent <= 1:
-            raise ValueError(f"assigner_keep_percent must lie in [0, 1], got {self.assigner_keep_percent}")

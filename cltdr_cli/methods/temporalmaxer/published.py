@@ -16,7 +16,15 @@ PUBLISHED = PublishedForm(
         "model.fpn_start_level": ("", {"0": None}),
     },
     arch=("embd_layers", "branch_blocks"),
-    ignored=("train_cfg.dropout", "train_cfg.droppath"),
+    # Keys of ActionFormer, whose configs these grew from; the released program passes over them.
+    ignored=(
+        "model.n_head",
+        "model.n_mha_win_size",
+        "model.use_rel_pe",
+        "model.use_abs_pe",
+        "train_cfg.dropout",
+        "train_cfg.droppath",
+    ),
     required=tuple(_ASSIGNER_KEYS),
     settings={"training.eta_min": 1e-8, "inference.voting_weight": "score_times_iou"},
     config_signs=(*_ASSIGNER_KEYS, "model.backbone_type=convPooler"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
+
 from cltdr_cli.methods.block_config import BlockConfig
+from cltdr_cli.ranges import STRICT, PositiveFloat
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class TridetConfig(BlockConfig):
     """Architecture of one TriDet model (CVPR 2023; defaults and key names of published configs in brackets).
 
@@ -21,12 +23,10 @@ class TridetConfig(BlockConfig):
     """
 
     backbone: Literal["sgp", "conv"] = "sgp"
-    window_factor: float = 1.5
+    window_factor: PositiveFloat = 1.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.window_factor <= 0:
-            raise ValueError(f"window_factor must be positive, got {self.window_factor}")
         if self.backbone == "sgp":
             self.check_group_norm()
             if any(self.wide_kernel(size) < size for size in (1, *self.block_kernel_sizes[1:])):

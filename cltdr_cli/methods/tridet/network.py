@@ -6,9 +6,11 @@ from torch import nn
 
 from cltdr_cli.methods.point_network import build_encoder, build_neck, build_plain_heads, head_reach
 from cltdr_cli.methods.tridet.config import TridetConfig
+from cltdr_cli.methods.tridet.encoder import SgpEncoder
 from cltdr_cli.methods.tridet.sgp import SgpBlock
 from cltdr_cli.models.blocks import ConvBlock, build_downsample
 from cltdr_cli.models.detector import Padding, PointDetector
+from cltdr_cli.models.encoder import Encoder
 
 
 def build_tridet(config: TridetConfig) -> PointDetector:
@@ -16,8 +18,14 @@ def build_tridet(config: TridetConfig) -> PointDetector:
 
     Its answer depends on the padded length: means and group norms run over it.
     """
-    has_positions = config.use_abs_pe and config.backbone == "sgp"
-    encoder = build_encoder(config, lambda level: _build_block(config, level), config.stem_blocks, has_positions)
+    is_sgp = config.backbone == "sgp"
+    encoder = build_encoder(
+        config,
+        lambda level: _build_block(config, level),
+        config.stem_blocks,
+        config.use_abs_pe and is_sgp,
+        SgpEncoder if is_sgp else Encoder,
+    )
     heads = build_plain_heads(config, config.bins, config.boundary_kernel_size)
     padding = Padding(config.max_seq_len, config.padding_span)
     reach = head_reach(config, config.boundary_kernel_size)

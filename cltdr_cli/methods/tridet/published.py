@@ -24,10 +24,16 @@ PUBLISHED = PublishedForm(
         "train_cfg.droppath": "model.droppath",
         "opt.eta_min": "training.eta_min",
     },
-    choices={"model.backbone_type": ("model.backbone", {"SGP": "sgp", "conv": "conv"})},
+    choices={
+        "model.backbone_type": ("model.backbone", {"SGP": "sgp", "conv": "conv"}),
+        # How the feature files of HACS are read; the network is the same.
+        "dataset.backbone_type": (
+            "features.file_keys",
+            {"slowfast": ("slow_feature", "fast_feature"), "i3d": (), "tsp": ()},
+        ),
+    },
     levels={"model.n_sgp_win_size": "model.block_kernel_sizes"},
-    # dataset.backbone_type only says how the feature files of HACS are read; the program never drops values.
-    ignored=("dataset.backbone_type", "train_cfg.dropout"),
+    ignored=("train_cfg.dropout",),
     required=("model.n_sgp_win_size", "model.sgp_mlp_dim"),
     parameters=(
         (_BLOCK + r"ln\.(\w+)", _OURS + r"norm.\3"),

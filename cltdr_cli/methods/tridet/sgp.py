@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from cltdr_cli.models.blocks import MixingBlock, make_depthwise
 from cltdr_cli.models.convolution import sum_depthwise
+from cltdr_cli.models.layers import Repeat, mean_over_steps
 
 
 class SgpBlock(MixingBlock):
@@ -42,8 +43,13 @@ class SgpBlock(MixingBlock):
         self.instant = make_depthwise(channels, 1, init_conv_vars)
         self.whole = make_depthwise(channels, 1, init_conv_vars)
 
-    def mix(self, z: Tensor, mask: Tensor) -> Tensor:
+    @property
+    def reach(self) -> int:
+        """How far a step sees to each side, the mean excepted, in steps of the output."""
+        return self.wide.kernel // 2
+
+    def mix(self, z: Tensor, mask: Tensor, repeat: Repeat | None = None) -> Tensor:
         """Each step scaled by the mean over the padded length, and its two windows times their gate, added to z."""
-        whole = F.relu(self.whole(z.mean(1, keepdim=True)))
+        whole = F.relu(self.whole(mean_over_steps(z, repeat)))
         windows = sum_depthwise(z, self.wide, self.narrow)
         return torch.addcmul(torch.addcmul(z, self.instant(z), whole), windows, self.gate(z))
