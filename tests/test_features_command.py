@@ -49,7 +49,7 @@ def test_check_is_silent_about_what_is_right(cltdr, tmp_path):
     done = cltdr("features", "check", tmp_path)
     assert done.code == 0
     assert "1 feature files, 1 of them in order" in done.out
-    assert "nothing wrong found" in done.err
+    assert "found nothing wrong" in done.err
 
 
 def test_check_tells_everything_and_fails(cltdr, tmp_path):
