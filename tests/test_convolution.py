@@ -171,7 +171,7 @@ def test_weights_made_in_inference_mode_work():
 def test_plain_convolution_ends_with_its_block(monkeypatch):
     conv, x, calls = TimeConv(8, 64, 3), _seeded(7, 1, 40, 8), []
     original = products.convolve_winograd
-    monkeypatch.setattr(products, "winograd", lambda *arguments: calls.append(1) or original(*arguments))
+    monkeypatch.setattr(products, "convolve_winograd", lambda *arguments: calls.append(1) or original(*arguments))
 
     def fail_inside() -> None:
         with plain_convolution():
