@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cltdr_cli.workflows.results import Result
     from cltdr_cli.workflows.train import train
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = ["Detector", "Result", "Segment", "__version__", "detect", "evaluate", "extract_features", "train"]
 
 _MODULES = {

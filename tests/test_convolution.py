@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from cltdr_cli.models import products
 from cltdr_cli.models.convolution import TimeConv, TimeConvTranspose, plain_convolution
-from cltdr_cli.models.layers import GroupNorm, MaskedConv, rectified
+from cltdr_cli.models.layers import GroupNorm, MaskedConv, rectify
 
 TOLERANCE = 2e-5  # relative to the largest output; Winograd's transforms cost about one digit of float32
 
@@ -62,7 +62,7 @@ def test_winograd_at_the_edges_of_its_parts(steps):
     with torch.inference_mode():
         _assert_close(conv(x), _reference(conv, x))
         _assert_close(
-            products.winograd(x[:, :1], products.arrange_winograd(conv.weight), conv.bias),
+            products.convolve_winograd(x[:, :1], products.arrange_winograd(conv.weight), conv.bias),
             _reference(conv, x[:, :1]),
         )
 
@@ -170,8 +170,8 @@ def test_weights_made_in_inference_mode_work():
 
 def test_plain_convolution_ends_with_its_block(monkeypatch):
     conv, x, calls = TimeConv(8, 64, 3), _seeded(7, 1, 40, 8), []
-    original = products.winograd
-    monkeypatch.setattr(products, "winograd", lambda *arguments: calls.append(1) or original(*arguments))
+    original = products.convolve_winograd
+    monkeypatch.setattr(products, "convolve_winograd", lambda *arguments: calls.append(1) or original(*arguments))
 
     def fail_inside() -> None:
         with plain_convolution():
@@ -199,7 +199,7 @@ def test_group_norm_is_pytorchs(batch):
 
 def test_rectified_spares_what_gradients_need():
     x = _seeded(11, 5).requires_grad_()
-    out = rectified(x * 1)
+    out = rectify(x * 1)
     out.sum().backward()
     assert x.grad is not None
     assert x.grad.equal((x > 0).float())

@@ -374,7 +374,7 @@ def test_gaps_are_zero_again_and_nothing_else_is_touched(grad):
     packing = Packing((5, 2), 3, [torch.ones(1, 5, 1), torch.ones(1, 2, 1)])
     ones = torch.ones(1, packing.rows, 2)
     with torch.set_grad_enabled(grad):
-        assert packing.with_zero_gaps(ones.clone())[0].equal(packing.inside.expand(-1, 2))
+        assert packing.clear_gaps(ones.clone())[0].equal(packing.inside.expand(-1, 2))
 
 
 def test_size_and_arithmetic_of_the_published_thumos_model():

@@ -337,3 +337,23 @@ def test_fetching_says_what_is_downloaded(home, capsys):
     assert "fetching the weights good (MIT) from nobody/nothing" in capsys.readouterr().err
     fetch_weights("good", report=console.REPORTER)
     assert capsys.readouterr().err == ""
+
+
+def test_weights_that_must_be_fetched_by_hand_are_listed_with_what_to_do(cltdr):
+    from cltdr_cli.zoo import catalog
+    from cltdr_cli.zoo.detectors import list_published_detectors
+
+    assert set(list_published_detectors()) <= set(catalog.presets())
+    listed = cltdr("weights", "list")
+    assert "thumos14-i3d-actionformer" in listed.out
+    assert "by hand" in listed.out
+    for words in (
+        ["weights", "download", "thumos14-i3d-tridet"],
+        ["detect", "x.mp4", "--preset", "thumos14-i3d-tridet"],
+    ):
+        done = cltdr(*words)
+        assert done.code != 0
+    assert (
+        "cltdr convert epoch_039.pth.tar --preset thumos14-i3d-tridet"
+        in cltdr("weights", "download", "thumos14-i3d-tridet").err
+    )

@@ -26,15 +26,20 @@ def weights() -> None:
 @app.command("list")
 def list_weights(device: Device = "auto", quiet: Quiet = False, debug: Debug = False) -> None:
     """List the weights that cltdr knows, and which of them are here."""
-    from cltdr_cli.zoo.detectors import installed_detectors
+    from cltdr_cli.zoo.detectors import installed_detectors, list_published_detectors
     from cltdr_cli.zoo.weights import manifest, state
 
     rows = [
         (e.name, _megabytes(e.bytes), e.licence, _uses(e.non_commercial), state(e.name), e.origin)
         for e in manifest().values()
     ]
+    installed = installed_detectors()
+    rows += [
+        (name, "", found.licence, _uses(False), "installed" if name in installed else "by hand", found.origin)
+        for name, found in list_published_detectors().items()
+    ]
     console.table("", ("name", "MB", "licence", "uses", "state", "origin"), rows)
-    for preset, file in installed_detectors().items():
+    for preset, file in installed.items():
         console.notice(f"installed detector: {preset} ({file})")
 
 

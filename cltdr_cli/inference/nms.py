@@ -57,18 +57,18 @@ def suppress(candidates: Candidates, config: InferenceConfig) -> Candidates:
     if config.nms_method == "none" or not len(candidates):
         return candidates.by_score(config.max_seg_num)
     groups = candidates.labels if config.multiclass_nms else np.zeros_like(candidates.labels)
-    kept = _suppressed(candidates, groups, config)
+    kept = _suppress_groups(candidates, groups, config)
     if not config.multiclass_nms and config.voting_thresh > 0:
         kept = vote(kept, candidates, config.voting_thresh, config.voting_weight == "score_times_iou")
     return kept.by_score(config.max_seg_num)
 
 
-def _suppressed(candidates: Candidates, groups: Ints, config: InferenceConfig) -> Candidates:
+def _suppress_groups(candidates: Candidates, groups: Ints, config: InferenceConfig) -> Candidates:
     if config.nms_method == "hard":
         above = candidates.scores > config.min_score
         candidates, groups = candidates.selected(above), groups[above]
     picks = _Picks(config)
-    tables = [_lines(candidates, table) for table in _similar_groups(groups, candidates.scores)]
+    tables = [_lines(candidates, table) for table in _group_by_size(groups, candidates.scores)]
     for done in range(0, config.max_seg_num, _ROUNDS_AT_ONCE):
         picks.raise_floor()
         tables = [lines for lines in (lines.alive(picks.floor) for lines in tables) if lines.rows.size]
@@ -80,7 +80,7 @@ def _suppressed(candidates: Candidates, groups: Ints, config: InferenceConfig) -
     return Candidates(candidates.segments[rows], scores, candidates.labels[rows])
 
 
-def _similar_groups(groups: Ints, scores: Floats) -> list[Ints]:
+def _group_by_size(groups: Ints, scores: Floats) -> list[Ints]:
     """Tables ``[G, M]`` of candidate rows, one group a line by falling score, filled up with -1.
 
     Groups whose sizes differ by more than a factor of two go to different tables, so that little is filler.

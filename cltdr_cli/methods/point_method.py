@@ -24,7 +24,7 @@ def decode_points(
     return decode(outputs, inference)
 
 
-def center_sampled_objective(config: PointConfig, training: TrainConfig, terms: Sequence[PointTerm]) -> Objective:
+def make_center_sampled_objective(config: PointConfig, training: TrainConfig, terms: Sequence[PointTerm]) -> Objective:
     """Terms over points that are positive near the centre of an instance."""
     from cltdr_cli.models.points import PointGrid
     from cltdr_cli.training.objective import CenterSampling, PointObjective

@@ -50,7 +50,7 @@ def build_neck(config: PointConfig) -> nn.Module:
     return FeaturePyramidNeck(config.levels, config.embd_dim, config.fpn_dim, config.fpn_with_ln)
 
 
-def head_shape(config: PointConfig) -> HeadShape:
+def make_head_shape(config: PointConfig) -> HeadShape:
     """Sizes of the heads."""
     return HeadShape(
         config.fpn_dim, config.head_dim, config.head_num_layers, config.head_kernel_size, config.head_with_ln
@@ -60,10 +60,10 @@ def head_shape(config: PointConfig) -> HeadShape:
 def build_plain_heads(config: PointConfig, bins: int = 0, boundary_kernel: int = 3) -> Heads:
     """Class and offset heads; with bins start and end heads, too."""
     return build_heads(
-        head_shape(config), config.num_classes, config.cls_prior_prob, config.levels, bins, boundary_kernel
+        make_head_shape(config), config.num_classes, config.cls_prior_prob, config.levels, bins, boundary_kernel
     )
 
 
-def head_reach(config: PointConfig, boundary_kernel: int = 1) -> int:
+def find_head_reach(config: PointConfig, boundary_kernel: int = 1) -> int:
     """How far past the last real step a head sees, in steps of its level (more than it does is harmless)."""
     return config.head_num_layers * max(config.head_kernel_size, boundary_kernel)

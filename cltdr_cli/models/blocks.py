@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cltdr_cli.models.convolution import TimeConv
-from cltdr_cli.models.layers import GroupNorm, MaskedConv, Repeat, drop_path
+from cltdr_cli.models.layers import GroupNorm, MaskedConv, Repeat, make_drop_path
 
 
 class ConvBlock(nn.Module):
@@ -50,8 +50,8 @@ class MixingBlock(nn.Module):
         self.mlp_out = TimeConv(mlp_dim, channels, 1)
         for conv in (self.mlp_in, self.mlp_out):
             nn.init.zeros_(conv.bias) if conv.bias is not None else None
-        self.drop_mixed = drop_path(channels, droppath)
-        self.drop_mlp = drop_path(channels, droppath)
+        self.drop_mixed = make_drop_path(channels, droppath)
+        self.drop_mlp = make_drop_path(channels, droppath)
 
     def forward(self, u: Tensor, mask: Tensor, repeat: Repeat | None = None) -> tuple[Tensor, Tensor]:
         """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, at half the length when down-sampling.

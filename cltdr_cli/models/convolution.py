@@ -75,7 +75,7 @@ class TimeConv(nn.Module):
         if pointwise and self.groups == 1:
             return F.linear(x, self.weight.squeeze(2), self.bias)
         if pointwise and self._depthwise:
-            return products.depthwise(x, self.weight[:, 0].T, self.bias)
+            return products.convolve_depthwise(x, self.weight[:, 0].T, self.bias)
         if _use_products(x) and (self.groups == 1 or self._depthwise):
             return self._products(x)
         out = F.conv1d(x.transpose(1, 2), self.weight, self.bias, self.stride, self.kernel // 2, groups=self.groups)
@@ -84,13 +84,13 @@ class TimeConv(nn.Module):
     def _products(self, x: Tensor) -> Tensor:
         outputs, arranged = self.weight.shape[0], self._arranged
         if self.groups > 1:
-            return products.depthwise(x, arranged(self.weight, products.arrange_depthwise), self.bias)
+            return products.convolve_depthwise(x, arranged(self.weight, products.arrange_depthwise), self.bias)
         if self.stride == 1 and outputs < _FEW_OUTPUTS:
             columns = arranged(self.weight, products.arrange_few)
-            return products.few_outputs(x, columns, self.bias, self.kernel, outputs)
+            return products.convolve_few_outputs(x, columns, self.bias, self.kernel, outputs)
         if self.stride == 1 and self.kernel == 3 and x.shape[1] >= _WINOGRAD_MIN_STEPS:
-            return products.winograd(x, arranged(self.weight, products.arrange_winograd), self.bias)
-        return products.tapped(x, arranged(self.weight, products.arrange_taps), self.bias, self.stride)
+            return products.convolve_winograd(x, arranged(self.weight, products.arrange_winograd), self.bias)
+        return products.convolve_taps(x, arranged(self.weight, products.arrange_taps), self.bias, self.stride)
 
 
 def sum_depthwise(x: Tensor, wide: TimeConv, narrow: TimeConv) -> Tensor:
@@ -100,7 +100,7 @@ def sum_depthwise(x: Tensor, wide: TimeConv, narrow: TimeConv) -> Tensor:
     margin = (wide.kernel - narrow.kernel) // 2
     weight, bias = wide.weight + F.pad(narrow.weight, (margin, margin)), wide.bias + narrow.bias
     if _use_products(x):
-        return products.depthwise(x, products.arrange_depthwise(weight), bias)
+        return products.convolve_depthwise(x, products.arrange_depthwise(weight), bias)
     out = F.conv1d(x.transpose(1, 2), weight, bias, padding=wide.kernel // 2, groups=wide.groups)
     return out.transpose(1, 2)
 
@@ -118,7 +118,7 @@ class TimeConvTranspose(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, C_in] -> [B, 2T, C_out]; always a new tensor."""
         if _use_products(x):
-            return products.transposed(x, self._arranged(self.weight, products.arrange_transposed), self.bias)
+            return products.convolve_transposed(x, self._arranged(self.weight, products.arrange_transposed), self.bias)
         return F.conv_transpose1d(x.transpose(1, 2), self.weight, self.bias, 2, 1, 1).transpose(1, 2)
 
 

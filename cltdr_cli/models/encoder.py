@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cltdr_cli.models.layers import MaskedConv, rectified
+from cltdr_cli.models.layers import MaskedConv, rectify
 from cltdr_cli.models.outputs import Pyramid
 
 
@@ -59,7 +59,7 @@ class Projection(nn.Module):
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = conv(x, mask[:, : x.shape[1]])
             # Steps that were not given are padding, where a masked convolution gives zeros.
-            x = rectified(norm(F.pad(x, (0, 0, 0, seen - given)) if x.shape[1] < seen else x))
+            x = rectify(norm(F.pad(x, (0, 0, 0, seen - given)) if x.shape[1] < seen else x))
         if seen == steps:
             return x
         return torch.cat([x, x[:, real_steps : real_steps + 1].expand(-1, steps - seen, -1)], dim=1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cltdr_cli.models.layers import MaskedConv, rectified
+from cltdr_cli.models.layers import MaskedConv, rectify
 from cltdr_cli.models.outputs import Packing
 
 _EMPTY_CLASS_PRIOR = 1e-6
@@ -31,7 +31,7 @@ class Trunk(nn.Module):
     def forward(self, x: Tensor, packing: Packing) -> Tensor:
         """Packed ``[B, rows, C_in]`` -> ``[B, rows, C]``."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = packing.with_zero_gaps(rectified(norm(conv(x, packing.mask))))
+            x = packing.clear_gaps(rectify(norm(conv(x, packing.mask))))
         return x
 
 

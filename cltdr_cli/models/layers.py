@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from cltdr_cli.models.convolution import TimeConv
 
 
-def rectified(x: Tensor) -> Tensor:
+def rectify(x: Tensor) -> Tensor:
     """ReLU of a tensor that nobody else holds: in its place when no gradient needs what stood there."""
     return F.relu(x, inplace=not torch.is_grad_enabled())
 
@@ -133,6 +133,6 @@ class SampleDropout(nn.Module):
         return x * mask / keep
 
 
-def drop_path(channels: int, probability: float) -> nn.Module:
+def make_drop_path(channels: int, probability: float) -> nn.Module:
     """A ``ScaledDropPath``, or nothing at all when the probability is 0 (no scale either, as published)."""
     return ScaledDropPath(channels, probability) if probability > 0 else nn.Identity()

@@ -62,7 +62,7 @@ class Packing:
         """``[B, rows, C]`` -> list of ``[B, n_l, C]``."""
         return [packed[:, s : s + n] for s, n in zip(self.starts, self.lengths, strict=True)]
 
-    def with_zero_gaps(self, packed: Tensor) -> Tensor:
+    def clear_gaps(self, packed: Tensor) -> Tensor:
         """The same values with zeros in the gaps again; in place when no gradient needs them."""
         if torch.is_grad_enabled():
             return packed * self.inside

@@ -49,7 +49,7 @@ def arrange_depthwise(weight: Tensor) -> Tensor:
     return weight[:, 0].T.contiguous()
 
 
-def depthwise(x: Tensor, taps: Tensor, bias: Tensor | None) -> Tensor:
+def convolve_depthwise(x: Tensor, taps: Tensor, bias: Tensor | None) -> Tensor:
     """One filter per channel: the sum over taps of shifted x times the tap."""
     kernel, steps = taps.shape[0], x.shape[1]
     padded = F.pad(x, (0, 0, kernel // 2, kernel // 2)) if kernel > 1 else x
@@ -65,7 +65,7 @@ def arrange_taps(weight: Tensor) -> Tensor:
     return weight.permute(2, 1, 0).contiguous()
 
 
-def tapped(x: Tensor, taps: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+def convolve_taps(x: Tensor, taps: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     """Sum over kernel taps of (shifted x) @ tap; no unfolded copy is made."""
     kernel, steps = taps.shape[0], -(-x.shape[1] // stride)
     padded = F.pad(x, (0, 0, kernel // 2, kernel // 2 + stride - 1))
@@ -85,7 +85,7 @@ def arrange_few(weight: Tensor) -> Tensor:
     return F.pad(columns, (0, -columns.shape[1] % _COLUMNS)).contiguous()
 
 
-def few_outputs(x: Tensor, columns: Tensor, bias: Tensor | None, kernel: int, outputs: int) -> Tensor:
+def convolve_few_outputs(x: Tensor, columns: Tensor, bias: Tensor | None, kernel: int, outputs: int) -> Tensor:
     """One product with all taps side by side; then the taps' rows are shifted and added."""
     steps, half = x.shape[1], kernel // 2
     products = F.pad((x @ columns)[..., : kernel * outputs], (0, 0, half, half)).unflatten(2, (kernel, outputs))
@@ -100,7 +100,7 @@ def arrange_transposed(weight: Tensor) -> Tensor:
     return weight.permute(0, 2, 1).flatten(1).contiguous()
 
 
-def transposed(x: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
+def convolve_transposed(x: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
     """Transposed convolution of kernel 3, stride 2: step t meets outputs 2t - 1, 2t and 2t + 1."""
     before, here, after = (x @ columns).chunk(3, dim=2)
     out = torch.stack([here, after], dim=2)
@@ -114,7 +114,7 @@ def arrange_winograd(weight: Tensor) -> Tensor:
     return torch.einsum("jk,oik->jio", kernel, weight.double()).float().contiguous()
 
 
-def winograd(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def convolve_winograd(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Kernel of three by F(4, 3): windows of six steps into six products, and these into four outputs."""
     batch, steps, _ = x.shape
     tiles, outputs = -(-steps // 4), weight.shape[2]

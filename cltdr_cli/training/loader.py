@@ -88,7 +88,7 @@ class Loader:
     def batches(self, first_step: int, last_step: int) -> Iterator[list[Batch]]:
         """This process's parts of the batch of each step, from the first up to (not including) the last."""
         with ThreadPoolExecutor(self._threads) as pool:
-            upcoming = (self._begun(pool, step) for step in range(first_step, last_step))
+            upcoming = (self._submit_step(pool, step) for step in range(first_step, last_step))
             ahead = deque(islice(upcoming, self._threads + _SPARE_STEPS))
             try:
                 while ahead:
@@ -98,7 +98,7 @@ class Loader:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _begun(self, pool: ThreadPoolExecutor, step: int) -> list[Future[Batch]]:
+    def _submit_step(self, pool: ThreadPoolExecutor, step: int) -> list[Future[Batch]]:
         epoch = step // self.steps_per_epoch
         return [pool.submit(self._batch, part, epoch) for part in self.indices(step)]
 
@@ -111,8 +111,8 @@ class Loader:
         epoch, place = divmod(step, self.steps_per_epoch)
         size, processes, parts = self._config.batch_size, self._share.processes, self._share.parts
         batch = epoch_order(self._config.seed, epoch, len(self._videos))[place * size : (place + 1) * size]
-        own = _evenly(batch, processes.count)[processes.rank]
-        return _evenly(own, parts)
+        own = _split_evenly(batch, processes.count)[processes.rank]
+        return _split_evenly(own, parts)
 
     def sample(self, index: int, epoch: int) -> Sample:
         """A video as it is seen in an epoch."""
@@ -122,7 +122,7 @@ class Loader:
         return crop(sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng, self._crop_margin_steps)
 
 
-def _evenly(items: Sequence[int], pieces: int) -> list[list[int]]:
+def _split_evenly(items: Sequence[int], pieces: int) -> list[list[int]]:
     size = len(items) // pieces
     return [list(items[i * size : (i + 1) * size]) for i in range(pieces)]
 

@@ -64,24 +64,24 @@ def assign(
         radius: In strides of a point's level.
     """
     if segments.shape[1] == 0:
-        return no_targets(segments.shape[0], points, num_classes)
+        return make_empty_targets(segments.shape[0], points, num_classes)
     fits = find_fits(points, segments, labels, center_sample, radius)
     lengths = (segments[..., 1] - segments[..., 0])[:, None].masked_fill(~fits, torch.inf)
     chosen = lengths.argmin(2, keepdim=True)
     classes = label_points(fits, lengths, labels, num_classes)
-    left, right = distances_to(points, segments)
+    left, right = measure_distances(points, segments)
     distances = torch.cat([left.gather(2, chosen), right.gather(2, chosen)], dim=2)
     return Targets(classes, distances / points.strides[None, :, None])
 
 
-def no_targets(samples: int, points: Points, num_classes: int) -> Targets:
+def make_empty_targets(samples: int, points: Points, num_classes: int) -> Targets:
     """Targets of videos in which nothing happens."""
     times = points.times
     shape = (samples, len(times))
     return Targets(times.new_zeros(*shape, num_classes), times.new_zeros(*shape, 2))
 
 
-def distances_to(points: Points, segments: Tensor) -> tuple[Tensor, Tensor]:
+def measure_distances(points: Points, segments: Tensor) -> tuple[Tensor, Tensor]:
     """Distances ``[B, P, N]`` in level-0 steps from every point to the start and to the end of every instance."""
     times = points.times[None, :, None]
     return times - segments[:, None, :, 0], segments[:, None, :, 1] - times
@@ -91,7 +91,7 @@ def find_fits(
     points: Points, segments: Tensor, labels: Tensor, center_sample: Literal["radius", "none"], radius: float
 ) -> Tensor:
     """Bool ``[B, P, N]``: which points are positive for which instances, before the shortest one is chosen."""
-    left, right = distances_to(points, segments)
+    left, right = measure_distances(points, segments)
     inner_left, inner_right = left, right
     if center_sample == "radius":
         starts, ends = segments[:, None, :, 0], segments[:, None, :, 1]

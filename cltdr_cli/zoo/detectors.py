@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.files import replacing
 from cltdr_cli.zoo.manifest import cache_folder
+
+
+@dataclass(frozen=True)
+class PublishedDetector:
+    """Weights that their authors published without a direct address, so that the user must fetch them by hand.
+
+    Attributes:
+        preset: Name of the preset that they belong to.
+        file: Where the checkpoint lies in the published archive.
+        origin: Who published it, and where.
+        licence: Its licence.
+    """
+
+    preset: str
+    file: str
+    origin: str
+    licence: str
+
+    @property
+    def steps(self) -> str:
+        """What to do, as commands."""
+        name = self.preset
+        return (
+            f"Fetch {self.file} from {self.origin} in a browser, then\n"
+            f"  `cltdr convert {self.file.split()[-1]} --preset {name} --out {name}.safetensors`\n"
+            f"  `cltdr weights add {name} {name}.safetensors`"
+        )
+
+
+def list_published_detectors() -> dict[str, PublishedDetector]:
+    """Published weights without a direct address, by the name of their preset."""
+    text = resources.files("cltdr_cli.weights").joinpath("by_hand.json").read_text(encoding="utf-8")
+    return {name: PublishedDetector(name, **facts) for name, facts in json.loads(text).items()}
 
 
 def detector_path(preset: str) -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cltdr_cli.errors import UsageError, WeightsError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import build_network
-from cltdr_cli.zoo.detectors import installed_detector
+from cltdr_cli.zoo.detectors import installed_detector, list_published_detectors
 from cltdr_cli.zoo.extractors import LoadedExtractor, ModelSources, extractor_of, extractor_record
 from cltdr_cli.zoo.flow import flow_of
 from cltdr_cli.zoo.preset import Preset, load_preset
@@ -199,6 +199,11 @@ def _find_weights(preset: Preset, sources: ModelSources) -> Path:
 
 
 def _explain_missing(preset: Preset) -> WeightsError:
+    published = list_published_detectors().get(preset.name)
+    if published is not None:
+        return WeightsError(
+            f"The weights of preset {preset.name} are published without a direct address.", published.steps
+        )
     return WeightsError(
         f"There are no public weights for preset {preset.name}.",
         "Ask its authors for the checkpoint, turn it into ours with\n"

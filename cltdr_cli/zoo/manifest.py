@@ -67,7 +67,12 @@ def entry(name: str) -> WeightsEntry:
     Raises:
         WeightsError: There is none; the nearest names are told.
     """
+    from cltdr_cli.zoo.detectors import list_published_detectors
+
     entries = manifest()
+    by_hand = list_published_detectors().get(name)
+    if by_hand is not None:
+        raise WeightsError(f"the weights {name} are published without a direct address", by_hand.steps)
     if name not in entries:
         near = difflib.get_close_matches(name, entries, 3, 0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else "cltdr weights list shows the names"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cltdr_cli.methods.actionformer.config import ActionFormerConfig
 from cltdr_cli.methods.actionformer.published import PUBLISHED
-from cltdr_cli.methods.point_method import center_sampled_objective, decode_points
+from cltdr_cli.methods.point_method import decode_points, make_center_sampled_objective
 from cltdr_cli.methods.record import Method, Overrun
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def make_objective(config: ActionFormerConfig, training: TrainConfig) -> Objecti
     from cltdr_cli.training.losses import CLASS_LOSSES
     from cltdr_cli.training.objective import PointTerm
 
-    return center_sampled_objective(config, training, [PointTerm(CLASS_LOSSES[training.class_loss])])
+    return make_center_sampled_objective(config, training, [PointTerm(CLASS_LOSSES[training.class_loss])])
 
 
 METHOD = Method(

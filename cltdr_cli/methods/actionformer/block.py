@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from cltdr_cli.models.attention import attend
 from cltdr_cli.models.blocks import max_pool
 from cltdr_cli.models.convolution import TimeConv, is_plain
-from cltdr_cli.models.layers import MaskedConv, SampleDropout, drop_path
+from cltdr_cli.models.layers import MaskedConv, SampleDropout, make_drop_path
 
 _MLP_RATIO = 4
 _STEPS_AT_ONCE = 8192
@@ -81,7 +81,7 @@ class TransformerBlock(nn.Module):
         self.mlp_in = make_pointwise(channels, _MLP_RATIO * channels)
         self.mlp_out = make_pointwise(_MLP_RATIO * channels, channels)
         self.hidden_dropout, self.mlp_dropout = SampleDropout(dropout), SampleDropout(dropout)
-        self.drop_attention, self.drop_mlp = drop_path(channels, droppath), drop_path(channels, droppath)
+        self.drop_attention, self.drop_mlp = make_drop_path(channels, droppath), make_drop_path(channels, droppath)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """``[B, T, C]`` and mask ``[B, T, 1]`` -> the same, shorter by the stride."""

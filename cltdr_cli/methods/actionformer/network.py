@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from cltdr_cli.methods.actionformer.block import TransformerBlock, WindowAttention
 from cltdr_cli.methods.actionformer.config import ActionFormerConfig
-from cltdr_cli.methods.point_network import build_encoder, build_neck, build_plain_heads, head_reach
+from cltdr_cli.methods.point_network import build_encoder, build_neck, build_plain_heads, find_head_reach
 from cltdr_cli.models.blocks import ConvBlock
 from cltdr_cli.models.detector import Padding, PointDetector
 from cltdr_cli.models.encoder import Encoder
@@ -44,7 +44,7 @@ def build_actionformer(config: ActionFormerConfig) -> PointDetector:
         TransformerEncoder if is_transformer and config.stem_blocks else Encoder,
     )
     heads, padding = build_plain_heads(config), Padding(config.max_seq_len, config.padding_span)
-    return PointDetector(encoder, build_neck(config), heads, padding, head_reach(config))
+    return PointDetector(encoder, build_neck(config), heads, padding, find_head_reach(config))
 
 
 def _build_block(config: ActionFormerConfig, level: int | None) -> nn.Module:

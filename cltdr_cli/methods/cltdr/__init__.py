@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cltdr_cli.methods.cltdr.config import CltdrConfig
 from cltdr_cli.methods.cltdr.published import PUBLISHED
-from cltdr_cli.methods.point_method import center_sampled_objective, decode_points
+from cltdr_cli.methods.point_method import decode_points, make_center_sampled_objective
 from cltdr_cli.methods.record import Method
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def make_objective(config: CltdrConfig, training: TrainConfig) -> Objective:
             PointTerm(CLASS_LOSSES["varifocal"], REFINED_SHARE, is_refined=True, iou_power=power),
             PointTerm(loss, 1 - REFINED_SHARE),
         ]
-    return center_sampled_objective(config, training, terms)
+    return make_center_sampled_objective(config, training, terms)
 
 
 METHOD = Method(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cltdr_cli.models.convolution import TimeConv, TimeConvTranspose
-from cltdr_cli.models.layers import rectified
+from cltdr_cli.models.layers import rectify
 
 
 class GatedFusion(nn.Module):
@@ -26,7 +26,7 @@ class GatedFusion(nn.Module):
 
     def forward(self, p: Tensor, h: Tensor) -> Tensor:
         """Own level and neighbour at its length, both ``[B, T, C]`` -> what is added to ``p``."""
-        pooled = rectified(h + self.query(p)).mean(1, keepdim=True)
+        pooled = rectify(h + self.query(p)).mean(1, keepdim=True)
         return torch.sigmoid(self.gate(pooled)) * h
 
 

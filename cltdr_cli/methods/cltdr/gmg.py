@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cltdr_cli.models.blocks import MixingBlock, make_depthwise
-from cltdr_cli.models.layers import Repeat, rectified
+from cltdr_cli.models.layers import Repeat, rectify
 
 _SPARSITY = 0.001
 _ATTENTION_HEADS = 8
@@ -41,7 +41,7 @@ class FourierMixer(nn.Module):
 
     def _filter(self, spectrum: Tensor) -> Tensor:
         w1, b1, w2, b2 = (torch.complex(p[0].float(), p[1].float()) for p in (self.w1, self.b1, self.w2, self.b2))
-        hidden = rectified(torch.view_as_real(torch.addcmul(b1, spectrum, w1)))
+        hidden = rectify(torch.view_as_real(torch.addcmul(b1, spectrum, w1)))
         filtered = torch.addcmul(b2, torch.view_as_complex(hidden), w2)
         return torch.view_as_complex(F.softshrink(torch.view_as_real(filtered), _SPARSITY))
 

@@ -8,7 +8,13 @@ from cltdr_cli.methods.cltdr.config import CltdrConfig
 from cltdr_cli.methods.cltdr.cross_layer import CrossLevelFusion, TaskDecoupling
 from cltdr_cli.methods.cltdr.gmg import GmgBlock
 from cltdr_cli.methods.cltdr.refinement import SHIFT_REACH, RefineHead
-from cltdr_cli.methods.point_network import build_encoder, build_neck, build_plain_heads, head_reach, head_shape
+from cltdr_cli.methods.point_network import (
+    build_encoder,
+    build_neck,
+    build_plain_heads,
+    find_head_reach,
+    make_head_shape,
+)
 from cltdr_cli.models.blocks import ConvBlock, build_downsample
 from cltdr_cli.models.boundaries import ShiftedBoundaries
 from cltdr_cli.models.detector import Padding, PointDetector
@@ -27,14 +33,14 @@ class Cltdr(PointDetector):
         encoder = build_encoder(
             config, lambda level: _build_block(config, level), config.stem_blocks, config.use_abs_pe
         )
-        reach = head_reach(config, config.boundary_kernel_size) + SHIFT_REACH
+        reach = find_head_reach(config, config.boundary_kernel_size) + SHIFT_REACH
         super().__init__(encoder, build_neck(config), heads, padding, reach)
         self.config = config
         self.class_decoupling = TaskDecoupling(config.fpn_dim, config.cls_neighbors, config.fusion)
         self.offset_decoupling = TaskDecoupling(config.fpn_dim, config.reg_neighbors, config.fusion)
         self.fusion = self.refine_head = None
         if config.refine != "none":
-            trunk = head_shape(config).make_trunk()
+            trunk = make_head_shape(config).make_trunk()
             self.fusion = CrossLevelFusion(config.fpn_dim)
             self.refine_head = RefineHead(trunk, config.num_classes, config.head_kernel_size, config.refine)
         self._freeze_unread()

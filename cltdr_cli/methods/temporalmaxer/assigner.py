@@ -12,7 +12,7 @@ from cltdr_cli.models.outputs import HeadOutputs
 from cltdr_cli.models.points import Points
 from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.losses import distance_diou, sigmoid_focal
-from cltdr_cli.training.targets import Targets, distances_to, find_fits, label_points, no_targets
+from cltdr_cli.training.targets import Targets, find_fits, label_points, make_empty_targets, measure_distances
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class CostAssigner:
         """As ``training.objective.Assign``."""
         segments, labels, config = batch.segments, batch.labels, self.config
         if outputs is None or segments.shape[1] == 0:
-            return no_targets(segments.shape[0], points, config.num_classes)
+            return make_empty_targets(segments.shape[0], points, config.num_classes)
         fits = find_fits(points, segments, labels, "radius", config.assigner_center_radius)
         fits = fits & mask[..., None]
         lengths = (segments[..., 1] - segments[..., 0])[:, None].masked_fill(~fits, torch.inf)
         classes = label_points(fits, lengths, labels, config.num_classes)
-        distances = torch.stack(distances_to(points, segments), dim=3)
+        distances = torch.stack(measure_distances(points, segments), dim=3)
         inside = (distances.amin(3) >= 0) & mask[..., None] & (labels >= 0)[:, None]
         distances = distances / points.strides[None, :, None, None]
         costs = self._find_costs(outputs, labels, distances).masked_fill(~inside, torch.inf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from cltdr_cli.methods.point_network import build_encoder, build_plain_heads, head_reach
+from cltdr_cli.methods.point_network import build_encoder, build_plain_heads, find_head_reach
 from cltdr_cli.methods.temporalmaxer.config import TemporalMaxerConfig
 from cltdr_cli.models.blocks import PoolBlock
 from cltdr_cli.models.detector import Padding, PointDetector
@@ -26,7 +26,7 @@ class TemporalMaxer(PointDetector):
         encoder = build_encoder(config, lambda level: PoolBlock(), 0, positions=False)
         neck = SharedNormNeck(_build_norm(config))
         padding = Padding(config.max_seq_len, config.coarsest_stride)
-        super().__init__(encoder, neck, build_plain_heads(config), padding, head_reach(config))
+        super().__init__(encoder, neck, build_plain_heads(config), padding, find_head_reach(config))
         self.averaged_times = {f"neck.{name}": config.levels for name, _ in neck.named_parameters()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltdr_cli.methods.point_method import center_sampled_objective, decode_points
+from cltdr_cli.methods.point_method import decode_points, make_center_sampled_objective
 from cltdr_cli.methods.record import Method, Overrun
 from cltdr_cli.methods.tridet.config import TridetConfig
 from cltdr_cli.methods.tridet.published import PUBLISHED
@@ -28,7 +28,7 @@ def make_objective(config: TridetConfig, training: TrainConfig) -> Objective:
     from cltdr_cli.training.objective import PointTerm
 
     term = PointTerm(CLASS_LOSSES[training.class_loss], iou_power=training.iou_weight_power)
-    return center_sampled_objective(config, training, [term])
+    return make_center_sampled_objective(config, training, [term])
 
 
 METHOD = Method(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from cltdr_cli.methods.point_network import build_encoder, build_neck, build_plain_heads, head_reach
+from cltdr_cli.methods.point_network import build_encoder, build_neck, build_plain_heads, find_head_reach
 from cltdr_cli.methods.tridet.config import TridetConfig
 from cltdr_cli.methods.tridet.encoder import SgpEncoder
 from cltdr_cli.methods.tridet.sgp import SgpBlock
@@ -28,7 +28,7 @@ def build_tridet(config: TridetConfig) -> PointDetector:
     )
     heads = build_plain_heads(config, config.bins, config.boundary_kernel_size)
     padding = Padding(config.max_seq_len, config.padding_span)
-    reach = head_reach(config, config.boundary_kernel_size)
+    reach = find_head_reach(config, config.boundary_kernel_size)
     return PointDetector(encoder, build_neck(config), heads, padding, reach)
 
 
