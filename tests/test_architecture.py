@@ -323,6 +323,17 @@ def test_library_texts_name_arguments_and_not_options():
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+def test_the_wheel_has_every_package():
+    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    listed = set(
+        re.findall(r'"([^"]+)"', text[text.index("packages = [") : text.index("[tool.setuptools.package-dir]")])
+    )
+    found = {
+        ".".join(path.parent.relative_to(REPOSITORY).parts) for path in (REPOSITORY / "cltdr_cli").rglob("__init__.py")
+    }
+    assert listed == found | {"extractors", "cltdr_cli.weights"}
+
+
 def test_no_file_is_named_after_nothing():
     assert not [module for module in _modules() if module.rsplit(".", 1)[-1] in ("utils", "misc", "helpers", "common")]
 
