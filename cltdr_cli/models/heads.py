@@ -31,7 +31,8 @@ class Trunk(nn.Module):
     def forward(self, x: Tensor, packing: Packing) -> Tensor:
         """Packed ``[B, rows, C_in]`` -> ``[B, rows, C]``."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = packing.clear_gaps(rectify(norm(conv(x, packing.mask))))
+            x = conv(x, packing.mask)  # by itself: the norm of a long video then need not hold the conv's input, too
+            x = packing.clear_gaps(rectify(norm(x)))
         return x
 
 
