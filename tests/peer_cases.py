@@ -30,6 +30,11 @@ CASES = {
     "temporalmaxer": ("confusion_weights", "epic_like", "multithumos_like", "thumos_like"),
 }  # fmt: skip
 ALL = [(method, case) for method, cases in CASES.items() for case in cases]
+NOT_TRAINED = [
+    ("actionformer", "fpn_even_windows"), ("actionformer", "global_attention"),
+    ("tridet", "conv_backbone"), ("tridet", "hacs_like"),
+]  # fmt: skip
+"""Cases whose golden folders hold no training numbers."""
 COPIES = Path(__file__).parent / "golden" / "peers"
 FIELDS = {"cls": "class_logits", "reg": "offsets", "start": "start_logits", "end": "end_logits"}
 RELATIVE = 1e-4
@@ -109,14 +114,16 @@ def training_preset(folder: Path, droppath: float) -> Preset:
     return replace(preset, model=model, training=replace(preset.training, input_noise=0.0))
 
 
-def assert_statistics(
-    state: dict[str, torch.Tensor], expected: dict[str, list[float]], preset: Preset, skip: tuple[str, ...] = ()
-) -> None:
-    """Mean and L2 norm of every published tensor, to 1e-4."""
+def assert_statistics(state: dict[str, torch.Tensor], expected: dict[str, list[float]], preset: Preset) -> None:
+    """Mean and L2 norm of every tensor, to 1e-4.
+
+    Of biases on attention keys there are no numbers: they move all scores of a query alike, so that their gradient is
+    only rounding, which Adam turns into full steps.
+    """
     form = find_method(preset.method).published
     compared = set()
     for published, (mean, norm) in expected.items():
-        if "pos_embd" in published or any(word in published for word in skip):
+        if "pos_embd" in published:
             continue
         name = rename_parameter(form, published)
         assert name is not None, published

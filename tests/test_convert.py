@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 
-import numpy as np
 import pytest
 import torch
+from golden_commands import assert_converted_detects_as_published
 
 from cltdr_cli.zoo.checkpoint import load_checkpoint
 
@@ -19,27 +18,7 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES)
 def test_published_segments_through_the_command_line(cltdr, shared, tmp_path, case):
-    folder = shared / "golden/localizer" / case
-    ours = tmp_path / "ours.safetensors"
-    done = cltdr("convert", folder / "checkpoint.pth.tar", "--config", folder / "config.yaml", "--out", ours)
-    assert done.code == 0, done.err
-    for name, expected in json.loads((folder / "segments.json").read_text()).items():
-        out = tmp_path / f"{name}.json"
-        done = cltdr(
-            "detect", folder / f"features_{name}.npy", "--checkpoint", ours,
-            "--fps", expected["fps"], "--duration", expected["duration"], "--out", out,
-        )  # fmt: skip
-        assert done.code == 0, done.err
-        rows = json.loads(out.read_text())["results"][f"features_{name}"]
-        assert len(rows) == len(expected["scores"])
-        order = np.argsort(-np.array(expected["scores"]), kind="stable")
-        np.testing.assert_allclose(
-            [row["segment"] for row in rows], np.array(expected["segments"])[order], rtol=0, atol=1e-3
-        )
-        np.testing.assert_allclose(
-            [row["score"] for row in rows], np.array(expected["scores"])[order], rtol=0, atol=1e-4
-        )
-        assert [row["label_id"] for row in rows] == np.array(expected["labels"])[order].tolist()
+    assert_converted_detects_as_published(cltdr, shared / "golden/localizer" / case, tmp_path)
 
 
 @pytest.fixture

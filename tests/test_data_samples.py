@@ -16,9 +16,9 @@ from training_toys import LABELS, RATE, toy_preset, toy_world
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.crop import clip_overrun, crop, cut_window
-from cltdr_cli.data.dataset import CLASS_AGNOSTIC, TrainingSet, class_agnostic, training_split
 from cltdr_cli.data.feature_files import feature_file, load_sequence
 from cltdr_cli.data.samples import Sample
+from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSet, class_agnostic, training_split
 from cltdr_cli.errors import AnnotationError, FeatureError, UsageError
 from cltdr_cli.features.arrangement import stretch_features
 from cltdr_cli.features.arrays import read_array
@@ -257,11 +257,16 @@ def test_stretching_is_that_of_inference(steps, to):
 
 
 def test_the_cache_keeps_what_fits_and_reads_the_rest_again(world, monkeypatch):
-    from cltdr_cli.data import dataset
+    from cltdr_cli.data import training_set
 
     reads: list[Path] = []
-    original = dataset.load_sequence
-    monkeypatch.setattr(dataset, "load_sequence", lambda path, *rest: (reads.append(path), original(path, *rest))[1])
+    original = training_set.load_sequence
+
+    def load_and_note(path, *rest):
+        reads.append(path)
+        return original(path, *rest)
+
+    monkeypatch.setattr(training_set, "load_sequence", load_and_note)
     first = np.load(world.features / "video0.npy")
     videos = set_of(world, cache_bytes=first.nbytes)
     for _ in range(3):

@@ -18,6 +18,7 @@ from cltdr_cli.data.samples import Sample
 from cltdr_cli.errors import PresetError
 from cltdr_cli.methods import METHODS, find_method
 from cltdr_cli.methods.record import Method, build_network
+from cltdr_cli.models.heads import expect_nothing_of
 from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.optim import build_optimizer, find_decayed
 from cltdr_cli.zoo import catalog
@@ -153,6 +154,43 @@ def test_saved_weights_load_and_detect_the_same(name, tmp_path):
     assert len(ours) > 0
     np.testing.assert_array_equal(ours.scores, loaded.scores)
     np.testing.assert_array_equal(ours.segments_seconds, loaded.segments_seconds)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_classes_without_instances_start_at_one_in_a_million(name):
+    preset = toy_preset_of(name)
+    network, before = (build_network(find_method(name), preset.model, seed=1) for _ in range(2))
+    expect_nothing_of(network, {1})
+    changed = [key for key, value in network.state_dict().items() if not value.equal(before.state_dict()[key])]
+    assert "class_head.out.conv.bias" in changed
+    for key in changed:
+        found, old = (one.state_dict()[key].reshape(-1, len(LABELS)) for one in (network, before))
+        torch.testing.assert_close(found[:, 1].sigmoid(), torch.full_like(found[:, 1], 1e-6), rtol=1e-4, atol=0)
+        assert found[:, [0, 2]].equal(old[:, [0, 2]])
+
+
+@pytest.mark.parametrize(
+    ("name", "data_set", "windows", "least_share"),
+    [
+        ("actionformer", "activitynet-1.3", 0.5, 0.3),
+        ("tridet", "activitynet-1.3", 0.5, 0.3),
+        ("tridet", "hacs", 0.0, None),
+    ],
+)
+def test_instances_that_outlast_the_features_are_clipped_as_published(name, data_set, windows, least_share):
+    """Point detectors, specified: the share that must remain is the config's ``trunc_thresh``, 0.3 here."""
+    overrun = find_method(name).overruns[data_set]
+    assert (overrun.windows, overrun.least_share(0.3)) == (windows, least_share)
+
+
+def test_only_these_data_sets_have_instances_that_outlast_the_features():
+    found = {name: set(find_method(name).overruns) for name in METHODS if find_method(name).overruns}
+    assert found == {"actionformer": {"activitynet-1.3"}, "tridet": {"activitynet-1.3", "hacs"}}
+
+
+def test_crops_of_two_methods_have_a_margin():
+    margins = {name: find_method(name).crop_margin_windows for name in TRAINED}
+    assert margins == {"cltdr": 0.0, "temporalmaxer": 0.5, "actionformer": 0.5, "tridet": 0.0}
 
 
 @pytest.mark.parametrize("name", TRAINED)

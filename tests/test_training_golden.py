@@ -7,7 +7,14 @@ import json
 import numpy as np
 import pytest
 import torch
-from training_golden import CASES, golden_batch, golden_folder, golden_learner, golden_preset
+from training_golden import (
+    CASES,
+    assert_published_steps,
+    golden_batch,
+    golden_folder,
+    golden_learner,
+    golden_preset,
+)
 
 from cltdr_cli.methods.cltdr.published import PUBLISHED
 from cltdr_cli.methods.published_form import rename_parameter
@@ -34,21 +41,8 @@ def test_three_steps_are_the_published_ones(folder):
     preset = golden_preset(folder)
     batch, learner = golden_batch(folder, preset), golden_learner(folder, preset)
     expected = json.loads((folder / "train.json").read_text())
-    for step in expected["steps"]:
-        found = learner.train_step([batch])
-        assert found.losses["class_loss"] == pytest.approx(step["cls_loss"], rel=1e-4)
-        assert found.losses["regression_loss"] == pytest.approx(step["reg_loss"], rel=1e-4)
-        assert found.total_loss == pytest.approx(step["final_loss"], rel=1e-4)
-        assert found.gradient_norm == pytest.approx(step["grad_norm"], rel=1e-4)
-        assert found.facts["loss_normalizer"] == pytest.approx(step["loss_normalizer"], rel=1e-9)
-        assert rate_of_next_step(learner) == pytest.approx(step["lr"], rel=1e-9)
+    assert_published_steps(learner, batch, expected)
     assert_averages(learner.average.state, expected["ema_mean_and_norm"])
-
-
-def rate_of_next_step(learner):
-    from cltdr_cli.training.optim import learning_rate
-
-    return learning_rate(learner.config, learner.step, learner.steps_per_epoch)
 
 
 def assert_averages(state, expected):

@@ -136,14 +136,6 @@ def test_without_bins_the_iou_does_not_weigh_the_class_loss():
     assert [term.iou_power for term in with_bins.objective.terms] == [preset.training.iou_weight_power]
 
 
-def test_instances_that_outlast_the_features():
-    overruns = find_method("tridet").overruns
-    assert (overruns["activitynet-1.3"].windows, overruns["activitynet-1.3"].least_share) == (0.5, 0.5)
-    assert (overruns["hacs"].windows, overruns["hacs"].least_share) == (0.0, None)
-    assert find_method("tridet").crop_margin_windows == 0
-    assert find_method("temporalmaxer").crop_margin_windows == 0.5
-
-
 @pytest.mark.parametrize(("steps", "length"), [(1, 256), (40, 256), (77, 256), (230, 256), (250, 256), (300, 320)])
 def test_left_out_padding_stands_in_every_level(steps, length):
     """Beside the whole sequence, step by step, padding included; and most of it is never computed."""

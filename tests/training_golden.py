@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from cltdr_cli.data.samples import Sample
@@ -13,6 +14,7 @@ from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import build_network
 from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.learner import Learner
+from cltdr_cli.training.optim import learning_rate
 from cltdr_cli.zoo.convert import convert_state
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import Preset
@@ -66,3 +68,16 @@ def make_learner(preset: Preset, steps: int, state=None, seed: int | None = None
         model.load_state_dict(state)
     objective = method.objective(preset.model, preset.training)
     return Learner(model, objective, preset.training, steps, torch.device("cpu"), **options)
+
+
+def assert_published_steps(learner: Learner, batch: Batch, expected: dict) -> None:
+    """Losses, gradient norm, running normaliser and learning rate of each published step."""
+    for step in expected["steps"]:
+        found = learner.train_step([batch])
+        assert found.losses["class_loss"] == pytest.approx(step["cls_loss"], rel=1e-4)
+        assert found.losses["regression_loss"] == pytest.approx(step["reg_loss"], rel=1e-4)
+        assert found.total_loss == pytest.approx(step["final_loss"], rel=1e-4)
+        assert found.gradient_norm == pytest.approx(step["grad_norm"], rel=1e-4)
+        assert found.facts["loss_normalizer"] == pytest.approx(step["loss_normalizer"], rel=1e-9)
+        rate = learning_rate(learner.config, learner.step, learner.steps_per_epoch)
+        assert rate == pytest.approx(step["lr"], rel=1e-9)

@@ -45,11 +45,7 @@ class BlockConfig(PointConfig):
         self.check_levels("block_kernel_sizes")
         if any(size < 1 or size % 2 == 0 for size in self.block_kernel_sizes):
             raise ValueError(f"block_kernel_sizes must be odd, got {self.block_kernel_sizes}")
-        if self.padding_span % self.coarsest_stride:
-            raise ValueError(
-                f"block_kernel_sizes: longer sequences are padded to multiples of {self.padding_span}, which must "
-                f"be a multiple of the coarsest stride {self.coarsest_stride}"
-            )
+        self.check_padding("block_kernel_sizes", self.padding_span)
 
     @property
     def padding_span(self) -> int:

@@ -97,6 +97,14 @@ class PointConfig:
             if parts and sum(parts) != total:
                 raise ValueError(f"{name} {parts} must add up to {total}")
 
+    def check_padding(self, name: str, span: int) -> None:
+        """Raise ValueError where ``span``, of which padded lengths are multiples, is none of the coarsest stride."""
+        if span % self.coarsest_stride:
+            raise ValueError(
+                f"{name}: longer sequences are padded to multiples of {span}, which must be a multiple of the "
+                f"coarsest stride {self.coarsest_stride}"
+            )
+
     def check_levels(self, name: str) -> None:
         """Raise ValueError for a field that has not one entry per level."""
         if len(getattr(self, name)) != self.levels:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 Choices = tuple[str, Mapping[str, Any]]
 """Our key ``section.field``, and what each published word means there."""
 
+BLOCK = r"backbone\.(stem|branch)\.(\d+)\."
+OUR_BLOCK = r"encoder.\1.\2."
+"""Where the parameters of an encoder's block stand, published and ours."""
+
 
 @dataclass(frozen=True)
 class PublishedForm:

@@ -26,11 +26,16 @@ class Overrun:
 
     Attributes:
         windows: The end that counts lies this many windows after the last step; instances are clipped to it.
-        least_share: Instances with a smaller share before it are dropped; None drops only those that start after.
+        drops_truncated: Whether instances of which less than ``training.trunc_thresh`` lies before it are dropped;
+            otherwise only those that start after it are.
     """
 
     windows: float
-    least_share: float | None
+    drops_truncated: bool
+
+    def least_share(self, trunc_thresh: float) -> float | None:
+        """Of an instance before the end that counts, for it to stay; None for any."""
+        return trunc_thresh if self.drops_truncated else None
 
 
 @dataclass(frozen=True)

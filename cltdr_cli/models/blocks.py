@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -28,7 +29,7 @@ class ConvBlock(nn.Module):
         return F.relu(kept + self.conv2(F.relu(self.conv1(u, mask)), halved)), halved
 
 
-class MixingBlock(nn.Module):
+class MixingBlock(nn.Module, ABC):
     """A residual block of two parts: steps are mixed, then each goes through an MLP.
 
     ``y = x·mask + drop(mix(norm(x)))`` and ``y + drop(MLP(group norm(y)))``, where x is the input at half the length
@@ -65,9 +66,9 @@ class MixingBlock(nn.Module):
         hidden = F.gelu(self.mlp_in(self.mlp_norm(y, repeat)))
         return y + self.drop_mlp(self.mlp_out(hidden)), mask
 
+    @abstractmethod
     def mix(self, z: Tensor, mask: Tensor, repeat: Repeat | None = None) -> Tensor:
         """Normed ``[B, T, C]`` and mask ``[B, T, 1]`` -> mixed, z itself included."""
-        raise NotImplementedError
 
 
 def make_depthwise(channels: int, kernel: int, deviation: float) -> TimeConv:

@@ -126,8 +126,9 @@ class Learner:
 
     def _look_ahead(self, parts: Sequence[Batch]) -> Tensor:
         """Sums of all parts, before the first gradient: from the targets alone where the objective can do that."""
-        if self.objective.counts_ahead:
-            return torch.stack([self.objective.count(part) for part in parts]).sum(0)
+        counts = [count for part in parts if (count := self.objective.count(part)) is not None]
+        if len(counts) == len(parts):
+            return torch.stack(counts).sum(0)
         with torch.no_grad():
             return torch.stack([self._measure_part(part, self._trained) for part in parts]).sum(0)
 

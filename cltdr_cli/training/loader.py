@@ -24,7 +24,7 @@ _SPARE_STEPS = 2
 
 
 class Videos(Protocol):
-    """What there is to train on; ``data.dataset.TrainingSet`` is such."""
+    """What there is to train on; ``data.training_set.TrainingSet`` is such."""
 
     def __len__(self) -> int:
         """How many videos."""

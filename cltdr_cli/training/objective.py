@@ -6,6 +6,7 @@ the run, and not with the released weights. Point detectors share ``PointObjecti
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -38,27 +39,24 @@ class Losses:
     total: Tensor
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """What outputs cost. A step measures all parts of a batch, scales once, and takes the losses of each part."""
 
-    counts_ahead = False
-    """Whether ``count`` knows the whole batch's scale from the targets alone, without any outputs."""
-
+    @abstractmethod
     def measure(self, outputs: HeadOutputs, batch: Batch) -> Tensor:
         """Sums of one part, ``[M]``; those of several parts and processes add up."""
-        raise NotImplementedError
 
-    def count(self, batch: Batch) -> Tensor:
-        """As ``measure`` where only what the scale needs is filled in; for objectives that count ahead."""
-        raise NotImplementedError
-
+    @abstractmethod
     def scale(self, whole: Tensor) -> Tensor:
         """From the sums ``[M]`` of a whole step, over all processes: what each sum of a part is multiplied by."""
-        raise NotImplementedError
 
+    @abstractmethod
     def losses(self, sums: Tensor, factors: Tensor) -> Losses:
         """Losses of a part, of its sums and the step's factors, both ``[M]``."""
-        raise NotImplementedError
+
+    def count(self, batch: Batch) -> Tensor | None:
+        """As ``measure``, from the targets alone and with only what the scale needs; None if that needs outputs."""
+        return None
 
     def facts(self) -> dict[str, float]:
         """Numbers of its own state for the log."""
@@ -144,7 +142,7 @@ class PointObjective(Objective):
     ) -> None:
         super().__init__()
         self.grid, self.terms, self.assign, self.config = grid, tuple(terms), assign, config
-        self.counts_ahead = not looks_at_outputs and config.loss_weight > 0
+        self.looks_at_outputs = looks_at_outputs
         self.register_buffer("normalizer", torch.tensor(config.init_loss_norm, dtype=torch.float64))
 
     def measure(self, outputs: HeadOutputs, batch: Batch) -> Tensor:
@@ -157,8 +155,10 @@ class PointObjective(Objective):
             classes, regression = zip(*pairs, strict=True)
             return torch.stack([targets.count(mask).float(), *classes, *regression])
 
-    def count(self, batch: Batch) -> Tensor:
-        """Positive points; the other sums are 0."""
+    def count(self, batch: Batch) -> Tensor | None:
+        """Positive points, the other sums being 0; None where targets or the loss weight hang on the outputs."""
+        if self.looks_at_outputs or self.config.loss_weight <= 0:
+            return None
         mask = self.grid.mask(batch.mask)
         found = self.assign(self.grid.points, batch, mask, None).count(mask).float()
         return torch.cat([found[None], found.new_zeros(2 * len(self.terms))])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cltdr_cli import __version__
-from cltdr_cli.data.dataset import TrainingSet
+from cltdr_cli.data.training_set import TrainingSet
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.files import write_text
 from cltdr_cli.methods.record import build_network
@@ -160,7 +160,7 @@ def _make_training(
         steps,
         data.class_names,
         way.cache_bytes,
-        None if overrun is None else (overrun.windows, overrun.least_share),
+        None if overrun is None else (overrun.windows, overrun.least_share(config.trunc_thresh)),
     )
     margin = method.crop_margin_windows * data.files.window_frames / data.files.stride_frames
     loader = Loader(videos, config, steps, Share(processes, way.parts), way.threads, device.type == "cuda", margin)

@@ -12,8 +12,8 @@ from typing import Any
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations, normalize_split
 from cltdr_cli.data.class_lists import read_class_list
-from cltdr_cli.data.dataset import CLASS_AGNOSTIC, TrainingSplit, training_split
 from cltdr_cli.data.datasets import DatasetRecord, find_dataset
+from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, training_split
 from cltdr_cli.errors import UsageError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import Method

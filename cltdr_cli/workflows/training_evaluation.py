@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from cltdr_cli.data.annotations import AnnotatedVideo
-from cltdr_cli.data.dataset import class_agnostic
 from cltdr_cli.data.feature_files import check_feature_file, feature_file, load_sequence
 from cltdr_cli.data.findings import make_findings
 from cltdr_cli.data.prediction_files import collect_rows
+from cltdr_cli.data.training_set import class_agnostic
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.pipeline import detect_features
 from cltdr_cli.reporting import SILENT, Reporter

@@ -47,11 +47,7 @@ class ActionFormerConfig(PointConfig):
             raise ValueError(f"heads {self.heads} must divide embd_dim {self.embd_dim}")
         if self.use_rel_pe and any(size > 1 and size % 2 == 0 for size in self.window_sizes):
             raise ValueError(f"window_sizes must be odd with use_rel_pe, got {self.window_sizes}")
-        if self.padding_span % self.coarsest_stride:
-            raise ValueError(
-                f"window_sizes: longer sequences are padded to multiples of {self.padding_span}, which must be a "
-                f"multiple of the coarsest stride {self.coarsest_stride}"
-            )
+        self.check_padding("window_sizes", self.padding_span)
 
     @property
     def padding_span(self) -> int:

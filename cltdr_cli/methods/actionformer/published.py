@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from cltdr_cli.methods.published_form import PublishedForm
-
-_BLOCK = r"backbone\.(stem|branch)\.(\d+)\."
-_OURS = r"encoder.\1.\2."
+from cltdr_cli.methods.published_form import BLOCK, OUR_BLOCK, PublishedForm
 
 PUBLISHED = PublishedForm(
     model_names=("LocPointTransformer",),
@@ -30,17 +27,17 @@ PUBLISHED = PublishedForm(
     ),
     parameters=(
         (r"backbone\.proj\.(\d+)\.conv\.(\w+)", r"encoder.projection.parts.\1.conv.\2"),
-        (_BLOCK + r"ln1\.(\w+)", _OURS + r"attention_norm.\3"),
-        (_BLOCK + r"ln2\.(\w+)", _OURS + r"mlp_norm.\3"),
-        (_BLOCK + r"attn\.(query|key|value)_conv\.conv\.(\w+)", _OURS + r"attention.\3.conv.conv.\4"),
-        (_BLOCK + r"attn\.(query|key|value)_norm\.(\w+)", _OURS + r"attention.\3.norm.\4"),
-        (_BLOCK + r"attn\.(query|key|value)\.(\w+)", _OURS + r"attention.\3.out.\4"),
-        (_BLOCK + r"attn\.proj\.(\w+)", _OURS + r"attention.out.\3"),
-        (_BLOCK + r"attn\.rel_pe", _OURS + r"attention.rel_pe"),
-        (_BLOCK + r"mlp\.0\.(\w+)", _OURS + r"mlp_in.\3"),
-        (_BLOCK + r"mlp\.3\.(\w+)", _OURS + r"mlp_out.\3"),
-        (_BLOCK + r"drop_path_attn\.scale", _OURS + r"drop_attention.scale"),
-        (_BLOCK + r"drop_path_mlp\.scale", _OURS + r"drop_mlp.scale"),
+        (BLOCK + r"ln1\.(\w+)", OUR_BLOCK + r"attention_norm.\3"),
+        (BLOCK + r"ln2\.(\w+)", OUR_BLOCK + r"mlp_norm.\3"),
+        (BLOCK + r"attn\.(query|key|value)_conv\.conv\.(\w+)", OUR_BLOCK + r"attention.\3.conv.conv.\4"),
+        (BLOCK + r"attn\.(query|key|value)_norm\.(\w+)", OUR_BLOCK + r"attention.\3.norm.\4"),
+        (BLOCK + r"attn\.(query|key|value)\.(\w+)", OUR_BLOCK + r"attention.\3.out.\4"),
+        (BLOCK + r"attn\.proj\.(\w+)", OUR_BLOCK + r"attention.out.\3"),
+        (BLOCK + r"attn\.rel_pe", OUR_BLOCK + r"attention.rel_pe"),
+        (BLOCK + r"mlp\.0\.(\w+)", OUR_BLOCK + r"mlp_in.\3"),
+        (BLOCK + r"mlp\.3\.(\w+)", OUR_BLOCK + r"mlp_out.\3"),
+        (BLOCK + r"drop_path_attn\.scale", OUR_BLOCK + r"drop_attention.scale"),
+        (BLOCK + r"drop_path_mlp\.scale", OUR_BLOCK + r"drop_mlp.scale"),
     ),
 )
 """``dropout`` and drop path stand in all its configs under ``train_cfg``; its least rate is always 1e-8."""

@@ -1,4 +1,4 @@
-"""Training samples: feature files and annotations of a split, one class for all benchmarks."""
+"""Training samples: feature files and annotations of a split, one class for all data sets."""
 
 from __future__ import annotations
 
