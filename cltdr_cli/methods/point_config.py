@@ -85,18 +85,6 @@ class PointConfig:
             if getattr(self, name) < 1 or getattr(self, name) % 2 == 0:
                 raise ValueError(f"{name} must be odd, got {getattr(self, name)}")
 
-    def check_parts(self) -> None:
-        """Raise ValueError where ``input_parts`` and ``embd_parts``, of methods that have them, do not add up."""
-        inputs, embeddings = getattr(self, "input_parts", ()), getattr(self, "embd_parts", ())
-        if len(inputs) != len(embeddings):
-            raise ValueError(f"embd_parts has {len(embeddings)} entries for {len(inputs)} of input_parts")
-        for name, parts, total in (
-            ("input_parts", inputs, self.input_dim),
-            ("embd_parts", embeddings, self.embd_dim),
-        ):
-            if parts and sum(parts) != total:
-                raise ValueError(f"{name} {parts} must add up to {total}")
-
     def check_padding(self, name: str, span: int) -> None:
         """Raise ValueError where ``span``, of which padded lengths are multiples, is none of the coarsest stride."""
         if span % self.coarsest_stride:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
@@ -21,26 +21,16 @@ def build_encoder(
     stem_blocks: int,
     positions: bool,
     kind: type[Encoder] = Encoder,
+    parts: Sequence[tuple[int, int]] = (),
 ) -> Encoder:
-    """Projection, stem and branch."""
-    projection = build_projection(config)
+    """Projection, stem and branch; ``parts`` as in ``Projection``."""
+    projection = Projection(
+        config.input_dim, config.embd_dim, config.embd_layers, config.embd_kernel_size, config.embd_with_ln, parts
+    )
     stem = [make_block(None) for _ in range(stem_blocks)]
     branch = [make_block(level) for level in range(1, config.levels)]
     table = make_sinusoid_table(config.max_seq_len, config.embd_dim) if positions else None
     return kind(projection, stem, branch, table)
-
-
-def build_projection(config: PointConfig) -> Projection:
-    """From features to the encoder's width; kinds of features that lie side by side are projected one by one first."""
-    parts = zip(getattr(config, "input_parts", ()), getattr(config, "embd_parts", ()), strict=True)
-    return Projection(
-        config.input_dim,
-        config.embd_dim,
-        config.embd_layers,
-        config.embd_kernel_size,
-        config.embd_with_ln,
-        list(parts),
-    )
 
 
 def build_neck(config: PointConfig) -> nn.Module:

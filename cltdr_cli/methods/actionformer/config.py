@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
-from cltdr_cli.methods.point_config import PointConfig
+from cltdr_cli.methods.joined_config import JoinedConfig
 from cltdr_cli.ranges import STRICT, FractionBelowOne, NonNegativeInt, PositiveInt
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class ActionFormerConfig(PointConfig):
+class ActionFormerConfig(JoinedConfig):
     """Architecture of one ActionFormer model (ECCV 2022; key names of published configs in brackets).
 
     Attributes:
@@ -22,8 +22,6 @@ class ActionFormerConfig(PointConfig):
         heads: Attention heads (``n_head``).
         use_rel_pe: Learn a score for each distance within the window; windows must then be odd.
         use_abs_pe: Add a sinusoid position table after the projection; not with the conv backbone.
-        input_parts: Widths of kinds of features that lie side by side; their sum is ``input_dim``. Empty for one kind.
-        embd_parts: What each kind is projected to first; their sum is ``embd_dim``.
         droppath: Drop-path probability of all blocks; 0 also removes their learned scale (``train_cfg``).
         dropout: After the attention's output and both layers of the MLP (``train_cfg``).
     """
@@ -34,15 +32,12 @@ class ActionFormerConfig(PointConfig):
     heads: PositiveInt = 4
     use_rel_pe: bool = False
     use_abs_pe: bool = False
-    input_parts: tuple[int, ...] = ()
-    embd_parts: tuple[int, ...] = ()
     droppath: FractionBelowOne = 0.1
     dropout: FractionBelowOne = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_levels("window_sizes")
-        self.check_parts()
         if self.embd_dim % self.heads:
             raise ValueError(f"heads {self.heads} must divide embd_dim {self.embd_dim}")
         if self.use_rel_pe and any(size > 1 and size % 2 == 0 for size in self.window_sizes):

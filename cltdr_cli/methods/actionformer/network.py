@@ -42,6 +42,7 @@ def build_actionformer(config: ActionFormerConfig) -> PointDetector:
         config.stem_blocks,
         config.use_abs_pe and is_transformer,
         TransformerEncoder if is_transformer and config.stem_blocks else Encoder,
+        config.parts,
     )
     heads, padding = build_plain_heads(config), Padding(config.max_seq_len, config.padding_span)
     return PointDetector(encoder, build_neck(config), heads, padding, find_head_reach(config))

@@ -6,19 +6,17 @@ from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
-from cltdr_cli.methods.point_config import PointConfig
+from cltdr_cli.methods.joined_config import JoinedConfig
 from cltdr_cli.ranges import STRICT, Fraction, NonNegativeFloat, PositiveFloat
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class TemporalMaxerConfig(PointConfig):
+class TemporalMaxerConfig(JoinedConfig):
     """Architecture and assignment of one TemporalMaxer model (2023; key names of published configs in brackets).
 
     Attributes:
         neck: Only one norm, which all levels share (``fpn_type``).
         neck_norm: Which: ``group`` of four groups without weights, or ``layer`` (``fpn_norm``).
-        input_parts: Widths of kinds of features that lie side by side; their sum is ``input_dim``. Empty for one kind.
-        embd_parts: What each kind is projected to first; their sum is ``embd_dim``.
         assigner_iou_weight: Of the DIoU loss in the cost of an instance for a point (``assigner.iou_weight``).
         assigner_cls_weight: Of the focal loss in that cost (``assigner.cls_weight``).
         assigner_center_radius: Points within so many level strides of an instance's centre are positive
@@ -30,8 +28,6 @@ class TemporalMaxerConfig(PointConfig):
 
     neck: Literal["identity"] = "identity"
     neck_norm: Literal["group", "layer"] = "group"
-    input_parts: tuple[int, ...] = ()
-    embd_parts: tuple[int, ...] = ()
     assigner_iou_weight: NonNegativeFloat = 2.0
     assigner_cls_weight: NonNegativeFloat = 1.0
     assigner_center_radius: PositiveFloat = 1.5
@@ -40,6 +36,5 @@ class TemporalMaxerConfig(PointConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_parts()
         if self.neck_norm == "group" and self.embd_dim % 4:
             raise ValueError(f"embd_dim {self.embd_dim} must be a multiple of 4, the groups of the neck's norm")

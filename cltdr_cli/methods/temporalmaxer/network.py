@@ -23,7 +23,7 @@ class TemporalMaxer(PointDetector):
     """
 
     def __init__(self, config: TemporalMaxerConfig) -> None:
-        encoder = build_encoder(config, lambda level: PoolBlock(), 0, positions=False)
+        encoder = build_encoder(config, lambda level: PoolBlock(), 0, positions=False, parts=config.parts)
         neck = SharedNormNeck(_build_norm(config))
         padding = Padding(config.max_seq_len, config.coarsest_stride)
         super().__init__(encoder, neck, build_plain_heads(config), padding, find_head_reach(config))
