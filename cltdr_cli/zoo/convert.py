@@ -9,11 +9,12 @@ from cltdr_cli.methods import find_method
 from cltdr_cli.methods.published_form import rename_state
 from cltdr_cli.methods.record import build_network
 from cltdr_cli.zoo.preset import Preset
+from cltdr_cli.zoo.recognition import find_signed_method
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_SHOWN = 40
+_SHOWN = 5
 _HINT = (
     "The config must be the one that the checkpoint was trained with: its widths, levels (backbone_arch), "
     "neck, head layers and class count decide the names and shapes."
@@ -44,7 +45,7 @@ def convert_state(published: dict[str, Tensor], preset: Preset) -> dict[str, Ten
     """A published state dict under our names, checked to fill the preset's network exactly.
 
     Raises:
-        WeightsError: Keys are left over or missing, or shapes differ; all are listed.
+        WeightsError: Keys are left over or missing, or shapes differ; the first of each kind are named.
     """
     import torch
 
@@ -67,8 +68,20 @@ def convert_state(published: dict[str, Tensor], preset: Preset) -> dict[str, Ten
     ]
     problems = {"left over": left_over, "missing": missing, "of another shape": misshapen}
     if any(problems.values()):
+        _check_method(preset, published)
         raise WeightsError("\n".join(_list_keys(kind, names) for kind, names in problems.items() if names), _HINT)
     return {name: state[name].float() for name in wanted}
+
+
+def _check_method(preset: Preset, published: dict[str, Tensor]) -> None:
+    """Raise WeightsError where the weights do not fit because they are of another method than the preset."""
+    method = find_signed_method(published)
+    if method is not None and method != preset.method:
+        raise WeightsError(
+            f"the checkpoint is of {find_method(method).title}, preset {preset.name} is for "
+            f"{find_method(preset.method).title}",
+            "`cltdr presets list` names the presets of every method.",
+        )
 
 
 def _list_keys(kind: str, names: list[str]) -> str:

@@ -19,10 +19,9 @@ def recognise_method(nodes: Mapping[str, yaml.Node], parameters: Collection[str]
         Mismatch: The config names a method that is none of ours.
     """
     forms = {name: form for name in METHODS if (form := find_method(name).published) is not None}
-    names = [key.removeprefix("module.") for key in parameters or ()]
-    for method, form in forms.items():
-        if form.state_sign and any(re.fullmatch(form.state_sign, key) for key in names):
-            return method
+    signed = find_signed_method(parameters or ())
+    if signed is not None:
+        return signed
     given = nodes.get(".model_name")
     if given is not None:
         return _match_model_name(given, forms)
@@ -33,6 +32,16 @@ def recognise_method(nodes: Mapping[str, yaml.Node], parameters: Collection[str]
     plain = [name for name, form in forms.items() if not form.config_signs]
     unsigned = [name for name in plain if forms[name].state_sign is None]
     return (unsigned or plain)[0] if parameters is not None else plain[0]
+
+
+def find_signed_method(parameters: Collection[str]) -> str | None:
+    """Name of the only method whose checkpoints have one of these parameters; None where none tells."""
+    names = [key.removeprefix("module.") for key in parameters]
+    for method in METHODS:
+        form = find_method(method).published
+        if form and form.state_sign and any(re.fullmatch(form.state_sign, key) for key in names):
+            return method
+    return None
 
 
 def _match_model_name(node: yaml.Node, forms: Mapping[str, PublishedForm]) -> str:

@@ -25,6 +25,7 @@ PUBLISHED = PublishedForm(
         "model.use_rel_pe",
         "model.backbone_type=convTransformer",
     ),
+    state_sign=r"backbone\.(stem|branch)\.\d+\.attn\..*",
     parameters=(
         (r"backbone\.proj\.(\d+)\.conv\.(\w+)", r"encoder.projection.parts.\1.conv.\2"),
         (BLOCK + r"ln1\.(\w+)", OUR_BLOCK + r"attention_norm.\3"),
