@@ -10,6 +10,7 @@ import yaml
 from pydantic.dataclasses import dataclass
 
 from cltdr_cli.errors import PresetError
+from cltdr_cli.file_kinds import is_safetensors
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.methods import METHODS, find_method
 from cltdr_cli.ranges import STRICT, PositiveFloat, PositiveInt
@@ -230,6 +231,8 @@ def read_text(path: Path) -> str:
     Raises:
         PresetError: It cannot be read.
     """
+    if is_safetensors(path):
+        raise PresetError(f"{path} is a checkpoint, not a preset", "Give it as checkpoint=.")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
