@@ -22,6 +22,7 @@ LAYOUTS = {
     "afsd-csv": "CSV of AFSD: video, type, type_idx, start, end",
     "gtad-csv": "CSV of G-TAD: video-name, t-init, t-end, label-idx",
     "csv": "our CSV: video_id,start,end,label and optionally subset,duration,fps,label_id",
+    "csv-labels": "our CSV of labels of whole videos: video_id,label and the same optional columns",
     "kth": "text of KTH: sequence, frames a-b, c-d",
 }
 """The known layouts; which one a file has is told by its content."""
