@@ -10,7 +10,7 @@ import io
 import math
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -60,7 +60,7 @@ def read_pickled_objects(path: Path, file: IO[bytes]) -> list[Any]:
 
 
 @contextmanager
-def _explain_faults(path: Path) -> Iterator[None]:
+def _explain_faults(path: Path) -> Generator[None]:
     """Turn whatever happens while a file is read into a ``FeatureError``."""
     try:
         yield
