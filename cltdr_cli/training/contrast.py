@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 TEMPERATURE = 0.07
+_NO_PAIR = -1e4
 BACKGROUND = -1
 """Kind of the vectors of what lies around an instance."""
 
@@ -85,9 +86,8 @@ def contrast_sensitive(vectors: Vectors) -> Tensor:
     """
     logits, same, others = _compare_all(vectors)
     rows = torch.nonzero((same & others).any(1))[:, 0]
-    everyone = logits[rows].masked_fill(~others[rows], -torch.inf).logsumexp(1)
-    alike = logits[rows].masked_fill(~(same & others)[rows], -torch.inf).logsumexp(1)
-    return (vectors.values.sum(1) * 0).index_add(0, rows, (everyone - alike) / max(len(rows), 1))
+    costs = _cost(logits[rows], (same & others)[rows], ~same[rows] & others[rows])
+    return (vectors.values.sum(1) * 0).index_add(0, rows, costs / max(len(rows), 1))
 
 
 def contrast_windows(vectors: Vectors) -> Tensor:
@@ -97,9 +97,14 @@ def contrast_windows(vectors: Vectors) -> Tensor:
     """
     logits, same, others = _compare_all(vectors)
     rows = torch.nonzero(vectors.kinds != BACKGROUND)[:, 0]
-    logits = logits.masked_fill(~others, 0.0)[rows]
-    costs = logits.logsumexp(1) - logits.masked_fill(~same[rows], -torch.inf).logsumexp(1)
+    costs = _cost(logits.masked_fill(~others, 0.0)[rows], same[rows], ~same[rows])
     return (vectors.values.sum(1) * 0).index_add(0, rows, costs)
+
+
+def _cost(logits: Tensor, alike: Tensor, unlike: Tensor) -> Tensor:
+    """``-log(P / (P + N))`` ``[R]`` of sums of exponentials over pairs ``[R, V]``; exact also where it is near 0."""
+    numerator, rest = (logits.masked_fill(~pairs, _NO_PAIR).logsumexp(1) for pairs in (alike, unlike))
+    return F.softplus(rest - numerator)
 
 
 def _compare_all(vectors: Vectors) -> tuple[Tensor, Tensor, Tensor]:

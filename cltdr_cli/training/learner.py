@@ -40,7 +40,7 @@ class StepResult:
         step: Steps done, this one included.
         losses: By name, summed over all processes and parts, before their weights.
         total_loss: What was minimised.
-        gradient_norm: L2, before clipping; not finite where fp16 overflowed and the step was skipped.
+        gradient_norm: L2 of the network's, before clipping; not finite where fp16 overflowed and the step was skipped.
         learning_rate: Of this step.
         facts: Numbers of the objective's state after this step, such as ``loss_normalizer``.
     """
@@ -165,7 +165,8 @@ class Learner:
 
     def _update(self) -> Tensor:
         self.scaler.unscale_(self.optimizer)
-        norm = clip_gradients(self._trained, self.config.clip_grad_l2norm)
+        norm = clip_gradients(self.model, self.config.clip_grad_l2norm)
+        clip_gradients(self.objective, self.config.clip_grad_l2norm)  # by itself: the network trains as without it
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.objective.settle()

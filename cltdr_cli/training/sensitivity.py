@@ -86,7 +86,7 @@ class Gaussians(nn.Module):
         num_classes: K.
         form: ``paper`` adds start and end for the boundaries. ``released``, as the public code: position over stride,
             counted from the end; the mean of start and end times the class's Gaussian.
-        sigma_range: Where ``keep_in_range`` keeps the widths; None leaves them.
+        sigma_range: Where the widths, 1 at first, begin and ``keep_in_range`` keeps them; None leaves them.
     """
 
     def __init__(self, num_classes: int, form: Form = "paper", sigma_range: tuple[float, float] | None = None) -> None:
@@ -94,6 +94,7 @@ class Gaussians(nn.Module):
         self.form, self.sigma_range = form, sigma_range
         self.mu = nn.Parameter(torch.tensor(_FIRST_MEANS)[:, None].repeat(1, num_classes))
         self.sigma = nn.Parameter(torch.ones(3, num_classes))
+        self.keep_in_range()
 
     def forward(self, positions: Tensor, labels: Tensor, strides: Tensor | None = None) -> Sensitivity:
         """Sensitivities of positions ``[…]`` in instances of classes ``[…]``, at points of these strides or of 1."""

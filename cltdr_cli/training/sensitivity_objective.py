@@ -92,10 +92,9 @@ class SensitivityObjective(PointObjective):
     def losses(self, sums: Tensor, factors: Tensor) -> Losses:
         """As ``PointObjective``, and the evaluators' loss; beside them the mean weights of the positive points."""
         base = super().losses(sums[:-_EXTRA_SUMS], factors[:-_EXTRA_SUMS])
-        means = dict(zip(("class_sensitivity_mean", "boundary_sensitivity_mean"), (sums * factors)[-4:-2], strict=True))
-        evaluation, labels = (sums * factors)[-2:]
+        classes, boundaries, evaluation, labels = sums[-_EXTRA_SUMS:] * factors[-_EXTRA_SUMS:]
         weight = self.config.sensitivity_label_weight
-        named = {**base.named, **{name: value.detach() for name, value in means.items()}}
+        named = {**base.named, "class_sensitivity_mean": classes, "boundary_sensitivity_mean": boundaries}
         named |= {"evaluation_loss": evaluation} if self.evaluators is not None else {}
         named |= {"label_loss": labels} if weight else {}
         return Losses(named, base.total + evaluation + weight * labels)
