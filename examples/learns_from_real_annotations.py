@@ -21,6 +21,7 @@ import numpy as np
 
 STRIDE, WINDOW, WIDTH = 4, 16, 48
 TRAINING_VIDEOS, TEST_VIDEOS = 48, 24
+PEAK_WIDTH = 0.2
 SIGNALS = {"weak": 0.5, "strong": 2.0}
 
 PRESET = "thumos14-i3d"
@@ -41,12 +42,14 @@ class Case:
         signal: Strength of what features show, in standard deviations of their noise.
         of_others: Whether each video gets features that show what happens in another one.
         late_frames: How much too late everything is shown.
+        is_uneven: Whether an action shows most at one place of it, another one for each class, and hardly elsewhere.
     """
 
     name: str
     signal: float
     of_others: bool = False
     late_frames: int = 0
+    is_uneven: bool = False
 
 
 def main() -> int:
@@ -111,23 +114,32 @@ def drawn(out: Path, database: dict[str, dict], case: Case) -> Path:
     for index, name in enumerate(names):
         steps = length_steps(database[name])
         shown = database[names[(index + 7) % len(names)] if case.of_others else name]
-        share = seen_share(shown, steps, labels, case.late_frames)
+        share = seen_share(shown, steps, labels, case)
         noise = np.random.default_rng([1, index]).normal(size=(steps, WIDTH))
         features = case.signal * np.sqrt(WIDTH) * share @ directions + noise
         np.save(folder / f"{name}.npy", features.astype(np.float32))
     return folder
 
 
-def seen_share(video: dict, steps: int, labels: list[str], late_frames: int) -> np.ndarray:
-    """``[T, K]``: share of each window's frames in which each action goes on."""
-    first = np.arange(steps)[:, None] * STRIDE - late_frames
+def seen_share(video: dict, steps: int, labels: list[str], case: Case) -> np.ndarray:
+    """``[T, K]``: share of each window's frames in which each action goes on, less where it hardly shows."""
+    first = np.arange(steps)[:, None] * STRIDE - case.late_frames
     share = np.zeros((steps, len(labels)))
     for item in video["annotations"]:
         start, end = np.array(item["segment"]) * video["fps"]
         inside = np.minimum(first + WINDOW, end) - np.maximum(first, start)
         column = labels.index(item["label"])
-        share[:, column] = np.maximum(share[:, column], inside.clip(0, WINDOW)[:, 0] / WINDOW)
+        shown = inside.clip(0, WINDOW)[:, 0] / WINDOW
+        if case.is_uneven:
+            place = (first[:, 0] + WINDOW / 2 - start) / max(end - start, 1) - 0.5
+            shown = shown * np.exp(-((place - peaks(len(labels))[column]) ** 2) / (2 * PEAK_WIDTH**2))
+        share[:, column] = np.maximum(share[:, column], shown)
     return share
+
+
+def peaks(classes: int) -> np.ndarray:
+    """Where in an action each class shows most: -0.5 is its start, 0.5 its end."""
+    return np.random.default_rng(2).permutation(np.linspace(-0.4, 0.4, classes))
 
 
 def trained(out: Path, truth: Path, database: dict[str, dict], case: Case) -> dict[str, float]:

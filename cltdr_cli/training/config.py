@@ -13,7 +13,9 @@ from cltdr_cli.ranges import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
+    PositiveFraction,
     PositiveInt,
+    optional,
 )
 
 
@@ -45,6 +47,18 @@ class TrainConfig:
         input_noise: Standard deviation of noise added to the padded features.
         trunc_thresh: Fraction of an instance that must lie in a crop for it to stay.
         crop_ratio: Random crop length of sequences that fit ``max_seq_len``, as fractions; None is off.
+        sensitivity: ``asl`` weighs positive points by what was learned of how much each place in an action matters
+            (Action Sensitivity Learning, ICCV 2023; see ``training.sensitivity``). The other ``sensitivity_`` keys
+            only matter then.
+        sensitivity_form: Weights and contrast by the ``paper``, or as in the public code (``released``).
+        sensitivity_instance: Whether a small network adds to the weights, point by point.
+        sensitivity_contrast_weight: Of the contrastive loss of sensitive steps in the total; 0 leaves it out.
+        sensitivity_label_weight: Of the label-involved loss of the public code in the total; 0 leaves it out.
+        sensitivity_learning_rate: Base rate of all that belongs to ``sensitivity``; None is that of the run.
+        sensitivity_topk: Share of an instance's steps that count as its sensitive ones.
+        sensitivity_sigma_range: The Gaussians' widths are kept within it after each step; None keeps them nowhere.
+        sensitivity_normalize: Whether the weights of each instance's points are divided by their mean.
+        sensitivity_replaces_iou_weight: Whether the weights stand in place of the IoU's (``iou_weight_power``).
     """
 
     learning_rate: PositiveFloat = 1e-3
@@ -69,9 +83,21 @@ class TrainConfig:
     input_noise: NonNegativeFloat = 0.0
     trunc_thresh: Fraction = 0.5
     crop_ratio: tuple[float, float] | None = None
+    sensitivity: Literal["none", "asl"] = optional("none")
+    sensitivity_form: Literal["paper", "released"] = optional("paper")
+    sensitivity_instance: bool = optional(True)
+    sensitivity_contrast_weight: NonNegativeFloat = optional(0.3)
+    sensitivity_label_weight: NonNegativeFloat = optional(0.0)
+    sensitivity_learning_rate: PositiveFloat | None = optional(None)
+    sensitivity_topk: PositiveFraction = optional(0.2)
+    sensitivity_sigma_range: tuple[PositiveFloat, PositiveFloat] | None = optional((0.1, 3.0))
+    sensitivity_normalize: bool = optional(False)
+    sensitivity_replaces_iou_weight: bool = optional(True)
 
     def __post_init__(self) -> None:
         if self.eta_min > self.learning_rate:
             raise ValueError(f"eta_min {self.eta_min} is above learning_rate {self.learning_rate}")
         if self.crop_ratio and not 0 < self.crop_ratio[0] <= self.crop_ratio[1] <= 1:
             raise ValueError(f"crop_ratio must rise within (0, 1], got {self.crop_ratio}")
+        if self.sensitivity_sigma_range and self.sensitivity_sigma_range[0] > self.sensitivity_sigma_range[1]:
+            raise ValueError(f"sensitivity_sigma_range must not fall, got {self.sensitivity_sigma_range}")

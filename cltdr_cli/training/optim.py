@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.training.objective import Objective
 
 
 def find_decayed(model: nn.Module) -> frozenset[str]:
@@ -25,8 +26,11 @@ def find_decayed(model: nn.Module) -> frozenset[str]:
     return frozenset(name for name, value in model.named_parameters() if value.dim() > 1 and name not in spared)
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig, objective: nn.Module | None = None) -> torch.optim.AdamW:
-    """AdamW over the trainable parameters: with weight decay, without, and the objective's own, without."""
+def build_optimizer(model: nn.Module, config: TrainConfig, objective: Objective | None = None) -> torch.optim.AdamW:
+    """AdamW over the trainable parameters: with weight decay, without, and the objective's own, without.
+
+    A group's ``rate_factor`` multiplies the rate of each step.
+    """
     decayed = find_decayed(model)
     trainable = {name: value for name, value in model.named_parameters() if value.requires_grad}
     groups = [
@@ -37,9 +41,16 @@ def build_optimizer(model: nn.Module, config: TrainConfig, objective: nn.Module 
         {"params": [value for name, value in trainable.items() if name not in decayed], "weight_decay": 0.0},
     ]
     own = [] if objective is None else [value for value in objective.parameters() if value.requires_grad]
-    if own:
-        groups.append({"params": own, "weight_decay": 0.0})
+    if objective is not None and own:
+        factor = (objective.learning_rate or config.learning_rate) / config.learning_rate
+        groups.append({"params": own, "weight_decay": 0.0, "rate_factor": factor})
     return torch.optim.AdamW(groups, lr=0.0, betas=config.betas)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let the next step of every group have this rate, by the group's own factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("rate_factor", 1.0)
 
 
 def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
