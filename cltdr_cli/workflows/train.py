@@ -21,6 +21,7 @@ from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.learner import Learner, Precision
 from cltdr_cli.training.loader import Loader, Share
 from cltdr_cli.training.loop import Hooks, Timetable, Training
+from cltdr_cli.training.optim import initial_share
 from cltdr_cli.training.processes import Processes, join_processes
 from cltdr_cli.training.run_folder import Record, RunFolder
 from cltdr_cli.workflows.training_data import TrainingData, read_training_data
@@ -29,6 +30,8 @@ from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.devices import resolve_device
 
 _MISSING = "missing_features.txt"
+_MOST_INITIAL_SHARE = 0.05
+"""More of the random initial weights in the average shows in the results."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +255,13 @@ def _report_beginning(
         f"{len(data.class_names)} classes; {config.warmup_epochs} + {config.epochs} epochs of "
         f"{training.loader.steps_per_epoch} steps of {config.batch_size} on {learner.device} ({learner.precision})"
     )
+    share = initial_share(config, training.total_steps)
+    if share > _MOST_INITIAL_SHARE:
+        report.warning(
+            f"the averaged weights, which are evaluated and saved, will still be {share:.0%} the random initial ones "
+            f"after the {training.total_steps} steps of this run: give the setting training.ema_warmup=true, which "
+            "averages over the last part of short runs, or more epochs"
+        )
     if is_resumed is not None:
         done = f"after step {learner.step} of {training.total_steps}" if learner.step else "at the start"
         report.notice(f"resumed {done}")

@@ -102,7 +102,14 @@ def read_training_data(
     chosen = with_overrides(load_preset(preset), settings)
     data_set = find_dataset(chosen.benchmark.dataset)
     names = _find_class_order(labels, chosen)
-    found = read_annotations(annotations, names, first_id=data_set.first_id, task=data_set.task)
+    found = read_annotations(
+        annotations,
+        names,
+        first_id=data_set.first_id,
+        task=data_set.task,
+        fps=data_set.fps if annotations.is_dir() else None,
+        background=data_set.background,
+    )
     split_name = _check_split(found, splits[0] or _choose_split(found, data_set), "train_split=")
     if splits[1] is not None:
         _check_split(found, splits[1], "eval_split=")
