@@ -247,7 +247,7 @@ class _Timed:
         self.network += time.perf_counter() - began
         return features
 
-    def class_head(self) -> nn.Linear | None:
+    def class_head(self) -> nn.Module | None:
         return self._extractor.class_head()
 
     def _finish(self) -> None:

@@ -63,7 +63,7 @@ class SharedExtractor:
             self._orders.put(order)
         return order.features.result()
 
-    def class_head(self) -> nn.Linear | None:
+    def class_head(self) -> nn.Module | None:
         """The classifier of the weights; None without one."""
         return self._extractor.class_head()
 
