@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Debug, Device, Quiet
+from cltdr_cli.commands.options import Debug, Device, FramesPerSecond, FromFormat, Quiet, Tiers
 
 
 def convert_annotations(
@@ -24,21 +24,12 @@ def convert_annotations(
         ),
     ],
     out: Annotated[str, typer.Option(help="A file, or a folder for a file per video.", metavar="OUT")],
-    from_format: Annotated[
-        str | None,
-        typer.Option("--from", "--from-format", help="Format of IN; else told by its content.", metavar="FORMAT"),
-    ] = None,
+    from_format: FromFormat = None,
     video: Annotated[
         Path | None, typer.Option(help="The video: tells name, frame rate and duration.", metavar="FILE")
     ] = None,
-    fps: Annotated[float | None, typer.Option(help="Frames per second, where frames are counted.", min=0.001)] = None,
-    tier: Annotated[
-        list[str],
-        typer.Option(
-            help="Only this tier; =LABEL renames its segments ({value}, {tier} are filled in); repeatable.",
-            metavar="NAME[=LABEL]",
-        ),
-    ] = [],  # noqa: B006 - typer copies it
+    fps: FramesPerSecond = None,
+    tier: Tiers = [],  # noqa: B006 - typer copies it
     device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,

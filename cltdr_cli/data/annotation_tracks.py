@@ -17,9 +17,7 @@ def find_tool_files(path: Path) -> list[tuple[Path, str]]:
     return [(file, name) for file in files if (name := recognise_format(file)) is not None]
 
 
-def read_tool_files(
-    source: Path, files: Sequence[tuple[Path, str]], class_names: Sequence[str] = ()
-) -> Annotations:
+def read_tool_files(source: Path, files: Sequence[tuple[Path, str]], class_names: Sequence[str] = ()) -> Annotations:
     """Read files as annotations; every tier counts.
 
     Args:
@@ -35,9 +33,7 @@ def read_tool_files(
     return to_annotations(found.tracks, ", ".join(layouts), source, class_names)
 
 
-def to_annotations(
-    tracks: Sequence[Track], layout: str, source: Path, class_names: Sequence[str] = ()
-) -> Annotations:
+def to_annotations(tracks: Sequence[Track], layout: str, source: Path, class_names: Sequence[str] = ()) -> Annotations:
     """Annotations with an instance for each interval."""
     drafts = {
         track.video_id: VideoDraft(
