@@ -9,10 +9,12 @@ from cltdr_cli.data.annotation_arrays import NAMES_FILE, read_array_folder
 from cltdr_cli.data.annotation_csv import read_annotation_csv
 from cltdr_cli.data.annotation_json import read_annotation_json
 from cltdr_cli.data.annotation_text import list_thumos_files, read_kth, read_thumos_folder
+from cltdr_cli.data.annotation_tracks import find_tool_files, read_tool_files
 from cltdr_cli.data.annotations import Annotations
 from cltdr_cli.data.frame_labels import list_label_files, read_frame_labels
 from cltdr_cli.data.video_info import add_rate, add_video_info, find_tables_beside
 from cltdr_cli.errors import AnnotationError, UsageError
+from cltdr_cli.interchange import FORMATS, READABLE
 
 LAYOUTS = {
     "activitynet": "JSON: database of videos with subset, duration, annotations (label, segment)",
@@ -28,6 +30,7 @@ LAYOUTS = {
     "csv-labels": "our CSV of labels of whole videos: video_id,label and the same optional columns",
     "kth": "text of KTH: sequence, frames a-b, c-d",
     "frame-labels": "folder of <video>.txt, one label per frame; classes in mapping.txt in or beside it",
+    **{name: f"{FORMATS[name].title}; also a folder of such files" for name in READABLE},
 }
 """The known layouts; which one a file has is told by its content."""
 
@@ -77,6 +80,9 @@ def _check_rate(path: Path, fps: float | None) -> float:
 def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> Annotations:
     if path.is_dir() and (path / NAMES_FILE).is_file():
         return read_array_folder(path, class_names)
+    tool_files = find_tool_files(path) if path.is_file() or (path.is_dir() and not list_thumos_files(path)) else []
+    if tool_files:
+        return read_tool_files(path, tool_files, class_names)
     if path.is_dir():
         return read_thumos_folder(path, class_names)
     if not path.is_file():
@@ -90,4 +96,7 @@ def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> A
         return read_annotation_csv(path, class_names, first_id, task)
     if suffix == ".txt":
         return read_kth(path)
-    raise AnnotationError(f"{path}: annotations are a .json, .csv or .txt file or a folder")
+    raise AnnotationError(
+        f"{path}: annotations are a .json, .csv or .txt file, a file of an annotation tool, or a folder of them",
+        f"Files of these tools are known by their content: {', '.join(FORMATS[name].title for name in READABLE)}.",
+    )
