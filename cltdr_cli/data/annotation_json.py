@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cltdr_cli.data.annotation_ego4d import is_moments, read_moments
 from cltdr_cli.data.annotations import Annotations, Instance, UntimedLabel, VideoDraft, assemble_annotations
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
@@ -18,7 +19,7 @@ def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: 
     string values as in G-TAD, or under another single key), where an annotation may lack its segment and a video may
     have ``labels``, a list of those of the whole video; the same without the outer key, with ``duration_second`` (BSN);
     ``{video: {subset, duration, actions: [[class, start, end]]}}`` (super-events:
-    MultiTHUMOS, Charades).
+    MultiTHUMOS, Charades); the moment queries of Ego4D (``annotation_ego4d``).
 
     Args:
         path: The file.
@@ -29,6 +30,8 @@ def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: 
         AnnotationError: The file cannot be read as any of these.
     """
     content = load_json(path)
+    if is_moments(content):
+        return read_moments(path, content, class_names)
     layout, videos = _find_videos(path, content)
     drafts: dict[str, VideoDraft] = {}
     for name, record in videos.items():

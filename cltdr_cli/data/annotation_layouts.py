@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cltdr_cli.data.annotation_arrays import NAMES_FILE, read_array_folder
 from cltdr_cli.data.annotation_csv import read_annotation_csv
+from cltdr_cli.data.annotation_ego4d import list_moment_files, read_moment_files
 from cltdr_cli.data.annotation_json import read_annotation_json
 from cltdr_cli.data.annotation_text import list_thumos_files, read_kth, read_thumos_folder
 from cltdr_cli.data.annotation_tracks import find_tool_files, read_tool_files
@@ -20,6 +21,7 @@ LAYOUTS = {
     "activitynet": "JSON: database of videos with subset, duration, annotations (label, segment)",
     "bsn": "JSON: videos with duration_second and annotations; subsets in video_info_new.csv beside it",
     "super-events": "JSON: videos with subset, duration, actions [class, start, end] (MultiTHUMOS, Charades)",
+    "ego4d-moments": "JSON of Ego4D's moment queries: videos, clips, annotations; or a folder of moments_*.json",
     "thumos-folder": "folder of <Class>_test.txt and <Class>_val.txt, rows: video start end",
     "wtalc": "folder of videoname.npy, subset.npy, labels_all.npy, labels.npy, segments.npy, duration.npy",
     "epic": "CSV of EPIC-KITCHENS-100; durations in EPIC_100_video_info.csv beside it",
@@ -83,6 +85,8 @@ def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> A
     tool_files = find_tool_files(path) if path.is_file() or (path.is_dir() and not list_thumos_files(path)) else []
     if tool_files:
         return read_tool_files(path, tool_files, class_names)
+    if path.is_dir() and (files := list_moment_files(path)):
+        return read_moment_files(files, path, class_names)
     if path.is_dir():
         return read_thumos_folder(path, class_names)
     if not path.is_file():
