@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from learns_from_real_annotations import SETTINGS, Case, cltdr, drawn, peaks, scored, subset
+from learns_from_real_annotations import LONGEST_STEPS, SETTINGS, WINDOWS, Case, cltdr, drawn, scored
+from real_annotations import choose_videos, find_labels, find_peaks
 
 FEATURES = {
     "weak": Case("weak", 0.5),
@@ -92,7 +93,7 @@ def main() -> None:
     parser.add_argument("--features", nargs="+", default=list(FEATURES), choices=FEATURES)
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
-    database = subset(json.loads(given.annotations.read_text())["database"])
+    database = choose_videos(json.loads(given.annotations.read_text())["database"], WINDOWS, LONGEST_STEPS)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "truth.json").write_text(json.dumps({"database": database}))
     folders = {name: drawn(given.out, database, FEATURES[name]) for name in given.features}
@@ -176,8 +177,7 @@ def collapse_table(out: Path) -> str:
 
 def peak_table(out: Path, seeds: int, database: dict[str, dict]) -> str:
     """Markdown: how far the learned peaks of uneven features follow where the classes do show most."""
-    labels = {item["label"] for video in database.values() for item in video["annotations"]}
-    true = peaks(len(labels))
+    true = find_peaks(len(find_labels(database)))
     lines = ["| detector | trained | correlation of the learned with the true peaks |", "| --- " * 3 + "|"]
     for detector in DETECTORS:
         for part in ROWS[1:]:

@@ -50,6 +50,10 @@ class DatasetRecord:
         length_edges: Seconds that separate very short, short, medium, long and very long instances.
         count_edges: Numbers of instances of one class that separate videos with few and with many.
         protocols: Choices of videos, the default first; empty where all programs score the same videos.
+        background: Labels of the published frame-wise annotation that are no action.
+        fps: Frames per second of the videos, where the published annotation does not say it.
+        folds: Divisions into training and test videos, numbered from 1; 0 where there is but one.
+        archive: Where features and annotation may be had together; empty where there is no such place.
         note: What to know when comparing numbers.
     """
 
@@ -64,6 +68,10 @@ class DatasetRecord:
     length_edges: tuple[float, ...] = (3.0, 6.0, 12.0, 18.0)
     count_edges: tuple[float, ...] = (1.0, 4.0, 8.0)
     protocols: tuple[Protocol, ...] = ()
+    background: tuple[str, ...] = ()
+    fps: float | None = None
+    folds: int = 0
+    archive: str = ""
     note: str = ""
 
     @property
@@ -124,6 +132,8 @@ _THUMOS_PROTOCOLS = (
 )  # fmt: skip
 
 _ACTIVITYNET_TIOUS = (0.5, 0.95, 10)
+_ARCHIVE = "github.com/bityangke/AP_TCN (folders features and splits)"
+_LEAVE_OUT = "Features of split k go with split k only: the network behind them has seen its training videos."
 
 _RECORDS = (
     DatasetRecord(
@@ -162,6 +172,21 @@ _RECORDS = (
     DatasetRecord(
         "charades", "training", ("test",), (0.1, 0.9, 9), "charades",
         ("charades/charades.json", "charades/Charades_v1_test.csv"),
+    ),
+    DatasetRecord(
+        "gtea", "training", ("test",), (0.3, 0.7, 5), "", ("gtea/annotations.json", "gtea/groundTruth"),
+        length_edges=(1.0, 2.0, 4.0, 8.0), background=("background",), fps=15.0, folds=4, archive=_ARCHIVE,
+        note=f"28 videos, split k leaves out person k. {_LEAVE_OUT}",
+    ),
+    DatasetRecord(
+        "50salads", "training", ("test",), (0.3, 0.7, 5), "", ("50salads/annotations.json", "50salads/groundTruth"),
+        length_edges=(5.0, 10.0, 20.0, 40.0), background=("action_start", "action_end"), fps=30.0, folds=5,
+        archive=_ARCHIVE, note=f"50 videos, 17 classes (mid level). {_LEAVE_OUT}",
+    ),
+    DatasetRecord(
+        "breakfast", "training", ("test",), (0.3, 0.7, 5), "", ("breakfast/annotations.json", "breakfast/groundTruth"),
+        length_edges=(5.0, 10.0, 20.0, 40.0), background=("SIL",), fps=15.0, folds=4,
+        note="1,712 videos, 47 classes without SIL.",
     ),
     DatasetRecord(
         "custom", "training", ("test", "validation", "training", ""), (0.3, 0.7, 5), "",

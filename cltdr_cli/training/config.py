@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import field
+from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
@@ -17,6 +18,11 @@ from cltdr_cli.ranges import (
     PositiveInt,
     optional,
 )
+
+
+def _later(default: Any) -> Any:
+    """A key that presets and checkpoints of older versions lack (``zoo.strict_yaml.LATER``)."""
+    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -35,6 +41,8 @@ class TrainConfig:
         schedule: Shape after warm-up; only ``cosine``, per iteration.
         clip_grad_l2norm: Total gradient norm is clipped to it; None is off.
         ema_decay: Of the averaged weights that are evaluated, per optimiser step.
+        ema_warmup: Whether the decay of step t (from 1) is at most (1 + t) / (10 + t), so that short runs, too, are
+            averaged over their last tenth and not over the random initial weights. Published programs do not do so.
         seed: Of initial weights, order and augmentation.
         class_loss: Of the *unrefined* class scores; published runs switch it by editing the code (``_focalloss``,
             ``_vflloss``).
@@ -45,6 +53,12 @@ class TrainConfig:
         label_smoothing: Targets become ``target·(1-s) + s/(classes+1)``.
         iou_weight_power: Exponent of the IoU in the weights of refined class targets; 0 weighs all alike.
         input_noise: Standard deviation of noise added to the padded features.
+        channel_dropout: Share of the input channels that are zero throughout a training video, drawn anew each time;
+            the others are scaled up (as in ASFormer, BMVC 2021). Published detectors do not do so.
+        mix_share: Share of a training video's steps that are blended with stretches of other training videos, while
+            its labels stay. Features of unseen videos are less sure than those that the feature network was trained
+            on; this teaches a detector to look at more than one step. Published detectors do not do so.
+        mix_steps: Mean length of such a stretch.
         trunc_thresh: Fraction of an instance that must lie in a crop for it to stay.
         crop_ratio: Random crop length of sequences that fit ``max_seq_len``, as fractions; None is off.
         sensitivity: ``asl`` weighs positive points by what was learned of how much each place in an action matters
@@ -72,6 +86,7 @@ class TrainConfig:
     schedule: Literal["cosine"] = "cosine"
     clip_grad_l2norm: PositiveFloat | None = None
     ema_decay: FractionBelowOne = 0.999
+    ema_warmup: bool = _later(False)
     seed: NonNegativeInt = 1234567891
     class_loss: Literal["focal", "varifocal"] = "focal"
     center_sample: Literal["radius", "none"] = "radius"
@@ -81,6 +96,9 @@ class TrainConfig:
     label_smoothing: FractionBelowOne = 0.0
     iou_weight_power: NonNegativeFloat = 1.0
     input_noise: NonNegativeFloat = 0.0
+    channel_dropout: FractionBelowOne = _later(0.0)
+    mix_share: FractionBelowOne = _later(0.0)
+    mix_steps: PositiveInt = _later(8)
     trunc_thresh: Fraction = 0.5
     crop_ratio: tuple[float, float] | None = None
     sensitivity: Literal["none", "asl"] = optional("none")

@@ -18,13 +18,14 @@ from cltdr_cli.training.contrast import Comparison
 from cltdr_cli.training.objective import Losses, Measured, NetworkWithObjective, Objective
 from cltdr_cli.training.optim import (
     AveragedWeights,
+    average_decay,
     build_optimizer,
     clip_gradients,
     learning_rate,
     set_learning_rate,
 )
 from cltdr_cli.training.processes import Processes
-from cltdr_cli.training.randomness import add_noise, seed_network
+from cltdr_cli.training.randomness import add_noise, drop_channels, seed_network
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -87,7 +88,7 @@ class Learner:
         self.objective = objective.to(device)
         self.processes = processes or Processes()
         self.precision: Precision = precision
-        self.average = AveragedWeights(model, config.ema_decay)
+        self.average = AveragedWeights(model)
         self.optimizer = build_optimizer(model, config, objective)
         # The usual first scale overflows in the first steps, which are then lost; it doubles soon enough.
         self.scaler = torch.amp.GradScaler(device.type, _FIRST_SCALE, enabled=precision == "fp16")
@@ -159,7 +160,8 @@ class Learner:
 
     def _measure_part(self, part: Batch, module: nn.Module | None = None) -> Measured:
         seed_network(self.model, part.seeds)
-        features = add_noise(part.features, self.config.input_noise, part.seeds)
+        features = drop_channels(part.features, self.config.channel_dropout, part.seeds)
+        features = add_noise(features, self.config.input_noise, part.seeds)
         with self._autocast():
             return (module or self._measure)(features, part)
 
@@ -170,7 +172,7 @@ class Learner:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.objective.settle()
-        self.average.update(self.model)
+        self.average.update(self.model, average_decay(self.config, self.step + 1))
         return norm
 
     def _autocast(self) -> AbstractContextManager[object]:

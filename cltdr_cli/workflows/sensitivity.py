@@ -24,9 +24,7 @@ def read_sensitivity(run: Path) -> LearnedSensitivity:
     folder = RunFolder(run)
     epochs = [record for record in folder.records() if record["kind"] == "epoch"]
     if not epochs or not folder.last.exists():
-        raise UsageError(
-            f"{run} holds no run with a finished epoch", "Give the folder that `cltdr train` wrote."
-        )
+        raise UsageError(f"{run} holds no run with a finished epoch", "Give the folder that `cltdr train` wrote.")
     found = [record for record in epochs if "sensitivity" in record]
     checkpoint = load_checkpoint(folder.last)
     if not found or checkpoint.preset.training is None:
