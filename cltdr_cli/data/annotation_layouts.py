@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cltdr_cli.data.annotation_arrays import NAMES_FILE, read_array_folder
@@ -11,6 +12,7 @@ from cltdr_cli.data.annotation_ego4d import list_moment_files, read_moment_files
 from cltdr_cli.data.annotation_json import read_annotation_json
 from cltdr_cli.data.annotation_text import read_kth, read_thumos_folder
 from cltdr_cli.data.annotations import Annotations
+from cltdr_cli.data.class_lists import ClassList
 from cltdr_cli.data.video_info import add_video_info, find_tables_beside
 from cltdr_cli.errors import AnnotationError
 
@@ -34,7 +36,7 @@ LAYOUTS = {
 
 def read_annotations(
     path: Path,
-    class_names: Sequence[str] = (),
+    class_names: Sequence[str] | ClassList = (),
     *,
     first_id: int = 0,
     task: str = "verb",
@@ -44,8 +46,9 @@ def read_annotations(
 
     Args:
         path: File or folder.
-        class_names: Class names by number, for files that only have numbers.
-        first_id: Number of the first class in such files.
+        class_names: Class names in order, for files that only have numbers; a ``ClassList`` may have numbers written
+            beside them, which then hold.
+        first_id: Number of the first class in such files, where the names have no numbers.
         task: ``verb`` or ``noun``, for EPIC-KITCHENS-100.
         video_info: Tables of durations and subsets; None takes the published ones beside the file.
 
@@ -53,25 +56,31 @@ def read_annotations(
         AnnotationError: The file is missing, damaged, or in no known layout.
     """
     tables = find_tables_beside(path) if video_info is None else video_info
-    return add_video_info(_read(path, class_names, first_id, task), tables)
+    classes = class_names if isinstance(class_names, ClassList) else ClassList(tuple(class_names))
+    classes = replace(classes, first_id=first_id)
+    return add_video_info(_read(path, classes, task), tables)
 
 
-def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> Annotations:
-    if path.is_dir() and (path / NAMES_FILE).is_file():
-        return read_array_folder(path, class_names)
-    if path.is_dir() and (files := list_moment_files(path)):
-        return read_moment_files(files, path, class_names)
+def _read(path: Path, classes: ClassList, task: str) -> Annotations:
     if path.is_dir():
-        return read_thumos_folder(path, class_names)
+        return _read_folder(path, classes)
     if not path.is_file():
         raise AnnotationError(
             f"{path}: no such file or folder", "Annotations are a JSON, CSV or text file, or a folder."
         )
     suffix = path.suffix.lower()
     if suffix == ".json":
-        return read_annotation_json(path, class_names, first_id)
+        return read_annotation_json(path, classes)
     if suffix == ".csv":
-        return read_annotation_csv(path, class_names, first_id, task)
+        return read_annotation_csv(path, classes, task)
     if suffix == ".txt":
         return read_kth(path)
     raise AnnotationError(f"{path}: annotations are a .json, .csv or .txt file or a folder")
+
+
+def _read_folder(path: Path, classes: ClassList) -> Annotations:
+    if (path / NAMES_FILE).is_file():
+        return read_array_folder(path, classes)
+    if files := list_moment_files(path):
+        return read_moment_files(files, path, classes)
+    return read_thumos_folder(path, classes)
