@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -36,6 +36,12 @@ class ClassList:
         if self.numbers is not None:
             return dict(zip(self.numbers, self.names, strict=True)).get(number, str(number))
         return self.name_at(number - self.first_id, number)
+
+    def without(self, names: Collection[str]) -> ClassList:
+        """The list without some classes; written numbers stay."""
+        kept = [place for place, name in enumerate(self.names) if name not in names]
+        numbers = None if self.numbers is None else tuple(self.numbers[place] for place in kept)
+        return ClassList(tuple(self.names[place] for place in kept), numbers, self.first_id)
 
     def name_at(self, place: int, number: int) -> str:
         """Name of the class at a place, counted from 0; the number if there is none."""

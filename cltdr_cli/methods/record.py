@@ -62,7 +62,7 @@ class Method:
     config: type[Any]
     decode: Decode
     build: Callable[[Any], nn.Module] | None = None
-    adopt: Callable[[Any, nn.Linear], nn.Module] | None = None
+    adopt: Callable[[Any, nn.Module], nn.Module] | None = None
     objective: Callable[[Any, TrainConfig], Objective] | None = None
     published: PublishedForm | None = None
     crop_margin_windows: float = 0.0

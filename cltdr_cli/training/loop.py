@@ -172,6 +172,7 @@ class Training:
             "epoch": epoch,
             "mean_loss": sum(losses) / len(losses),
             "seconds": round(seconds, 3),
+            **self.learner.objective.describe(),
         }
         self._epoch_losses = []
         self._report(record, events)
