@@ -101,6 +101,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def label_ids(self) -> tuple[int, ...] | None:
+        """Number of each class; None where that is its index."""
+        ...
+
+    @property
     def localizer(self) -> Callable[[FeatureSequence], Detections]:
         """Turns features into detections."""
         ...
@@ -228,10 +233,12 @@ def detect_features(
     """
     if not len(sequence):
         raise FeatureError(f"{sequence.video_id} has no feature steps.", "Does the range lie within the video?")
-    detections, labels = detector.localizer(sequence), detector.labels
+    detections, labels, numbers = detector.localizer(sequence), detector.labels, detector.label_ids
     if video_scores is not None:
-        detections, labels = video_scores.add_classes(detections, sequence.video_id), video_scores.labels
-    return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, describe_grid(sequence))
+        detections = video_scores.add_classes(detections, sequence.video_id)
+        labels, numbers = video_scores.labels, None
+    facts = describe_grid(sequence)
+    return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, facts, numbers)
 
 
 def describe_grid(sequence: FeatureSequence) -> dict[str, object]:

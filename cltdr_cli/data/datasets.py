@@ -50,13 +50,13 @@ class DatasetRecord:
         length_edges: Seconds that separate very short, short, medium, long and very long instances.
         count_edges: Numbers of instances of one class that separate videos with few and with many.
         protocols: Choices of videos, the default first; empty where all programs score the same videos.
+        recall_multiples: Where recall@kx is reported, too: of each class of a video as many segments count as it has
+            instances there (k), times each of these numbers.
+        recall_tiou: Its temporal IoU threshold.
         background: Labels of the published frame-wise annotation that are no action.
         fps: Frames per second of the videos, where the published annotation does not say it.
         folds: Divisions into training and test videos, numbered from 1; 0 where there is but one.
         archive: Where features and annotation may be had together; empty where there is no such place.
-        recall_multiples: Where recall@kx is reported, too: of each class of a video as many segments count as it has
-            instances there (k), times each of these numbers.
-        recall_tiou: Its temporal IoU threshold.
         note: What to know when comparing numbers.
     """
 
@@ -71,12 +71,12 @@ class DatasetRecord:
     length_edges: tuple[float, ...] = (3.0, 6.0, 12.0, 18.0)
     count_edges: tuple[float, ...] = (1.0, 4.0, 8.0)
     protocols: tuple[Protocol, ...] = ()
+    recall_multiples: tuple[int, ...] = ()
+    recall_tiou: float = 0.5
     background: tuple[str, ...] = ()
     fps: float | None = None
     folds: int = 0
     archive: str = ""
-    recall_multiples: tuple[int, ...] = ()
-    recall_tiou: float = 0.5
     note: str = ""
 
     @property
@@ -187,6 +187,11 @@ _RECORDS = (
         ("charades/charades.json", "charades/Charades_v1_test.csv"),
     ),
     DatasetRecord(
+        "ego4d-mq", "training", ("validation",), (0.1, 0.5, 5), "",
+        ("ego4d/annotations", "ego4d"), recall_multiples=(1, 5),
+        note="Moment queries: clips under their clip_uid; the 110 classes are those of the annotation.",
+    ),
+    DatasetRecord(
         "gtea", "training", ("test",), (0.3, 0.7, 5), "", ("gtea/annotations.json", "gtea/groundTruth"),
         length_edges=(1.0, 2.0, 4.0, 8.0), background=("background",), fps=15.0, folds=4, archive=_ARCHIVE,
         note=f"28 videos, split k leaves out person k. {_LEAVE_OUT}",
@@ -200,11 +205,6 @@ _RECORDS = (
         "breakfast", "training", ("test",), (0.3, 0.7, 5), "", ("breakfast/annotations.json", "breakfast/groundTruth"),
         length_edges=(5.0, 10.0, 20.0, 40.0), background=("SIL",), fps=15.0, folds=4,
         note="1,712 videos, 47 classes without SIL.",
-    ),
-    DatasetRecord(
-        "ego4d-mq", "training", ("validation",), (0.1, 0.5, 5), "",
-        ("ego4d/annotations", "ego4d"), recall_multiples=(1, 5),
-        note="Moment queries: clips under their clip_uid; the 110 classes are those of the annotation.",
     ),
     DatasetRecord(
         "custom", "training", ("test", "validation", "training", ""), (0.3, 0.7, 5), "",

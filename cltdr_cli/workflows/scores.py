@@ -205,6 +205,8 @@ def score_split(
     thresholds = reference.record.thresholds if tious is None else tious
     numbers = {number: name for name, number in reference.annotations.label_ids.items()}
     row_classes = reference.record.row_classes or None
-    predictions, findings = align_predictions(rows, reference.split, numbers, row_classes, outside_counts)
+    predictions, findings = align_predictions(
+        rows, reference.split, numbers, row_classes, outside_counts, reference.annotations.number_conflicts
+    )
     evaluation = evaluate_predictions(reference.split.truth, predictions, thresholds, ties)
     return SplitScores(reference, predictions, evaluation, (*reference.split.findings, *findings), ties)

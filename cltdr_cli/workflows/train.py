@@ -181,7 +181,8 @@ def _make_hooks(
         made_by = {"cltdr": __version__, "torch": torch.__version__, "split": data.split_name}
         made_from = {"annotations": data.annotations.source.name, "videos": len(data.split.videos)}
         made_from |= {"pseudo_labels": data.pseudo_labels.facts} if data.pseudo_labels else {}
-        save_checkpoint(path, state, data.preset, data.class_names, {**facts, **made_by, **made_from})
+        numbers = {} if data.label_ids is None else {"label_ids": list(data.label_ids)}
+        save_checkpoint(path, state, data.preset, data.class_names, {**facts, **numbers, **made_by, **made_from})
 
     if data.eval_split is None:
         return Hooks(write_weights)

@@ -49,6 +49,7 @@ class LoadedDetector:
         trained: False for a model with random weights.
         extractor_loader: Makes the extractor, when a video (or a class head) asks for it.
         flow_loader: Makes what computes the extractor's optical flow; None where it looks at none.
+        label_ids: Number of each class in the annotation that was trained on; None where that is its index.
     """
 
     preset: Preset
@@ -59,6 +60,7 @@ class LoadedDetector:
     trained: bool
     extractor_loader: Callable[[], LoadedExtractor] = field(repr=False)
     flow_loader: Callable[[], FlowEngine | None] = field(repr=False, default=lambda: None)
+    label_ids: tuple[int, ...] | None = None
 
     @cached_property
     def extractor(self) -> LoadedExtractor:
@@ -128,6 +130,7 @@ def _load_checkpoint(checkpoint: Checkpoint, source: str, sources: ModelSources)
         trained,
         lambda: extractor_of(preset, sources),
         lambda: flow_of(preset, sources),
+        checkpoint.label_ids,
     )
 
 
