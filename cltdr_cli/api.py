@@ -34,14 +34,15 @@ class Detector:
         force: bool = False,
         precision: str = "fp32",
         accept_license: bool = False,
+        download: bool | None = None,
         device: str = "auto",
         report: Reporter = SILENT,
     ) -> Detector:
         """Load a detector by the name of its preset, by a preset file, or by a checkpoint.
 
         Args:
-            preset: Name, YAML file or checkpoint (``.safetensors``); ``auto`` is an installed real detector, else
-                the bundled demo model.
+            preset: Name, YAML file or checkpoint (``.safetensors``); ``auto`` is an installed real detector, or
+                else the one that is downloaded now, or offline the bundled demo model.
             checkpoint: Checkpoint in place of a preset.
             extractor_weights: Files in place of the cache, by name of the extractor or of the weights.
             extractor: Name of the extractor, where a converted checkpoint does not say it.
@@ -49,6 +50,8 @@ class Detector:
             force: Whether features of another extractor or flow are taken, if width and grid fit.
             precision: Arithmetic of the extractor: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
             accept_license: Whether licences of weights that exclude some uses are agreed to.
+            download: Whether a detector is downloaded where none is named or installed; False takes the bundled
+                demo model instead, None is an error that says what to do.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             report: Hears of downloads and notices.
 
@@ -61,7 +64,7 @@ class Detector:
             device, extractor_weights, precision,
             extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
         )  # fmt: skip
-        return cls(load_reported_detector(preset, checkpoint, models, report), models)
+        return cls(load_reported_detector(preset, checkpoint, models, report, download=download), models)
 
     @property
     def labels(self) -> tuple[str, ...]:

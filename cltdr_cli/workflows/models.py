@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from cltdr_cli.errors import UsageError
 from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.workflows.default_model import choose_default_preset
 from cltdr_cli.workflows.downloads import fetch_weights
 from cltdr_cli.zoo.devices import resolve_device
 from cltdr_cli.zoo.extractors import ModelSources, extractor_record
@@ -65,13 +66,27 @@ def find_models(
 
 
 def load_reported_detector(
-    preset: str | Path, checkpoint: str | Path | None, models: ModelSources, report: Reporter = SILENT
+    preset: str | Path,
+    checkpoint: str | Path | None,
+    models: ModelSources,
+    report: Reporter = SILENT,
+    *,
+    download: bool | None = False,
 ) -> LoadedDetector:
-    """Load a detector and report what one should know of it; arguments as ``zoo.load.load_detector``.
+    """Load a detector and report what one should know of it.
+
+    Args:
+        preset: Name or YAML file; ``auto`` leaves the choice to ``choose_default_preset``.
+        checkpoint: Checkpoint in place of a preset.
+        models: Where models come from and how they run.
+        report: Hears of downloads and notices.
+        download: Whether ``auto`` may download a detector; None is an error where it would have to.
 
     Raises:
         CltdrError: There is no such preset, or weights are missing, damaged, or do not fit.
     """
+    if str(preset) == "auto" and checkpoint is None:
+        preset = choose_default_preset(models, download, report)
     loaded = load_detector(str(preset), None if checkpoint is None else Path(checkpoint), models)
     for text in loaded.notices:
         report.notice(text)
