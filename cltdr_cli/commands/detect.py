@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -67,6 +67,9 @@ def detect(
     strict: Strict = False,
     batch_size: BatchSize = 8,
     precision: Precision = "fp32",
+    backend: Annotated[
+        Literal["auto", "torch", "openvino"], typer.Option(help="What runs the extractor on a CPU; auto says which.")
+    ] = "auto",
     accept_license: AcceptLicense = False,
     download: Annotated[
         bool | None,
@@ -113,6 +116,7 @@ def detect(
         strict=strict,
         batch_size=batch_size,
         precision=precision,
+        backend=backend,
         accept_license=accept_license,
         download=True if download is None and console.is_attended() else download,
         device=device,
