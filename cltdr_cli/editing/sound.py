@@ -121,7 +121,7 @@ class _CopiedLane:
     """A sound stream whose packets are copied."""
 
     def __init__(self, stream: Any, target: OutputContainer, origin: Fraction, window: Window) -> None:
-        self._stream = target.add_stream_from_template(stream)
+        self._stream = target.add_stream_from_template(stream, opaque=True)
         self._base, self._window = stream.time_base, window
         self._shift = round((origin + Fraction(window.start)) / stream.time_base)
         self._origin = origin
@@ -132,7 +132,7 @@ class _CopiedLane:
             return
         seconds = float(packet.pts * self._base - self._origin)
         self.is_past_end = seconds >= self._window.end
-        if seconds < self._window.start or self.is_past_end:
+        if self.is_past_end:
             return
         packet.stream = self._stream
         packet.pts, packet.dts = packet.pts - self._shift, packet.dts - self._shift

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
-from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import parse_seconds, read_text
 from cltdr_cli.interchange.tracks import (
     Found,
@@ -22,6 +21,7 @@ from cltdr_cli.interchange.tracks import (
     lay_out_tiers,
     to_milliseconds,
     without_negative_times,
+    write_text,
 )
 
 _VALUE = re.compile(
@@ -92,7 +92,10 @@ class _Values:
 
     def take_seconds(self) -> float:
         """The next value as a time."""
-        return parse_seconds(self.take("number"))
+        try:
+            return parse_seconds(self.take("number"))
+        except ValueError as error:
+            raise self.fail(str(error)) from error
 
     def take_count(self) -> int:
         """The next value as a number of things."""

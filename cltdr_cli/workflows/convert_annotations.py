@@ -101,4 +101,6 @@ def _write(to: str, tracks: list[Track], path: Path, settings: WriteSettings) ->
         return
     check_writable(tracks)
     (track,) = tracks
-    write_video_with_chapters(Path(track.media), path, [(c.start, c.end, c.label) for c in list_chapters(track)])
+    chapters = [(item.start, item.end, item.label) for item in list_chapters(track)]
+    left_out = write_video_with_chapters(Path(track.media), path, chapters)
+    settings.notices += [f"{path.name}: subtitles of the kind {name} are left out" for name in left_out]
