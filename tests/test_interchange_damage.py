@@ -114,7 +114,7 @@ def test_deep_and_huge_files_are_refused_at_once(tmp_path):
         file.truncate(interchange_sources.MOST_BYTES + 1)
     with pytest.raises(AnnotationError, match="too large to be annotations"):
         read_tracks(huge, str(recognise_format(huge)))
-    many = 'File type = "ooTextFile"\nObject class = "TextGrid"\n0 1 <exists> 999999999\n"IntervalTier" "a" 0 1 999999999\n'
+    many = '"ooTextFile"\n"TextGrid"\n0 1 <exists> 999999999\n"IntervalTier" "a" 0 1 999999999\n'
     assert "cut short" in refused(tmp_path, many)
     region = '{"value": {"labels": ["a"], "start": 1e999, "end": 2}}'
     number = '[{"data": {"video": "v"}, "annotations": [{"result": [' + region + "]}]}]"

@@ -38,7 +38,7 @@ def convert_annotations(
         to: One of ``WRITABLE``.
         out: A file; or a folder, which gets a file for each video.
         from_format: The format of ``annotations``; None tells it from the content.
-        video: The video that they are about: its name, rate and duration are taken where the file does not say.
+        video: The video that they are about: its rate and duration count, and its name where the file has none.
         fps: Frames per second, for formats that count frames.
         tier: ``NAME`` takes only this tier; ``NAME=LABEL`` also calls its segments so, where ``{value}`` stands for
             their own label and ``{tier}`` for the tier; ``*`` is every other tier.
