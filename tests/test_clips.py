@@ -192,6 +192,39 @@ def test_a_second_run_keeps_what_is_there_and_redoes_what_changed(drawn, tmp_pat
     assert read_clip_facts(first.made[0])["label"] == "a"
 
 
+@pytest.mark.parametrize("name", ["long.mkv", "odd.webm", "constant.mp4"])
+def test_copied_clips_are_kept_too(drawn, tmp_path, name):
+    words = {"segments": segments_file(tmp_path, (0.5, 1.0, "a", 0.9)), "out": tmp_path / "out", "fast": True}
+    first = clips(drawn(name), **words)
+    again = clips(drawn(name), **words)
+    assert (again.made, again.kept) == ([], first.made)
+
+
+def test_clips_of_several_videos_share_a_folder_and_its_table(drawn, tmp_path):
+    file = segments_file(tmp_path, (0.5, 1.0, "a", 0.9))
+    for name in ("constant.mp4", "varied.mp4", "constant.mp4"):
+        index = clips(drawn(name), segments=file, out=tmp_path / "out").index
+    assert [row["video"] for row in csv.DictReader(index.open())] == ["varied.mp4", "constant.mp4"]
+    (tmp_path / "out/varied_0000.5-0001.0_a.mp4").unlink()
+    clips(drawn("constant.mp4"), segments=file, out=tmp_path / "out")
+    assert [row["video"] for row in csv.DictReader(index.open())] == ["constant.mp4"]
+
+
+def test_damaged_sound_is_said_and_does_not_stop_the_pictures(tmp_path, cltdr):
+    source = draw(tmp_path / "v.mkv", Drawn(even_times(60), audio_seconds=2.4))
+    with av.open(str(source)) as container:
+        sounds = [bytes(p) for p in container.demux(audio=0) if p.size]
+    data = source.read_bytes()
+    for packet in sounds[5:20]:
+        data = data.replace(packet, b"\xff" * len(packet))
+    source.write_bytes(data)
+    done = cltdr("clips", source, segments_file(tmp_path, (0.2, 2, "a", 1)), "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    assert "a part of its sound cannot be decoded and is missing" in done.err
+    (path,) = (tmp_path / "out").glob("*.mp4")
+    assert len(pictures(path)[0]) == 45
+
+
 def test_one_segment_that_fails_does_not_stop_the_others(drawn, tmp_path, cltdr):
     file = segments_file(tmp_path, (100, 101, "late", 0.9), (0.5, 1.0, "a", 0.9))
     done = cltdr("clips", drawn("constant.mp4"), file, "--out", tmp_path / "out")

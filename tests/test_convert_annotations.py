@@ -107,6 +107,14 @@ def test_several_videos_need_a_folder_where_files_hold_one(cltdr, tmp_path):
     assert sorted(read_annotations(tmp_path / "all.csv").videos) == ["barn_1", "barn_2"]
 
 
+def test_a_folder_of_tables_may_hold_their_project_too(tmp_path):
+    (tmp_path / "barn.boris").write_text('{"time_format": "s", "behaviors_conf": {}}')
+    with pytest.raises(AnnotationError, match="BORIS project"):
+        read_annotations(tmp_path)
+    (tmp_path / "barn.tsv").write_text(samples.BORIS_AGGREGATED)
+    assert sorted(read_annotations(tmp_path).videos) == ["barn_1", "barn_2"]
+
+
 def test_two_files_about_one_video_are_not_mixed_up(tmp_path):
     (tmp_path / "a.eaf").write_text(samples.ELAN)
     (tmp_path / "b.eaf").write_text(samples.ELAN)

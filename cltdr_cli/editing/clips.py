@@ -37,12 +37,12 @@ class Clip:
     Attributes:
         start: Seconds in the video where the file begins.
         end: Seconds in the video where its last picture begins, or the wanted end.
-        broken: Why it ends early; empty if it does not.
+        warnings: What is wrong with it.
     """
 
     start: float
     end: float
-    broken: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Cutter:
@@ -104,7 +104,8 @@ class Cutter:
                 raise self._explain_nothing(window, broken)
             pictures.finish()
             sound.finish()
-        return Clip(window.start, window.end if not broken else window.start + last, broken)
+        warnings = tuple(filter(None, (broken and f"ends early: {broken}", sound.damage)))
+        return Clip(window.start, window.end if not broken else window.start + last, warnings)
 
     def _list_pictures(self, window: Window, batch_frames: int) -> Iterator[tuple[Any, float]]:
         """Pictures shown within the window: from the one that is on the screen at its start."""
