@@ -25,11 +25,12 @@ from cltdr_cli.interchange.tracks import (
 )
 
 _VALUE = re.compile(
-    r'"(?P<text>(?:[^"]|"")*)"|(?P<flag><\w+>)|(?<![\w.\[])(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w\]])'
+    r'"(?P<text>(?:[^"]|"")*)"|!(?P<comment>[^\n]*)|(?P<flag><\w+>)'
+    r"|(?<![\w.\[])(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w\]])"
 )
 """What counts in a TextGrid (Praat manual, "TextGrid file formats"): free-standing numbers, flags, quoted texts.
 
-Everything else is comment: names, equals signs, ``intervals [3]``.
+Everything else is comment: names, equals signs, ``intervals [3]``, and what follows ``!`` on a line.
 """
 
 _DEFAULT_TIER = "actions"
@@ -49,7 +50,7 @@ def read_textgrid(path: Path, settings: ReadSettings) -> Found:
         AnnotationError: The file is cut short or no TextGrid; the message names the line.
     """
     values = _Values(path, read_text(path))
-    if values.take("text") != "ooTextFile" or values.take("text") != "TextGrid":
+    if not values.take("text").startswith("ooTextFile") or values.take("text") != "TextGrid":
         raise AnnotationError(f"{path} is not a TextGrid in one of Praat's text forms")
     _, end_seconds = values.take_seconds(), values.take_seconds()
     intervals: list[Interval] = []
@@ -115,6 +116,8 @@ def _scan(text: str) -> Iterator[_Value]:
         line += text.count("\n", at, match.start())
         at = match.start()
         kind = match.lastgroup or ""
+        if kind == "comment":
+            continue
         yield _Value(line, match[kind].replace('""', '"') if kind == "text" else match[kind], kind)
 
 
