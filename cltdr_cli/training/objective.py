@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,13 @@ class Objective(nn.Module, ABC):
     """What outputs cost. A step measures all parts of a batch, scales once, and takes the losses of each part."""
 
     @abstractmethod
-    def measure(self, outputs: HeadOutputs, batch: Batch) -> Tensor:
-        """Sums of one part, ``[M]``; those of several parts and processes add up."""
+    def measure(self, outputs: Any, batch: Any) -> Tensor:
+        """Sums of one part, ``[M]``; those of several parts and processes add up.
+
+        Args:
+            outputs: Of the method's own kind.
+            batch: Of the kind that the method learns from.
+        """
 
     @abstractmethod
     def scale(self, whole: Tensor) -> Tensor:
@@ -54,7 +59,7 @@ class Objective(nn.Module, ABC):
     def losses(self, sums: Tensor, factors: Tensor) -> Losses:
         """Losses of a part, of its sums and the step's factors, both ``[M]``."""
 
-    def count(self, batch: Batch) -> Tensor | None:
+    def count(self, batch: Any) -> Tensor | None:
         """As ``measure``, from the targets alone and with only what the scale needs; None if that needs outputs."""
         return None
 
