@@ -63,6 +63,9 @@ class Objective(nn.Module, ABC):
         """As ``measure``, from the targets alone and with only what the scale needs; None if that needs outputs."""
         return None
 
+    def before_step(self, network: nn.Module, videos: Any) -> None:
+        """Called before every step, with all that there is to train on."""
+
     def facts(self) -> dict[str, float]:
         """Numbers of its own state for the log."""
         return {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltdr_cli.errors import UsageError
 from cltdr_cli.methods.record import Method
 from cltdr_cli.methods.wtal.config import WtalConfig, WtalInference, WtalTraining, check_sections
 
@@ -32,20 +31,23 @@ def build(config: WtalConfig) -> nn.Module:
 
 
 def build_enhancement(config: WtalConfig) -> nn.Module | None:
-    """What makes enhanced features of fused ones; None where nothing does.
+    """What makes enhanced features of fused ones; None where nothing does. The global one is in training only."""
+    from cltdr_cli.methods.wtal.local_enhancement import LocalEnhancement
 
-    Raises:
-        UsageError: There is no such enhancement yet.
-    """
     if config.enhancement in (None, "none"):
         return None
-    raise UsageError(f"enhancement {config.enhancement} is not there yet", "Set model.enhancement=none.")
+    assert config.local_kind is not None, "checked with the preset"
+    assert config.local_window is not None, "likewise"
+    return LocalEnhancement(config.input_dim, config.local_kind, config.local_window)
 
 
 def make_objective(config: WtalConfig, training: WtalTraining) -> Objective:
     """The losses of the network."""
     from cltdr_cli.methods.wtal.objective import Co2Objective, HamObjective
+    from cltdr_cli.methods.wtal.taught_objective import TaughtObjective
 
+    if config.enhancement == "global":
+        return TaughtObjective(config, training)
     return HamObjective(training) if config.network == "hamnet" else Co2Objective(training)
 
 

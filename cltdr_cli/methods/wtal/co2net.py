@@ -77,6 +77,23 @@ class StepClassifier(nn.Module):
         return self.out(self.dropout(leak(self.first(self.entrance(x)))))
 
 
+class FeatureAttention(nn.Module):
+    """Fused features to the probability of action: convolutions of three steps and of one, without dropout.
+
+    Args:
+        channels: Of the features.
+        hidden: Between the convolutions.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.first, self.out = make_conv(channels, hidden, 3), make_conv(hidden, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, T, C]`` -> ``[B, T, 1]``."""
+        return self.out(leak(self.first(x))).sigmoid()
+
+
 class Co2Net(nn.Module):
     """CO2-Net, with room for an enhancement of the fused features (DFE).
 
@@ -110,7 +127,7 @@ class Co2Net(nn.Module):
         self.pool_kernel = pool_kernel
         # Made last, so that the other weights are the same with and without it.
         self.enhancement = enhancement
-        self.attention = None if enhancement is None else AttentionHead(input_dim, attention_dim, attention_dropout)
+        self.attention = None if enhancement is None else FeatureAttention(input_dim, attention_dim)
 
     def forward(self, features: Tensor, mask: Tensor) -> WtalOutputs:
         """Features ``[B, T, C]`` of whole videos -> outputs of every step; the mask does not matter: no padding."""
