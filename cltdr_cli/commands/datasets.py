@@ -81,7 +81,7 @@ def check(
     names = read_class_list(labels) if labels is not None else record.class_names
     console.table(
         f"{read.source}: {read.layout}, {len(read.videos)} videos, {read.instance_count} instances, "
-        f"{len({item.label for video in read.videos.values() for item in video.instances})} classes",
+        f"{len(read.list_labels())} classes",
         ("split", "videos", "instances"),
         [
             (split or "(none)", count, read.select_split(split).instance_count)

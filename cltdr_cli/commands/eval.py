@@ -139,6 +139,13 @@ def _draw_scores(scores: SplitScores, per_class: bool) -> None:
         classes = scores.per_class.items()
         rows = [*(_make_row(name, [*ap, sum(ap) / len(ap)]) for name, ap in classes), *rows]
     console.table(f"{scores.reference.title}, {len(scores.predictions)} predictions", columns, rows)
+    if scores.recall_at_kx:
+        console.table(
+            f"recall of the k·x best segments of each class and video, k its instances there; tIoU "
+            f"{scores.reference.record.recall_tiou:g}",
+            ["", *(f"R@{multiple}" for multiple in scores.recall_at_kx)],
+            [_make_row("recall (%)", list(scores.recall_at_kx.values()))],
+        )
 
 
 def _make_row(name: str, fractions: list[float]) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from cltdr_cli.data.annotation_arrays import NAMES_FILE, read_array_folder
 from cltdr_cli.data.annotation_csv import read_annotation_csv
+from cltdr_cli.data.annotation_ego4d import list_moment_files, read_moment_files
 from cltdr_cli.data.annotation_json import read_annotation_json
 from cltdr_cli.data.annotation_text import read_kth, read_thumos_folder
 from cltdr_cli.data.annotations import Annotations
@@ -16,12 +18,15 @@ LAYOUTS = {
     "activitynet": "JSON: database of videos with subset, duration, annotations (label, segment)",
     "bsn": "JSON: videos with duration_second and annotations; subsets in video_info_new.csv beside it",
     "super-events": "JSON: videos with subset, duration, actions [class, start, end] (MultiTHUMOS, Charades)",
+    "ego4d-moments": "JSON of Ego4D's moment queries: videos, clips, annotations; or a folder of moments_*.json",
     "thumos-folder": "folder of <Class>_test.txt and <Class>_val.txt, rows: video start end",
+    "wtalc": "folder of videoname.npy, subset.npy, labels_all.npy, labels.npy, segments.npy, duration.npy",
     "epic": "CSV of EPIC-KITCHENS-100; durations in EPIC_100_video_info.csv beside it",
     "charades-csv": "CSV of Charades: id, actions, length",
     "afsd-csv": "CSV of AFSD: video, type, type_idx, start, end",
     "gtad-csv": "CSV of G-TAD: video-name, t-init, t-end, label-idx",
     "csv": "our CSV: video_id,start,end,label and optionally subset,duration,fps,label_id",
+    "csv-labels": "our CSV of labels of whole videos: video_id,label and the same optional columns",
     "kth": "text of KTH: sequence, frames a-b, c-d",
 }
 """The known layouts; which one a file has is told by its content."""
@@ -52,6 +57,10 @@ def read_annotations(
 
 
 def _read(path: Path, class_names: Sequence[str], first_id: int, task: str) -> Annotations:
+    if path.is_dir() and (path / NAMES_FILE).is_file():
+        return read_array_folder(path, class_names)
+    if path.is_dir() and (files := list_moment_files(path)):
+        return read_moment_files(files, path, class_names)
     if path.is_dir():
         return read_thumos_folder(path, class_names)
     if not path.is_file():

@@ -50,6 +50,9 @@ class DatasetRecord:
         length_edges: Seconds that separate very short, short, medium, long and very long instances.
         count_edges: Numbers of instances of one class that separate videos with few and with many.
         protocols: Choices of videos, the default first; empty where all programs score the same videos.
+        recall_multiples: Where recall@kx is reported, too: of each class of a video as many segments count as it has
+            instances there (k), times each of these numbers.
+        recall_tiou: Its temporal IoU threshold.
         note: What to know when comparing numbers.
     """
 
@@ -64,6 +67,8 @@ class DatasetRecord:
     length_edges: tuple[float, ...] = (3.0, 6.0, 12.0, 18.0)
     count_edges: tuple[float, ...] = (1.0, 4.0, 8.0)
     protocols: tuple[Protocol, ...] = ()
+    recall_multiples: tuple[int, ...] = ()
+    recall_tiou: float = 0.5
     note: str = ""
 
     @property
@@ -128,7 +133,8 @@ _ACTIVITYNET_TIOUS = (0.5, 0.95, 10)
 _RECORDS = (
     DatasetRecord(
         "thumos14", "validation", ("test",), (0.3, 0.7, 5), "thumos14",
-        ("thumos14/thumos14.json", "thumos/annotations/thumos14.json", "thumos14", "thumos14/thumos_gt.json"),
+        ("thumos14/thumos14.json", "thumos/annotations/thumos14.json", "thumos14", "thumos14/thumos_gt.json",
+         "Thumos14reduced-Annotations"),
         count_edges=(1.0, 40.0, 80.0), protocols=_THUMOS_PROTOCOLS,
         note="Ambiguous rows are not scored: a detection there is a false positive, as in all Python evaluators.",
     ),
@@ -155,6 +161,13 @@ _RECORDS = (
         "where blocked ones are left out. They also hang on the video-level classifier.",
     ),
     DatasetRecord(
+        "activitynet-1.2", "training", ("validation",), _ACTIVITYNET_TIOUS, "activitynet12",
+        ("activitynet/activity_net.v1-2.min.json", "activitynet/activity_net.v1-2.min-missing-removed.json",
+         "ActivityNet1.2-Annotations"), length_edges=_LONG,
+        note="The 100 classes of release 1.2, which weakly supervised localization reports. Numbers compare only on "
+        "the same list of videos.",
+    ),
+    DatasetRecord(
         "hacs", "training", ("validation",), _ACTIVITYNET_TIOUS, "hacs",
         ("hacs/HACS_segments_v1.1.1.json", "hacs/annotations/HACS_segments_v1.1.1.json"), length_edges=_LONG,
         note="Some published numbers fuse scores of an outside classifier.",
@@ -162,6 +175,11 @@ _RECORDS = (
     DatasetRecord(
         "charades", "training", ("test",), (0.1, 0.9, 9), "charades",
         ("charades/charades.json", "charades/Charades_v1_test.csv"),
+    ),
+    DatasetRecord(
+        "ego4d-mq", "training", ("validation",), (0.1, 0.5, 5), "",
+        ("ego4d/annotations", "ego4d"), recall_multiples=(1, 5),
+        note="Moment queries: clips under their clip_uid; the 110 classes are those of the annotation.",
     ),
     DatasetRecord(
         "custom", "training", ("test", "validation", "training", ""), (0.3, 0.7, 5), "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -15,6 +15,7 @@ from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, featu
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
 from cltdr_cli.data.samples import Sample
+from cltdr_cli.data.video_labels import is_labelled_only
 from cltdr_cli.errors import AnnotationError, FeatureError
 from cltdr_cli.features.arrangement import arrange_features
 
@@ -67,13 +68,16 @@ def training_split(
         class_names: What the network's classes are, by index.
 
     Raises:
-        AnnotationError: A label is none of the classes, or a time is no number.
+        AnnotationError: A label is none of the classes, a time is no number, or there are labels and no segments.
         FeatureError: No video has a file, or a file's sidecar contradicts the preset.
     """
     _check_instances(annotations, class_names)
+    labelled_only = _find_labelled_only(annotations)
     videos: list[TrainingVideo] = []
     missing: list[str] = []
     for video in annotations.videos.values():
+        if video.video_id in labelled_only:
+            continue
         path = feature_file(folder, video.video_id, files)
         if path is None:
             missing.append(video.video_id)
@@ -86,7 +90,23 @@ def training_split(
             f"{folder} has a feature file of none of the {len(missing)} videos (looked for {expected}, say)",
             "Check features=, and the preset's file_prefix and file_suffix (settings such as features.file_prefix=v_).",
         )
-    return TrainingSplit(tuple(videos), tuple(missing), tuple(_findings(annotations, missing)))
+    return TrainingSplit(tuple(videos), tuple(missing), tuple(_findings(annotations, missing, labelled_only)))
+
+
+def _find_labelled_only(annotations: Annotations) -> list[str]:
+    """Videos whose actions are somewhere that nobody says: as background they would teach the network wrongly.
+
+    Raises:
+        AnnotationError: Videos are labelled, and none has a segment.
+    """
+    names = [video.video_id for video in annotations.videos.values() if is_labelled_only(video)]
+    if names and not any(video.instances for video in annotations.videos.values()):
+        raise AnnotationError(
+            f"{annotations.source}: its videos to train on have labels and no segments ({names[0]}, say), and the "
+            "preset's network learns from segments",
+            "Annotate start and end of the actions, or choose a preset that learns from video labels.",
+        )
+    return names
 
 
 def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> None:
@@ -106,13 +126,16 @@ def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> No
         )
 
 
-def _findings(annotations: Annotations, missing: Sequence[str]) -> list[Finding]:
-    videos = annotations.videos.values()
+def _findings(annotations: Annotations, missing: Sequence[str], labelled_only: Sequence[str]) -> list[Finding]:
+    videos = [video for video in annotations.videos.values() if video.video_id not in labelled_only]
+    untimed = [v.video_id for v in videos for _ in v.untimed]
     empty = [v.video_id for v in videos for i in v.instances if not is_solid(i)]
     without = [v.video_id for v in videos if not any(map(is_solid, v.instances))]
     return [
         *make_findings("missing-features", "videos have no feature file", missing, "not trained on"),
         *make_findings("empty", "instances are shorter than 1 ms or end before they start", empty, "left out"),
+        *make_findings("untimed", "annotations have no segment", untimed, "left out"),
+        *make_findings("labelled-only", "videos have labels and no segments", labelled_only, "not trained on"),
         *make_findings("no-instance", "videos have no instance", without, "trained on as background"),
     ]
 
@@ -199,8 +222,14 @@ class _Cache:
 
 def class_agnostic(annotations: Annotations) -> Annotations:
     """The same annotations with every label ``action``."""
-    videos: Mapping[str, AnnotatedVideo] = {
-        name: replace(video, instances=tuple(i._replace(label=CLASS_AGNOSTIC, label_id=0) for i in video.instances))
-        for name, video in annotations.videos.items()
-    }
-    return replace(annotations, videos=dict(videos), label_ids={CLASS_AGNOSTIC: 0})
+    videos = {name: _rename_labels(video) for name, video in annotations.videos.items()}
+    return replace(annotations, videos=videos, label_ids={CLASS_AGNOSTIC: 0})
+
+
+def _rename_labels(video: AnnotatedVideo) -> AnnotatedVideo:
+    return replace(
+        video,
+        instances=tuple(item._replace(label=CLASS_AGNOSTIC, label_id=0) for item in video.instances),
+        untimed=tuple(one._replace(label=CLASS_AGNOSTIC, label_id=0) for one in video.untimed),
+        labels=None if video.labels is None else (CLASS_AGNOSTIC,) * bool(video.labels),
+    )

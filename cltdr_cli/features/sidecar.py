@@ -38,6 +38,7 @@ class Recipe:
         flow: Name of the optical flow; None where the extractor looks at none, or in files of older versions.
         flow_transform: How the flow was computed, in words.
         calibration: Digest of the clips on which an ``int8`` network was calibrated.
+        source_sha256: Digest of the source where it is a file of finished features; None where it is a video.
     """
 
     extractor: str
@@ -56,6 +57,7 @@ class Recipe:
     flow: str | None = None
     flow_transform: str | None = None
     calibration: str | None = None
+    source_sha256: str | None = None
 
     @property
     def is_dense(self) -> bool:
@@ -247,11 +249,12 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "flow": _allow_none(_check_text),
     "flow_transform": _allow_none(_check_text),
     "calibration": _allow_none(_check_text),
+    "source_sha256": _allow_none(_check_text),
     "file_format": _check_text,
 }
 """The check of each key of the file."""
 
 _OPTIONAL = {
     "backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds", "array_sha256",
-    "calibration", "file_format", "flow", "flow_transform",
+    "calibration", "file_format", "flow", "flow_transform", "source_sha256",
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic.dataclasses import dataclass
 
@@ -15,6 +15,25 @@ from cltdr_cli.ranges import (
     PositiveFloat,
     PositiveInt,
 )
+
+
+class OptimizerConfig(Protocol):
+    """What every way of training says of its optimiser; ``TrainConfig`` tells what the names mean."""
+
+    @property
+    def learning_rate(self) -> float: ...  # noqa: D102
+    @property
+    def weight_decay(self) -> float: ...  # noqa: D102
+    @property
+    def optimizer(self) -> str: ...  # noqa: D102
+    @property
+    def betas(self) -> tuple[float, float]: ...  # noqa: D102
+    @property
+    def clip_grad_l2norm(self) -> float | None: ...  # noqa: D102
+    @property
+    def ema_decay(self) -> float: ...  # noqa: D102
+    @property
+    def input_noise(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, config=STRICT)

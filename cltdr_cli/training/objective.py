@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cltdr_cli.models.outputs import HeadOutputs
 from cltdr_cli.models.points import PointGrid, Points
-from cltdr_cli.training.batches import Batch
+from cltdr_cli.training.batches import Batch, TrainingBatch
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.losses import distance_diou, distance_iou, smooth_labels
 from cltdr_cli.training.targets import Targets, assign
@@ -237,8 +237,8 @@ class NetworkWithObjective(nn.Module):
     def __init__(self, network: nn.Module, objective: Objective) -> None:
         super().__init__()
         self.network, self.objective = network, objective
-        self.run: Callable[[Tensor, Tensor], HeadOutputs] = lambda features, mask: network(features, mask)
+        self.run: Callable[[Tensor, Tensor], Any] = lambda features, mask: network(features, mask)
 
-    def forward(self, features: Tensor, batch: Batch) -> Tensor:
+    def forward(self, features: Tensor, batch: TrainingBatch) -> Tensor:
         """Sums ``[M]`` of a part of a batch; ``features`` are its own, with noise where that is wanted."""
         return self.objective.measure(self.run(features, batch.mask), batch)

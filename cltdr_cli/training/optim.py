@@ -1,4 +1,4 @@
-"""AdamW's parameter groups, the learning rate of every step, and the averaged weights."""
+"""The optimiser with its parameter groups, the learning rate of every step, and the averaged weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.training.config import OptimizerConfig, TrainConfig
 
 
 def find_decayed(model: nn.Module) -> frozenset[str]:
@@ -25,8 +25,17 @@ def find_decayed(model: nn.Module) -> frozenset[str]:
     return frozenset(name for name, value in model.named_parameters() if value.dim() > 1 and name not in spared)
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig, objective: nn.Module | None = None) -> torch.optim.AdamW:
-    """AdamW over the trainable parameters: with weight decay, without, and the objective's own, without."""
+def build_optimizer(
+    model: nn.Module, config: OptimizerConfig, objective: nn.Module | None = None
+) -> torch.optim.Optimizer:
+    """AdamW over the trainable parameters: with weight decay, without, and the objective's own, without.
+
+    Or ``adam``, whose decay is an L2 term in the gradient of every parameter.
+    """
+    if config.optimizer == "adam":
+        modules = (model,) if objective is None else (model, objective)
+        whole = [value for module in modules for value in module.parameters() if value.requires_grad]
+        return torch.optim.Adam(whole, lr=0.0, betas=config.betas, weight_decay=config.weight_decay)
     decayed = find_decayed(model)
     trainable = {name: value for name, value in model.named_parameters() if value.requires_grad}
     groups = [
@@ -42,11 +51,14 @@ def build_optimizer(model: nn.Module, config: TrainConfig, objective: nn.Module 
     return torch.optim.AdamW(groups, lr=0.0, betas=config.betas)
 
 
-def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+def learning_rate(config: OptimizerConfig, step: int, steps_per_epoch: int) -> float:
     """Rate of optimiser step ``step`` (from 0): a linear warm-up from 0, then half a cosine down to ``eta_min``.
 
-    The first step of a warm-up runs at rate 0 and its last one at the base rate, as published.
+    The first step of a warm-up runs at rate 0 and its last one at the base rate, as published. Training without
+    epochs has the base rate in every step.
     """
+    if not isinstance(config, TrainConfig):
+        return config.learning_rate
     warmup = config.warmup_epochs * steps_per_epoch
     total = warmup + config.epochs * steps_per_epoch
     if step < warmup:
