@@ -27,15 +27,17 @@ def build(config: WtalConfig) -> nn.Module:
     widths = (config.input_dim, config.attention_dim, config.num_classes, config.feature_dropout)
     if config.network == "hamnet":
         return HamNet(*widths, config.pool_kernel)
-    return Co2Net(*widths, config.attention_dropout or 0.0, config.pool_kernel, build_enhancement(config))
+    enhance = None if config.enhancement in (None, "none") else lambda: build_enhancement(config)
+    return Co2Net(*widths, config.attention_dropout or 0.0, config.pool_kernel, enhance)
 
 
-def build_enhancement(config: WtalConfig) -> nn.Module | None:
-    """What makes enhanced features of fused ones; None where nothing does. The global one is in training only."""
+def build_enhancement(config: WtalConfig) -> nn.Module:
+    """What makes enhanced features of fused ones: the local part of our reconstruction of DFE.
+
+    The global part is in the objective, since it exists in training only.
+    """
     from cltdr_cli.methods.wtal.local_enhancement import LocalEnhancement
 
-    if config.enhancement in (None, "none"):
-        return None
     assert config.local_kind is not None, "checked with the preset"
     assert config.local_window is not None, "likewise"
     return LocalEnhancement(config.input_dim, config.local_kind, config.local_window)
