@@ -126,8 +126,9 @@ def test_after_it_the_local_part_learns_something_else(whole, tmp_path):
     assert any(not value.equal(local[name]) for name, value in whole.learner.model.state_dict().items())
 
 
-@pytest.mark.parametrize("stop", [WARMUP - 1, WARMUP, WARMUP + 1, 15])
-@pytest.mark.parametrize("update", ["ema", "queue"])
+@pytest.mark.parametrize(
+    ("stop", "update"), [(WARMUP - 1, "ema"), (WARMUP, "ema"), (WARMUP + 1, "ema"), (15, "ema"), (15, "queue")]
+)
 def test_a_run_stopped_at_any_stage_resumes_to_the_same_weights_and_memory(tmp_path, stop, update, whole):
     settings = (f"model.memory_update={update}",)
     straight = whole if update == "ema" else trained(tmp_path / "whole", *settings)
@@ -234,7 +235,7 @@ def test_the_label_mask_decides_what_is_read():
 
 
 def test_gradients_of_the_global_branch_reach_the_shared_trunk_and_its_own_weights():
-    network, objective, local, taught = answers(toy())
+    network, objective, _, taught = answers(toy())
     batch = LabelBatch(torch.zeros(2, 30, 16), torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]), (1, 2))
     sum(objective.branch_terms(taught, batch).values()).backward()
     assert isinstance(network, Co2Net)

@@ -23,7 +23,7 @@ class TrainingBatch(Protocol):
 
     @property
     def mask(self) -> Tensor:
-        """bool ``[B, T]``, true on real steps."""
+        """Bool ``[B, T]``, true on real steps."""
         ...
 
     @property
