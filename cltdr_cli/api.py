@@ -77,7 +77,7 @@ class Detector:
         self,
         source: str | Path,
         *,
-        min_score: float = 0.0,
+        min_score: float | None = None,
         max_segments: int | None = None,
         labels: str | Sequence[str] | None = None,
         start: float | None = None,

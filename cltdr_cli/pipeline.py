@@ -266,4 +266,4 @@ def limit_result(
     labels: Sequence[int] | None = None,
 ) -> VideoResult:
     """The result without the segments below a score, of other labels, or beyond the best so many."""
-    return replace(result, detections=result.detections.limited(min_score or 0.0, max_segments, labels))
+    return replace(result, detections=result.detections.limited(min_score, max_segments, labels))

@@ -68,6 +68,8 @@ class Method:
         published: How its published program names configs and weights; None without one.
         crop_margin_windows: Random crops in training keep instances by their overlap with the crop widened by so
             many feature windows on both sides.
+        tious: Data set -> first, last and number of the tIoU thresholds that results of this method are reported at,
+            where they are not those of the data set.
         overruns: Data set -> what happens to instances that go on after the features end; by default nothing.
     """
 
@@ -86,11 +88,18 @@ class Method:
     published: PublishedForm | None = None
     crop_margin_windows: float = 0.0
     overruns: Mapping[str, Overrun] = field(default_factory=dict[str, Overrun])
+    tious: Mapping[str, tuple[float, float, int]] = field(default_factory=dict[str, tuple[float, float, int]])
 
     @property
     def is_trained(self) -> bool:
         """Whether it learns anything."""
         return self.objective is not None
+
+    def find_tious(self, data_set: str) -> NDArray[np.float64] | None:
+        """Thresholds float64 ``[T]`` of results on a data set; None where they are those of the data set."""
+        import numpy as np
+
+        return np.linspace(*self.tious[data_set]) if data_set in self.tious else None
 
 
 def build_network(method: Method, config: Any, seed: int | None = None) -> nn.Module:

@@ -21,11 +21,41 @@ _HINT = (
 )
 
 
-def read_ema_state(content: object, source: str) -> dict[str, Tensor]:
+def read_published_state(content: object, source: str, preset: Preset | None) -> dict[str, Tensor]:
     """The weights that published evaluation uses, of a published checkpoint's content.
 
     Args:
         content: What the file holds (``epoch``, ``state_dict``, ``state_dict_ema`` …).
+        source: Name of the file in messages.
+        preset: Of the method that it is to be turned into, which says where its files have them; None where a config
+            will tell the method.
+
+    Raises:
+        WeightsError: There are none.
+    """
+    form = None if preset is None else find_method(preset.method).published
+    if form is None or form.has_config:
+        return read_ema_state(content, source)
+    import torch
+
+    states = (
+        [content if key == "" else content.get(key) for key in form.state_keys] if isinstance(content, dict) else []
+    )
+    for state in states:
+        tensors = {name: value for name, value in (state or {}).items() if isinstance(value, torch.Tensor)}
+        if tensors:
+            return tensors
+    raise WeightsError(
+        f"{source} holds no weights that a published program of preset {preset.name if preset else ''} would save",
+        f"Expected tensors by name, in the file itself or under {' or '.join(filter(None, form.state_keys))}.",
+    )
+
+
+def read_ema_state(content: object, source: str) -> dict[str, Tensor]:
+    """The averaged weights of a published checkpoint's content.
+
+    Args:
+        content: What the file holds.
         source: Name of the file in messages.
 
     Raises:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cltdr_cli.methods.record import Method
 from cltdr_cli.methods.wtal.config import WtalConfig, WtalInference, WtalTraining, check_sections
+from cltdr_cli.methods.wtal.published import PUBLISHED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from cltdr_cli.timeline import FeatureGrid
     from cltdr_cli.training.label_loader import Sampler
     from cltdr_cli.training.objective import Objective
+
+TIOUS = (0.1, 0.7, 7)
+"""First, last and number of the thresholds that this family reports on THUMOS14."""
 
 
 def build(config: WtalConfig) -> nn.Module:
@@ -87,4 +91,6 @@ METHOD = Method(
     check=check_sections,
     suppress=suppress,
     sampler=make_sampler,
+    published=PUBLISHED,
+    tious={"thumos14": TIOUS, "custom": TIOUS},
 )

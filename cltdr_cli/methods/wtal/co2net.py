@@ -131,8 +131,8 @@ class Co2Net(nn.Module):
         self.enhancement = None if make_enhancement is None else make_enhancement()
         self.attention = None if make_enhancement is None else FeatureAttention(input_dim, attention_dim)
 
-    def forward(self, features: Tensor, mask: Tensor) -> WtalOutputs:
-        """Features ``[B, T, C]`` of whole videos -> outputs of every step; the mask does not matter: no padding."""
+    def forward(self, features: Tensor, mask: Tensor, steps: int | None = None) -> WtalOutputs:
+        """Features ``[B, T, C]`` -> outputs of every step; nothing is padded, so mask and steps do not matter."""
         rgb, flow = features.chunk(2, dim=2)
         weighed_rgb, by_rgb = self.rgb(rgb, flow)
         weighed_flow, by_flow = self.flow(flow, rgb)

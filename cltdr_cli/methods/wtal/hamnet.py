@@ -37,8 +37,8 @@ class HamNet(nn.Module):
         self.dropout = SampleDropout(feature_dropout)
         self.pool_kernel = pool_kernel
 
-    def forward(self, features: Tensor, mask: Tensor) -> WtalOutputs:
-        """Features ``[B, T, C]`` of whole videos -> outputs of every step; the mask does not matter: no padding."""
+    def forward(self, features: Tensor, mask: Tensor, steps: int | None = None) -> WtalOutputs:
+        """Features ``[B, T, C]`` -> outputs of every step; nothing is padded, so mask and steps do not matter."""
         logits = self.out(self.dropout(leak(self.second(leak(self.first(features))))))
         logits, attention = (average_neighbours(x, self.pool_kernel) for x in (logits, self.attention(features)))
         return WtalOutputs(logits, attention.squeeze(2))
