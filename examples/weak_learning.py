@@ -5,8 +5,8 @@
     python examples/weak_learning.py thumos14.json --out weak --bridge
     python examples/weak_learning.py thumos14.json --out weak --table
 
-For every world of features (signal and seed): HAM-Net, CO2-Net, and our reconstruction of DFE (ICASSP 2023; its code was
-never published and only its abstract is known) with and without its global part, trained and scored. Two levels of
+For every world of features (signal and seed): HAM-Net, CO2-Net, and our reconstruction of DFE (ICASSP 2023; its code
+was never published and only its abstract is known) with and without its global part, trained and scored. Two levels of
 chance stand beside them: windows of the mean length all over each test video, with its true labels; and the trained
 weights on features that show other videos. Each result is a file; those that are there are not computed again.
 """
@@ -35,7 +35,7 @@ from weak_learners import (
 from weak_table import print_tables
 from weak_world import LONGEST_STEPS, WINDOWS, World
 
-from cltdr_cli import detect
+from cltdr_cli import Detector
 
 SIGNALS, SEEDS = (1.2, 1.6, 2.0), (0, 1, 2)
 
@@ -143,24 +143,32 @@ def guess_windows(place: Place) -> dict[str, float]:
 
 
 def bridge(place: Place) -> None:
-    """Train a supervised detector on the detections of DFE and of CO2-Net, and on the true segments."""
+    """Train a supervised detector on the detections of weak ones in the training videos, and on the true segments."""
     seed, features = place.world.seed, place.features()
-    training = [features / f"{name}.npy" for name, v in place.database.items() if v["subset"] == "Validation"]
 
-    def on(pseudo: tuple[Path, float] | None, name: str) -> dict:
+    def learn_from(pseudo: tuple[Path, float] | None, name: str) -> dict:
         last = learn_supervised(place.truth, features, place.run(name), seed, pseudo)
         return {"test": score(place.truth, last, features)}
 
-    place.measure("supervised", lambda: on(None, "supervised"))
+    place.measure("supervised", lambda: learn_from(None, "supervised"))
     for teacher in ("CO2-Net", "DFE"):
         found = place.root / f"{place.name} {teacher} pseudo.json"
         if not found.exists():
-            detect(
-                training, checkpoint=place.run(teacher) / "last.safetensors", out=found, fps=WINDOWS.rate, device="cpu"
-            )
+            detect_in_training_videos(place, place.run(teacher) / "last.safetensors", found)
         for least in BRIDGE_SCORES:
             name = f"bridge from {teacher}, {least:g}"
-            place.measure(name, lambda found=found, least=least, name=name: on((found, least), name))
+            place.measure(name, lambda found=found, least=least, name=name: learn_from((found, least), name))
+
+
+def detect_in_training_videos(place: Place, checkpoint: Path, out: Path) -> None:
+    """Write the detections of a model in the videos that it learned from."""
+    detector, results = Detector.load(checkpoint=checkpoint, device="cpu"), dict[str, list[dict]]()
+    for name, video in place.database.items():
+        if video["subset"] == "Validation":
+            path = place.features() / f"{name}.npy"
+            found = detector.detect(path, fps=WINDOWS.rate, duration=video["duration"])
+            results[name] = [{"label": s.label, "segment": [s.start, s.end], "score": s.score} for s in found]
+    out.write_text(json.dumps({"results": results}))
 
 
 def _is_score(value: object) -> bool:

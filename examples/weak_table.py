@@ -48,8 +48,8 @@ def row_of(found: list[Mapping]) -> list[str]:
 
 
 def describe(values: list[float]) -> str:
-    """Mean, and range where there are several: ``41.2 (38.0–44.1)``."""
+    """Mean, and range where there are several: ``41.2 (38.0 to 44.1)``."""
     if not values:
         return ""
     mean = f"{100 * sum(values) / len(values):.1f}"
-    return f"{mean} ({100 * min(values):.1f}–{100 * max(values):.1f})" if len(values) > 1 else mean
+    return f"{mean} ({100 * min(values):.1f} to {100 * max(values):.1f})" if len(values) > 1 else mean
