@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.methods import find_method
@@ -38,8 +38,9 @@ def read_published_state(content: object, source: str, preset: Preset | None) ->
         return read_ema_state(content, source)
     import torch
 
-    for key in form.state_keys if isinstance(content, dict) else ():
-        state = content if key == "" else content.get(key)
+    whole = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+    for key in form.state_keys:
+        state: Any = whole if key == "" else whole.get(key)
         if isinstance(state, dict) and any(isinstance(value, torch.Tensor) for value in state.values()):
             return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     raise WeightsError(
