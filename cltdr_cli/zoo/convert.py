@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.methods import find_method
@@ -38,13 +38,11 @@ def read_published_state(content: object, source: str, preset: Preset | None) ->
         return read_ema_state(content, source)
     import torch
 
-    states = (
-        [content if key == "" else content.get(key) for key in form.state_keys] if isinstance(content, dict) else []
-    )
-    for state in states:
-        tensors = {name: value for name, value in (state or {}).items() if isinstance(value, torch.Tensor)}
-        if tensors:
-            return tensors
+    whole = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+    for key in form.state_keys:
+        state: Any = whole if key == "" else whole.get(key)
+        if isinstance(state, dict) and any(isinstance(value, torch.Tensor) for value in state.values()):
+            return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     raise WeightsError(
         f"{source} holds no weights that a published program of preset {preset.name if preset else ''} would save",
         f"Expected tensors by name, in the file itself or under {' or '.join(filter(None, form.state_keys))}.",
