@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from real_annotations import Windows, choose_videos, draw_directions, find_labels
 
 WINDOWS, WIDTH = Windows(stride=4, window=16), 48

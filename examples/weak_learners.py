@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from weak_world import WIDTH, WINDOWS
 
 from cltdr_cli import evaluate, train
 from cltdr_cli.methods import find_method
@@ -18,6 +17,7 @@ from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 from cltdr_cli.workflows.scores import SplitScores
 from cltdr_cli.zoo.checkpoint import load_checkpoint
 from cltdr_cli.zoo.load import make_localizer
+from weak_world import WIDTH, WINDOWS
 
 TIOU = "0.1:0.7:0.1"
 

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from cltdr_cli import Detector
 from real_annotations import choose_videos, keep_classes
 from weak_learners import (
     ABLATIONS,
@@ -34,8 +36,6 @@ from weak_learners import (
 )
 from weak_table import print_tables
 from weak_world import LONGEST_STEPS, WINDOWS, World
-
-from cltdr_cli import Detector
 
 SIGNALS, SEEDS = (1.2, 1.6, 2.0), (0, 1, 2)
 
