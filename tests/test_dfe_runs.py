@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from training_processes import assert_equal_weights, finished, kill_after, records, started, weights
+from training_toys import toy_preset
 
 from cltdr_cli.training.run_folder import RunFolder
 
@@ -109,3 +110,31 @@ def test_a_killed_run_resumes_to_the_same_weights_past_the_warm_up(world, tmp_pa
     assert resumed is not None
     for key, value in whole["learner"]["objective"].items():
         assert torch.equal(value, resumed["learner"]["objective"][key]), key
+
+
+def test_its_detections_train_a_supervised_detector(cltdr, world, tmp_path):
+    assert cltdr(*words(world, tmp_path / "weak")).code == 0
+    database, results = json.loads((world / "real.json").read_text())["database"], {}
+    for name in ("v0", "v1", "v2"):
+        done = cltdr(
+            "detect", world / "features" / f"{name}.npy", "--checkpoint", tmp_path / "weak" / "last.safetensors",
+            "--fps", 25, "--duration", database[name]["duration"], "--out", tmp_path / f"{name}.json",
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        results |= json.loads((tmp_path / f"{name}.json").read_text())["results"]
+    (tmp_path / "pseudo.json").write_text(json.dumps({"results": results}))
+    scores = [item["score"] for items in results.values() for item in items]
+    supervised = toy_preset(
+        "features.width=16", "input_dim=16", "features.stride_frames=16", "features.rate=25.0", "batch_size=2",
+        "epochs=1", "warmup_epochs=0",
+    )  # fmt: skip
+    (tmp_path / "toy.yaml").write_text(supervised.to_yaml())
+    done = cltdr(
+        "train", "--preset", tmp_path / "toy.yaml", "--annotations", world / "none.json", "--labels", "annotations",
+        "--features", world / "features", "--out", tmp_path / "bridge", "--device", "cpu",
+        "--pseudo-labels", tmp_path / "pseudo.json", "--min-score", min(scores),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    said = " ".join(done.err.split())
+    assert f"{len(scores)} instances in 3 training videos" in said
+    assert "7 training videos have no detection that counts" in said
