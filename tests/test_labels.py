@@ -15,8 +15,8 @@ from cltdr_cli.zoo import catalog
 from cltdr_cli.zoo.labels import match_labels, read_labels
 
 COUNTS = {
-    "thumos14": 20, "multithumos": 65, "activitynet12": 100, "activitynet13": 200, "hacs": 200, "epic100-verb": 97, "epic100-noun": 300,
-    "charades": 157, "kinetics400": 400, "demo": 8,
+    "thumos14": 20, "multithumos": 65, "activitynet12": 100, "activitynet13": 200, "hacs": 200, "epic100-verb": 97,
+    "epic100-noun": 300, "charades": 157, "kinetics400": 400, "demo": 8,
 }  # fmt: skip
 
 MULTITHUMOS_COUNTS = {

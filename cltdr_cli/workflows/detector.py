@@ -149,6 +149,7 @@ def make_input_detector(
             stride_frames=features.stride_frames,
             window_frames=features.window_frames,
             dense=features.dense,
+            reset_seconds=features.reset_seconds,
         ),
         duration_seconds,
         scores,

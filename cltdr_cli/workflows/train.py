@@ -19,6 +19,7 @@ from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.learner import Learner, Precision
 from cltdr_cli.training.loop import Hooks, Timetable, Training
+from cltdr_cli.training.optim import initial_share
 from cltdr_cli.training.processes import Processes, join_processes
 from cltdr_cli.training.run_folder import Record, RunFolder
 from cltdr_cli.workflows.training_data import TrainingData, read_training_data
@@ -28,6 +29,8 @@ from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.devices import resolve_device
 
 _MISSING = "missing_features.txt"
+_MOST_INITIAL_SHARE = 0.05
+"""More of the random initial weights in the average shows in the results."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def train(
     seed: int | None = None,
     settings: Sequence[str] = (),
     labels: str | Path = "preset",
+    pseudo_labels: str | Path | None = None,
+    min_score: float | None = None,
     train_split: str | None = None,
     eval_split: str | None = None,
     eval_every: int | None = None,
@@ -91,6 +96,9 @@ def train(
         seed: Of weights, order, crops, noise.
         settings: Changes to any value of the preset, ``key=value``.
         labels: Where class names come from: ``preset``, ``annotations``, or a file.
+        pseudo_labels: File of detections, such as those of a model that learned from video labels, to train on in
+            place of the annotated segments of the training videos, which are then not read.
+        min_score: Of the detections that count; needed with ``pseudo_labels``.
         train_split: Split to train on; None for the data set's.
         eval_split: Split to evaluate on while training; it chooses the best epoch.
         eval_every: Epochs between evaluations (None: 1); where there are none, iterations (None: 200).
@@ -112,7 +120,7 @@ def train(
     changes = [f"training.{key}={value}" for key, value in {**given, "seed": seed}.items() if value is not None]
     data = read_training_data(
         str(preset), Path(annotations), Path(features), [*settings, *changes], str(labels), (train_split, eval_split),
-        force,
+        force, None if pseudo_labels is None else Path(pseudo_labels), min_score,
     )  # fmt: skip
     refuse_epochs(data, epochs=epochs, warmup_epochs=warmup_epochs)
     run = RunSettings(
@@ -172,6 +180,7 @@ def _make_hooks(
     def write_weights(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         made_by = {"cltdr": __version__, "torch": torch.__version__, "split": data.split_name}
         made_from = {"annotations": data.annotations.source.name, "videos": len(data.split.videos)}
+        made_from |= {"pseudo_labels": data.pseudo_labels.facts} if data.pseudo_labels else {}
         save_checkpoint(path, state, data.preset, data.class_names, {**facts, **made_by, **made_from})
 
     if data.eval_split is None:
@@ -219,7 +228,10 @@ def _report_beginning(
     training: Training, data: TrainingData, out: Path, is_resumed: bool | None, report: Reporter
 ) -> None:
     """What is trained on what, and what is missing; ``is_resumed`` is None where nobody asked to resume."""
-    for finding in data.split.findings:
+    pseudo = data.pseudo_labels
+    if pseudo is not None:
+        report.notice(str(pseudo))
+    for finding in (*(pseudo.findings if pseudo else ()), *data.split.findings):
         report.warning(str(finding))
     if data.split.missing:
         report.notice(f"{out / _MISSING} lists the missing ones")
@@ -229,6 +241,13 @@ def _report_beginning(
         f"{len(data.class_names)} classes; {_describe_length(training, data)} on {learner.device} "
         f"({learner.precision})"
     )
+    share = initial_share(data.config, training.total_steps)
+    if share > _MOST_INITIAL_SHARE:
+        report.warning(
+            f"the averaged weights, which are evaluated and saved, will still be {share:.0%} the random initial ones "
+            f"after the {training.total_steps} steps of this run: give the setting training.ema_warmup=true, which "
+            "averages over the last part of short runs, or more epochs"
+        )
     if is_resumed is not None:
         done = f"after step {learner.step} of {training.timetable.total_steps}" if learner.step else "at the start"
         report.notice(f"resumed {done}")
