@@ -126,7 +126,7 @@ class Loader:
         return crop(sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng, self._crop_margin_steps)
 
     def _pick_other(self, rng: np.random.Generator) -> Sample:
-        return self._videos.sample(int(rng.integers(len(self._videos))))
+        return self.videos.sample(int(rng.integers(len(self.videos))))
 
 
 def _split_evenly(items: Sequence[int], pieces: int) -> list[list[int]]:
