@@ -34,7 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extractors": set(),
     "video": set(),
     "models": set(),
-    "writers": set(),
+    "pages": set(),  # web pages: templates and their data; whoever has results turns them into rows
+    "writers": {"pages"},  # one of the formats is a page
     "evaluation": set(),
     "demo": set(),  # draws videos; what trains the bundled model on them is in examples/bundled_model
     # joiners
@@ -58,9 +59,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extraction": {"extractors", "features", "pipeline", "video", "zoo"},
     # each command as a function: everything but what draws and parses
     "workflows": {
-        "data", "evaluation", "extraction", "extractors", "features", "inference", "methods", "models", "pipeline",
-        "training", "video", "writers", "zoo",
+        "data", "evaluation", "extraction", "extractors", "features", "inference", "methods", "models", "pages",
+        "pipeline", "review", "training", "video", "writers", "zoo",
     },
+    "review": set(),  # the server of `cltdr review`; it is given pages and a store of segments
     # doors
     "api": {"pipeline", "workflows", "zoo"},
     "console": set(),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.reviewed import find_reviewed_videos, is_reviewed, read_reviewed
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
 
@@ -17,7 +18,7 @@ def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: 
     Layouts: ``{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`` (ActivityNet, also with
     string values as in G-TAD, or under another single key); the same without the outer key, with
     ``duration_second`` (BSN); ``{video: {subset, duration, actions: [[class, start, end]]}}`` (super-events:
-    MultiTHUMOS, Charades).
+    MultiTHUMOS, Charades); results that a person corrected (``cltdr review``).
 
     Args:
         path: The file.
@@ -43,8 +44,13 @@ def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: 
 
 def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
     """Find layout and videos in a file's content, also under an outer key such as ``database`` or ``GT``."""
+    if is_reviewed(content):
+        return "reviewed", find_reviewed_videos(content)
     if isinstance(content, dict) and "results" in content:
-        raise AnnotationError(f"{path} holds results, not annotations", "Give it as predictions=.")
+        raise AnnotationError(
+            f"{path} holds results, not annotations",
+            "Give it as predictions=. Results become annotations when a person went through them: `cltdr review`.",
+        )
     inner: Any = content
     if isinstance(content, dict):
         wrapped = [value for value in content.values() if _holds_videos(value)]
@@ -99,6 +105,7 @@ _DRAFTS: dict[str, Callable[[Mapping[str, Any], Sequence[str], int], VideoDraft]
     "activitynet": _read_activitynet,
     "bsn": _read_activitynet,
     "super-events": _read_super_events,
+    "reviewed": lambda record, class_names, first_id: read_reviewed(record),
 }
 
 

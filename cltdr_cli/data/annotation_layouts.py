@@ -16,6 +16,7 @@ LAYOUTS = {
     "activitynet": "JSON: database of videos with subset, duration, annotations (label, segment)",
     "bsn": "JSON: videos with duration_second and annotations; subsets in video_info_new.csv beside it",
     "super-events": "JSON: videos with subset, duration, actions [class, start, end] (MultiTHUMOS, Charades)",
+    "reviewed": "JSON: results that a person corrected with cltdr review or on the page of cltdr report",
     "thumos-folder": "folder of <Class>_test.txt and <Class>_val.txt, rows: video start end",
     "epic": "CSV of EPIC-KITCHENS-100; durations in EPIC_100_video_info.csv beside it",
     "charades-csv": "CSV of Charades: id, actions, length",

@@ -47,7 +47,7 @@ def detect(
     Args:
         inputs: Videos, folders, patterns, a ``.txt`` list, or feature files; one or several.
         out: A file (its suffix picks the format) or a folder to write to; None writes nothing.
-        format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``, ``svg``.
+        format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``, ``svg``, ``html``.
         preset: Name or YAML file; ``auto`` is an installed real detector, else the bundled demo model.
         checkpoint: Checkpoint of ``cltdr train`` or ``cltdr convert`` in place of a preset.
         extractor_weights: Files by name of the extractor or weights, or words ``NAME=FILE``.
