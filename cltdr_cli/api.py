@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from cltdr_cli.file_kinds import is_safetensors
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.workflows.detector import make_input, make_input_detector, prepare_detector
@@ -55,7 +56,7 @@ class Detector:
         Raises:
             CltdrError: There is no such preset, or weights are missing, damaged, or do not fit.
         """
-        if checkpoint is None and Path(preset).suffix == _CHECKPOINT_SUFFIX:
+        if checkpoint is None and (Path(preset).suffix == _CHECKPOINT_SUFFIX or is_safetensors(Path(preset))):
             preset, checkpoint = "auto", preset
         models = find_models(
             device, extractor_weights, precision,
@@ -77,7 +78,7 @@ class Detector:
         self,
         source: str | Path,
         *,
-        min_score: float = 0.0,
+        min_score: float | None = None,
         max_segments: int | None = None,
         labels: str | Sequence[str] | None = None,
         start: float | None = None,

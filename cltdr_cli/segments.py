@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segment:
-    """One action: ``start`` and ``end`` in seconds, its label, label id and score in [0, 1]."""
+    """One action: ``start`` and ``end`` in seconds, its label, label id and score.
+
+    Scores are probabilities, in [0, 1]; those of methods that learn from video labels are not, and may be below 0.
+    """
 
     start: float
     end: float
@@ -75,10 +78,10 @@ class Detections:
         return Detections(self.segments_seconds[keep], self.scores[keep], self.labels[keep], self.curves)
 
     def limited(
-        self, min_score: float = 0.0, max_segments: int | None = None, labels: Sequence[int] | None = None
+        self, min_score: float | None = None, max_segments: int | None = None, labels: Sequence[int] | None = None
     ) -> Detections:
-        """The best rows: at least ``min_score``, of the given classes, ``max_segments`` at most."""
-        keep = self.scores >= min_score
+        """The best rows: at least ``min_score`` (None: any score), of the given classes, ``max_segments`` at most."""
+        keep = np.ones(len(self), bool) if min_score is None else self.scores >= min_score
         if labels is not None:
             keep &= np.isin(self.labels, np.asarray(labels, np.int64))
         return self.selected(np.flatnonzero(keep)[:max_segments])

@@ -51,7 +51,9 @@ def detect(
     ] = None,
     flow: Flow = None,
     force: Force = False,
-    min_score: Annotated[float, typer.Option(help="Leave out segments below it.", min=0, max=1)] = 0.0,
+    min_score: Annotated[
+        float | None, typer.Option(help="Leave out segments below it. [default: none]", show_default=False)
+    ] = None,
     max_segments: Annotated[int | None, typer.Option(help="Keep the best N per video.", metavar="N", min=1)] = None,
     labels: Annotated[str | None, typer.Option(help="Only these, separated by commas.", metavar="A,B")] = None,
     start: Annotated[float | None, typer.Option(help="Look from here on.", metavar="SECONDS", min=0)] = None,

@@ -66,13 +66,14 @@ def _find_layout(path: Path, rows: Sequence[Row]) -> str:
         raise AnnotationError(f"{path} holds no annotations: it has no rows")
     columns = set(rows[0])
     for layout, needed in _COLUMNS.items():
-        if needed <= columns:
+        if needed <= columns and (layout != "csv-labels" or columns <= needed | _OPTIONAL_COLUMNS):
             return layout
     if "score" in columns:
         raise AnnotationError(f"{path} holds results, not annotations", "Give it as predictions=.")
     raise AnnotationError(
         f"{path} is a CSV table in no known layout (columns: {', '.join(rows[0])})",
-        "Our own layout is video_id,start,end,label and optionally subset,duration,fps,label_id.",
+        "Our own layout is video_id,start,end,label and optionally subset,duration,fps,label_id; a row without times "
+        "gives its label to the whole video.",
     )
 
 
@@ -83,11 +84,16 @@ def _find_split(stem: str) -> str:
 
 
 def _add_own_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
+    """A row without times gives its label to the whole video; without a label too it only says that there is one."""
     draft = drafts.setdefault(row["video_id"], VideoDraft(split=row.get("subset") or context.split))
     draft.duration_seconds = float(row["duration"]) if row.get("duration") else draft.duration_seconds
     draft.fps = float(row["fps"]) if row.get("fps") else draft.fps
-    number = int(row["label_id"]) if row.get("label_id") else None
-    draft.instances.append(Instance(float(row["start"]), float(row["end"]), row["label"], number))
+    label, number = row["label"], int(row["label_id"]) if row.get("label_id") else None
+    start, end = row.get("start", ""), row.get("end", "")
+    if start or end:
+        draft.instances.append(Instance(float(start), float(end), label, number))
+    elif label:
+        draft.add_video_label(label, number)
 
 
 def _add_epic_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
@@ -145,11 +151,16 @@ _COLUMNS: dict[str, frozenset[str]] = {
     "afsd-csv": frozenset({"video", "type", "type_idx", "start", "end"}),
     "gtad-csv": frozenset({"video-name", "t-init", "t-end", "label-idx", "video-duration", "frame-rate"}),
     "csv": frozenset({"video_id", "start", "end", "label"}),
+    "csv-labels": frozenset({"video_id", "label"}),
 }
+_OPTIONAL_COLUMNS = frozenset({"subset", "duration", "fps", "label_id"})
+"""With any other column, a table without times may have them under names that we do not know."""
+
 _ROWS: dict[str, Callable[[Row, dict[str, VideoDraft], CsvContext], None]] = {
     "epic": _add_epic_row,
     "charades-csv": _add_charades_row,
     "afsd-csv": _add_afsd_row,
     "gtad-csv": _add_gtad_row,
     "csv": _add_own_row,
+    "csv-labels": _add_own_row,
 }

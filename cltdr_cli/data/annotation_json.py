@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.annotation_ego4d import is_moments, read_moments
+from cltdr_cli.data.annotations import Annotations, Instance, UntimedLabel, VideoDraft, assemble_annotations
 from cltdr_cli.data.reviewed import find_reviewed_videos, is_reviewed, read_reviewed
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
@@ -16,9 +17,11 @@ def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: 
     """Read annotations from a JSON file in any known layout.
 
     Layouts: ``{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`` (ActivityNet, also with
-    string values as in G-TAD, or under another single key); the same without the outer key, with
-    ``duration_second`` (BSN); ``{video: {subset, duration, actions: [[class, start, end]]}}`` (super-events:
-    MultiTHUMOS, Charades); results that a person corrected (``cltdr review``).
+    string values as in G-TAD, or under another single key), where an annotation may lack its segment and a video may
+    have ``labels``, a list of those of the whole video; the same without the outer key, with ``duration_second`` (BSN);
+    ``{video: {subset, duration, actions: [[class, start, end]]}}`` (super-events:
+    MultiTHUMOS, Charades); the moment queries of Ego4D (``annotation_ego4d``); results that a person
+    corrected (``reviewed``).
 
     Args:
         path: The file.
@@ -29,6 +32,8 @@ def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: 
         AnnotationError: The file cannot be read as any of these.
     """
     content = load_json(path)
+    if is_moments(content):
+        return read_moments(path, content, class_names)
     layout, videos = _find_videos(path, content)
     drafts: dict[str, VideoDraft] = {}
     for name, record in videos.items():
@@ -73,7 +78,7 @@ def _holds_videos(value: Any) -> bool:
         isinstance(value, dict)
         and bool(value)
         and all(isinstance(record, dict) for record in value.values())
-        and any("annotations" in record or "actions" in record for record in value.values())
+        and any(record.keys() & {"annotations", "actions", "labels"} for record in value.values())
     )
 
 
@@ -82,14 +87,26 @@ def _read_activitynet(record: Mapping[str, Any], class_names: Sequence[str], fir
         split=str(record.get("subset", "")),
         duration_seconds=_read_number(record.get("duration", record.get("duration_second"))),
         fps=_read_number(record.get("fps")),
+        labels=_read_video_labels(record.get("labels")),
     )
-    for item in record["annotations"]:
+    for item in record["annotations"] if draft.labels is None else record.get("annotations", ()):
+        label, number = str(item["label"]), item.get("label_id")
+        label_id = None if number is None else int(number)
+        if item.get("segment") is None:
+            draft.untimed.append(UntimedLabel(label, label_id))
+            continue
         start, end = item["segment"]
-        number = item.get("label_id")
-        draft.instances.append(
-            Instance(float(start), float(end), str(item["label"]), None if number is None else int(number))
-        )
+        draft.instances.append(Instance(float(start), float(end), label, label_id))
     return draft
+
+
+def _read_video_labels(value: Any) -> list[UntimedLabel] | None:
+    """The labels of a whole video: a list of names; None where it has no such list."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"labels should be a list of names, and is {value!r}")
+    return [UntimedLabel(name) for name in value]
 
 
 def _read_super_events(record: Mapping[str, Any], class_names: Sequence[str], first_id: int) -> VideoDraft:

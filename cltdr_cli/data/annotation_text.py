@@ -19,6 +19,9 @@ THUMOS_CLASSES = {
 }  # fmt: skip
 """Class numbers in THUMOS14 result files, from its ``detclasslist.txt`` (they count the 101 classes of UCF101)."""
 
+AMBIGUOUS = "Ambiguous"
+"""The label of segments that are neither action nor background."""
+
 _THUMOS_FILE = re.compile(r"(?P<label>\w+)_(?P<split>test|val)\.txt")
 _KTH_FPS = 25.0
 _KTH_ACTIONS = ("boxing", "handclapping", "handwaving", "jogging", "running", "walking")
@@ -58,11 +61,25 @@ def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotat
         for place, line in read_numbered_lines(path):
             video, start, end = _parse_thumos_row(path, place, line)
             draft = drafts.setdefault(video, VideoDraft(split=find_thumos_split(video)))
-            if label == "Ambiguous":
+            if label == AMBIGUOUS:
                 draft.ambiguous.append((start, end))
             else:
                 draft.instances.append(Instance(start, end, label, numbers.get(label)))
     return assemble_annotations(drafts, "thumos-folder", folder, class_names)
+
+
+def read_ambiguous_rows(folder: Path) -> dict[str, list[tuple[float, float]]]:
+    """Read ``Ambiguous_test.txt`` and ``Ambiguous_val.txt`` of a folder, as far as they are there: spans by video id.
+
+    Raises:
+        AnnotationError: A row cannot be read.
+    """
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for path in sorted(folder.glob(f"{AMBIGUOUS}_*.txt")):
+        for place, line in read_numbered_lines(path):
+            video, start, end = _parse_thumos_row(path, place, line)
+            spans.setdefault(video, []).append((start, end))
+    return spans
 
 
 def read_kth(path: Path) -> Annotations:

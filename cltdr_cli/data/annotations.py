@@ -26,6 +26,13 @@ class Instance(NamedTuple):
     label_id: int | None = None
 
 
+class UntimedLabel(NamedTuple):
+    """An action that the file names without saying when it happens; ``label_id`` as in ``Instance``."""
+
+    label: str
+    label_id: int | None = None
+
+
 @dataclass(frozen=True)
 class AnnotatedVideo:
     """A video and its annotated actions.
@@ -37,6 +44,9 @@ class AnnotatedVideo:
         duration_seconds: None where the file does not say.
         fps: Frames per second; None where the file does not say.
         ambiguous: Start and end of segments marked Ambiguous (THUMOS14), which are neither action nor background.
+        untimed: Labels of annotations without a segment, in the order of the file.
+        labels: Labels that the file gives to the video as a whole; None where it gives none, empty where it says that
+            nothing happens. ``video_labels.video_labels`` has the labels that count.
     """
 
     video_id: str
@@ -45,6 +55,12 @@ class AnnotatedVideo:
     duration_seconds: float | None = None
     fps: float | None = None
     ambiguous: tuple[tuple[float, float], ...] = ()
+    untimed: tuple[UntimedLabel, ...] = ()
+    labels: tuple[str, ...] | None = None
+
+    def list_labels(self) -> set[str]:
+        """Every label that the file gives to the video or to something in it."""
+        return {*(item.label for item in (*self.instances, *self.untimed)), *(self.labels or ())}
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,10 @@ class Annotations:
     def instance_count(self) -> int:
         """Number of instances in all videos."""
         return sum(len(video.instances) for video in self.videos.values())
+
+    def list_labels(self) -> set[str]:
+        """Labels of instances, of annotations without a segment, and of whole videos."""
+        return {name for video in self.videos.values() for name in video.list_labels()}
 
     def count_splits(self) -> Counter[str]:
         """Count the videos of each split."""
@@ -102,6 +122,30 @@ class VideoDraft:
     duration_seconds: float | None = None
     fps: float | None = None
     ambiguous: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    untimed: list[UntimedLabel] = field(default_factory=list[UntimedLabel])
+    labels: list[UntimedLabel] | None = None
+
+    def add_video_label(self, label: str, label_id: int | None = None) -> None:
+        """Add a label of the video as a whole."""
+        self.labels = [*(self.labels or ()), UntimedLabel(label, label_id)]
+
+    def build(self, video_id: str) -> AnnotatedVideo:
+        """The video, once its file is read."""
+        return AnnotatedVideo(
+            video_id,
+            normalize_split(self.split),
+            tuple(self.instances),
+            self.duration_seconds,
+            self.fps,
+            tuple(self.ambiguous),
+            tuple(self.untimed),
+            None if self.labels is None else tuple(dict.fromkeys(one.label for one in self.labels)),
+        )
+
+    def list_numbered_labels(self) -> list[UntimedLabel]:
+        """Every label that the file gives to the video, with its number."""
+        timed = [UntimedLabel(item.label, item.label_id) for item in self.instances]
+        return [*timed, *self.untimed, *(self.labels or ())]
 
 
 def normalize_split(name: str) -> str:
@@ -121,21 +165,16 @@ def assemble_annotations(
         source: File or folder.
         class_names: Class names by number; may be empty.
     """
-    videos = {
-        name: AnnotatedVideo(
-            name, normalize_split(d.split), tuple(d.instances), d.duration_seconds, d.fps, tuple(d.ambiguous)
-        )
-        for name, d in drafts.items()
-    }
-    instances = (instance for video in videos.values() for instance in video.instances)
-    return Annotations(videos, _number_classes(instances, class_names), layout, source)
+    videos = {name: draft.build(name) for name, draft in drafts.items()}
+    labels = (one for draft in drafts.values() for one in draft.list_numbered_labels())
+    return Annotations(videos, _number_classes(labels, class_names), layout, source)
 
 
-def _number_classes(instances: Iterable[Instance], class_names: Sequence[str]) -> dict[str, int]:
+def _number_classes(labels: Iterable[UntimedLabel], class_names: Sequence[str]) -> dict[str, int]:
     """Number the classes by the list, by the file, or alphabetically. Names missing in the list come after it."""
     of_file: dict[str, int | None] = {}
-    for instance in instances:
-        of_file.setdefault(instance.label, instance.label_id)
+    for one in labels:
+        of_file.setdefault(one.label, one.label_id)
     if class_names:
         rest = sorted(of_file.keys() - set(class_names))
         return {name: i for i, name in enumerate([*class_names, *rest])}

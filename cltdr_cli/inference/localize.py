@@ -20,6 +20,14 @@ from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 Decode = Callable[[Any, FeatureGrid], Candidates]
 """Outputs of a network for one video, and its time grid, to candidates in feature steps."""
 
+Suppress = Callable[[Candidates, Any, FeatureGrid], Candidates]
+"""Candidates, settings and time grid to those that are left, by falling score."""
+
+
+def suppress_steps(candidates: Candidates, config: InferenceConfig, grid: FeatureGrid) -> Candidates:
+    """NMS and voting in steps, the same on any grid."""
+    return suppress(candidates, config)
+
 
 Trace = Callable[[Any, FeatureGrid], NDArray[np.float32]]
 """Outputs of a network for one video, and its time grid, to class scores along the steps, ``[T, K]``."""
@@ -40,19 +48,21 @@ class NetworkLocalizer:
     Attributes:
         network: In evaluation mode, on ``device``; sequences are padded to its ``pad_length(steps)``, if any.
         decode: From its outputs to candidates.
-        config: NMS and the like.
+        config: Settings of decoding and NMS.
         device: Where the network runs.
         downsample_rate: Every n-th step is used (published ``downsample_rate``).
         stretch_to_steps: Sequences are stretched to it (published ``force_upsampling``); None leaves them.
+        suppress: From candidates to detections.
         trace: From outputs to class scores along the steps; None where the method has none.
     """
 
     network: nn.Module
     decode: Decode
-    config: InferenceConfig
+    config: Any
     device: torch.device
     downsample_rate: int = 1
     stretch_to_steps: int | None = None
+    suppress: Suppress = suppress_steps
     trace: Trace | None = None
 
     def __call__(self, sequence: FeatureSequence) -> Detections:
@@ -60,7 +70,7 @@ class NetworkLocalizer:
         sequence = arrange_features(sequence, self.downsample_rate, self.stretch_to_steps)
         features = torch.from_numpy(np.ascontiguousarray(sequence.features, np.float32)).to(self.device)
         outputs = self.run(features)
-        found = suppress(self.decode(outputs, sequence.grid), self.config)
+        found = self.suppress(self.decode(outputs, sequence.grid), self.config, sequence.grid)
         detections = to_seconds(found, sequence.grid, sequence.duration_seconds)
         return self._add_curves(detections, outputs, sequence.grid)
 

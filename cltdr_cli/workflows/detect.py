@@ -25,7 +25,7 @@ def detect(
     extractor: str | None = None,
     flow: str | None = None,
     force: bool = False,
-    min_score: float = 0.0,
+    min_score: float | None = None,
     max_segments: int | None = None,
     labels: str | Sequence[str] | None = None,
     start: float | None = None,
@@ -54,7 +54,7 @@ def detect(
         extractor: Name of the extractor, where a converted checkpoint does not say it.
         flow: Optical flow in place of the preset's: ``tvl1`` or ``raft``.
         force: Whether features of another extractor or flow are taken, if width and grid fit.
-        min_score: Segments below it are left out.
+        min_score: Segments below it are left out; None keeps all.
         max_segments: The best so many per video are kept; None for all.
         labels: Only these classes are kept: names, or one string of names separated by commas.
         start: Seconds; what comes before is left out. Times stay those of the whole video.

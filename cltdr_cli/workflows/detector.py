@@ -32,7 +32,7 @@ class InputDetector:
         options: How videos are read.
         duration_seconds: Length of a feature file's video; None where a sidecar says it.
         scores: Class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out.
+        min_score: Segments below it are left out; None keeps all.
         max_segments: The best so many per input are kept; None for all.
         label_ids: Indices of the classes that are kept; None for all.
     """
@@ -42,7 +42,7 @@ class InputDetector:
     options: VideoOptions
     duration_seconds: float | None = None
     scores: VideoScores | None = None
-    min_score: float = 0.0
+    min_score: float | None = None
     max_segments: int | None = None
     label_ids: Sequence[int] | None = None
 
@@ -116,7 +116,7 @@ def make_input_detector(
     force: bool = False,
     duration_seconds: float | None = None,
     video_scores: Path | None = None,
-    min_score: float = 0.0,
+    min_score: float | None = None,
     max_segments: int | None = None,
     labels: str | Sequence[str] | None = None,
     report: Reporter = SILENT,
@@ -129,7 +129,7 @@ def make_input_detector(
         force: Whether features of another kind are taken, if width and grid fit.
         duration_seconds: Length of a feature file's video, where no sidecar says it.
         video_scores: File with class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out.
+        min_score: Segments below it are left out; None keeps all.
         max_segments: The best so many per input are kept; None for all.
         labels: Only these classes are kept: names, or one string of names separated by commas.
         report: Hears that a detector names no classes.
@@ -149,6 +149,7 @@ def make_input_detector(
             stride_frames=features.stride_frames,
             window_frames=features.window_frames,
             dense=features.dense,
+            reset_seconds=features.reset_seconds,
         ),
         duration_seconds,
         scores,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cltdr_cli.errors import WeightsError
+from cltdr_cli.file_kinds import is_safetensors, recognise_foreign_file
 from cltdr_cli.files import replacing
 from cltdr_cli.zoo.digests import file_digests
 from cltdr_cli.zoo.preset import Preset
@@ -64,10 +65,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read one of our checkpoints; nothing in it is executed.
 
     Raises:
-        WeightsError: There is no such file, or it is none of ours.
+        WeightsError: There is no such file, or it is none of ours, or a weight is not finite.
     """
     from safetensors import SafetensorError, safe_open
 
+    _check_kind(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -76,9 +78,34 @@ def load_checkpoint(path: Path) -> Checkpoint:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping, only its keys()
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} cannot be read as a checkpoint: {error}", _HINT) from error
+    _check_finite(path, state)
     preset = Preset.from_yaml(metadata["preset"], f"preset inside {path.name}")
     try:
         labels, facts = json.loads(metadata["labels"]), json.loads(metadata["facts"])
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{path} is damaged: its labels or facts cannot be read ({error})", _HINT) from error
     return Checkpoint(state, preset, tuple(map(str, labels)), dict(facts), file_digests(path)["sha256"])
+
+
+def _check_kind(path: Path) -> None:
+    """Raise WeightsError where the file is there and certainly no safetensors."""
+    if not path.is_file() or is_safetensors(path):
+        return
+    kind = recognise_foreign_file(path)
+    if kind is not None:
+        raise WeightsError(f"{path} is {kind.name}", kind.advice)
+    raise WeightsError(f"{path} is no checkpoint of cltdr (no safetensors file)", _HINT)
+
+
+def _check_finite(path: Path, state: Mapping[str, Tensor]) -> None:
+    broken = find_broken_weights(state)
+    if broken:
+        raise WeightsError(
+            f"{path}: {len(broken)} of {len(state)} weights hold NaN or infinity, first {broken[0]}",
+            "Such a network detects nothing. Take an earlier checkpoint of the run, or convert or train again.",
+        )
+
+
+def find_broken_weights(state: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors that hold NaN or infinity."""
+    return [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]

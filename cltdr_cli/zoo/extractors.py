@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from extractors import ExtractorRecord
-    from extractors.spec import Extractor
+    from extractors.spec import Extractor, ExtractorSpec
 
 Fetch = Callable[[str], Path]
 """Name of a weights entry -> its verified file; the command line's also downloads, with a progress bar."""
@@ -88,7 +88,7 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     from cltdr_cli.zoo.state_dict import load_state_dict
 
     check_backend(sources)
-    _check_option(name, sources.option)
+    check_causal(_find_spec(name, sources.option), sources)
     paths = list(weights_files(name, sources).values())
     states = [load_state_dict(path) for path in paths]
     try:
@@ -109,9 +109,9 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     return LoadedExtractor(built, {path.name: known_sha256(path) for path in paths})
 
 
-def _check_option(name: str, option: str | None) -> None:
+def _find_spec(name: str, option: str | None) -> ExtractorSpec:
     try:
-        extractor_record(name).with_option(option)
+        return extractor_record(name).with_option(option)
     except ValueError as error:
         raise UsageError(f"extractor {name}: {error}.", "`cltdr extractors` names the options.") from error
 
@@ -136,6 +136,19 @@ def check_backend(sources: ModelSources) -> None:
     if sources.compiled:
         raise UsageError("compiled= is for PyTorch; OpenVINO compiles in any case.", "Leave it out.")
     _check_installed("nncf" if sources.precision == "int8" else "openvino")
+
+
+def check_causal(spec: ExtractorSpec, sources: ModelSources) -> None:
+    """Refuse a backend that cannot carry the state of a causal extractor from frame to frame.
+
+    Raises:
+        UsageError: The extractor is causal, and something other than PyTorch is to run it, or PyTorch compiled.
+    """
+    if spec.causal and (sources.backend != "torch" or sources.compiled):
+        raise UsageError(
+            f"{spec.name} goes frame by frame and remembers what it saw: only PyTorch runs it, without compiling.",
+            "Leave backend= and compiled= out.",
+        )
 
 
 def _check_installed(package: str) -> None:
@@ -180,6 +193,8 @@ def extractor_of(preset: Preset, sources: ModelSources) -> LoadedExtractor:
             f"Extractor {name} makes features {width} wide; preset {preset.name} takes {preset.features.width}.",
             "`cltdr extractors` lists the widths.",
         )
+    if sources.extractor is None and sources.option is None:
+        sources = replace(sources, option=preset.features.option)
     return load_extractor(name, sources)
 
 

@@ -156,7 +156,7 @@ def make_localizer(preset: Preset, network: nn.Module, device: torch.device | st
     """A network with the preset's decoding and post-processing, in evaluation mode on the device."""
     import torch
 
-    from cltdr_cli.inference.localize import NetworkLocalizer
+    from cltdr_cli.inference.localize import NetworkLocalizer, suppress_steps
 
     method, files = find_method(preset.method), preset.features
     place, trace = torch.device(device), method.trace
@@ -167,6 +167,7 @@ def make_localizer(preset: Preset, network: nn.Module, device: torch.device | st
         place,
         files.downsample_rate,
         preset.model.max_seq_len if files.force_upsampling else None,
+        method.suppress or suppress_steps,
         None if trace is None else lambda outputs, grid: trace(outputs, preset.model, grid),
     )
 
