@@ -72,7 +72,7 @@ class InputDetector:
             )
         for text in result.warnings:
             report.warning(f"{text} strict= makes this an error.")
-        return self._finish(replace(result, video_id=item.video_id))
+        return self._finish(replace(result, video_id=item.video_id, source=item.path))
 
     def detect_sequence(self, sequence: FeatureSequence) -> Result:
         """Find actions in features that are already loaded.

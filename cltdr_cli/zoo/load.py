@@ -167,7 +167,7 @@ def make_localizer(preset: Preset, network: nn.Module, device: torch.device | st
     from cltdr_cli.inference.localize import NetworkLocalizer, suppress_steps
 
     method, files = find_method(preset.method), preset.features
-    place = torch.device(device)
+    place, trace = torch.device(device), method.trace
     return NetworkLocalizer(
         network.eval().requires_grad_(False).to(place),
         lambda outputs, grid: method.decode(outputs, preset.model, preset.inference, grid),
@@ -176,6 +176,7 @@ def make_localizer(preset: Preset, network: nn.Module, device: torch.device | st
         files.downsample_rate,
         preset.model.max_seq_len if files.force_upsampling else None,
         method.suppress or suppress_steps,
+        None if trace is None else lambda outputs, grid: trace(outputs, preset.model, grid),
     )
 
 
