@@ -37,10 +37,10 @@ def to_annotations(tracks: Sequence[Track], layout: str, source: Path, class_nam
     """Annotations with an instance for each interval."""
     drafts = {
         track.video_id: VideoDraft(
-            track.split,
-            [Instance(item.start, item.end, item.label, item.label_id) for item in track.intervals],
-            track.duration_seconds,
-            track.fps,
+            split=track.split,
+            instances=[Instance(item.start, item.end, item.label, item.label_id) for item in track.intervals],
+            duration_seconds=track.duration_seconds,
+            fps=track.fps,
         )
         for track in tracks
     }
