@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segment:
-    """One action: ``start`` and ``end`` in seconds, its label, label id and score in [0, 1]."""
+    """One action: ``start`` and ``end`` in seconds, its label, label id and score.
+
+    Scores are probabilities, in [0, 1]; those of methods that learn from video labels are not, and may be below 0.
+    """
 
     start: float
     end: float
@@ -56,18 +59,19 @@ class Detections:
         return Detections(self.segments_seconds[keep], self.scores[keep], self.labels[keep])
 
     def limited(
-        self, min_score: float = 0.0, max_segments: int | None = None, labels: Sequence[int] | None = None
+        self, min_score: float | None = None, max_segments: int | None = None, labels: Sequence[int] | None = None
     ) -> Detections:
-        """The best rows: at least ``min_score``, of the given classes, ``max_segments`` at most."""
-        keep = self.scores >= min_score
+        """The best rows: at least ``min_score`` (None: any score), of the given classes, ``max_segments`` at most."""
+        keep = np.ones(len(self), bool) if min_score is None else self.scores >= min_score
         if labels is not None:
             keep &= np.isin(self.labels, np.asarray(labels, np.int64))
         return self.selected(np.flatnonzero(keep)[:max_segments])
 
-    def segments(self, label_names: Sequence[str]) -> Iterator[Segment]:
-        """Rows as named records, by falling score."""
+    def segments(self, label_names: Sequence[str], label_ids: Sequence[int] | None = None) -> Iterator[Segment]:
+        """Rows as named records, by falling score; ``label_ids`` are the numbers of the classes, else their index."""
         for (start, end), score, label in zip(self.segments_seconds, self.scores, self.labels, strict=True):
-            yield Segment(float(start), float(end), label_names[int(label)], float(score), int(label))
+            number = int(label) if label_ids is None else label_ids[int(label)]
+            yield Segment(float(start), float(end), label_names[int(label)], float(score), number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,7 @@ class VideoResult:
         label_names: Class names by index.
         duration_seconds: End of the video.
         provenance: Plain JSON facts for ``external_data`` (fps, duration, grid, reader, warnings).
+        label_ids: Number of each class in the annotation that the model learned from; None where that is its index.
     """
 
     video_id: str
@@ -87,9 +92,10 @@ class VideoResult:
     label_names: tuple[str, ...]
     duration_seconds: float
     provenance: dict[str, object]
+    label_ids: tuple[int, ...] | None = None
 
     def __iter__(self) -> Iterator[Segment]:
-        return self.detections.segments(self.label_names)
+        return self.detections.segments(self.label_names, self.label_ids)
 
     def __len__(self) -> int:
         return len(self.detections)

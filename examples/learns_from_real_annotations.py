@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from real_annotations import Windows, choose_videos, draw_directions, find_labels, find_peaks
 
-STRIDE, WINDOW, WIDTH = 4, 16, 48
-TRAINING_VIDEOS, TEST_VIDEOS = 48, 24
+from cltdr_cli.main import app
+
+WINDOWS, WIDTH = Windows(stride=4, window=16), 48
+LONGEST_STEPS = 2304
 SIGNALS = {"weak": 0.5, "strong": 2.0}
 
 PRESET = "thumos14-i3d"
@@ -41,12 +43,14 @@ class Case:
         signal: Strength of what features show, in standard deviations of their noise.
         of_others: Whether each video gets features that show what happens in another one.
         late_frames: How much too late everything is shown.
+        is_uneven: Whether an action shows most at one place of it, another one for each class, and hardly elsewhere.
     """
 
     name: str
     signal: float
     of_others: bool = False
     late_frames: int = 0
+    is_uneven: bool = False
 
 
 def main() -> int:
@@ -55,13 +59,13 @@ def main() -> int:
     parser.add_argument("annotations", type=Path, help="thumos14.json in ActivityNet layout")
     parser.add_argument("--out", type=Path, default=Path("proof"), help="folder for features, runs and results")
     given = parser.parse_args()
-    database = subset(json.loads(given.annotations.read_text())["database"])
+    database = choose_videos(json.loads(given.annotations.read_text())["database"], WINDOWS, LONGEST_STEPS)
     given.out.mkdir(parents=True, exist_ok=True)
     truth = given.out / "truth.json"
     truth.write_text(json.dumps({"database": database}))
     results = {name: trained(given.out, truth, database, Case(name, signal)) for name, signal in SIGNALS.items()}
     results["of others"] = trained(given.out, truth, database, Case("of_others", SIGNALS["strong"], of_others=True))
-    late = Case("late", SIGNALS["strong"], late_frames=WINDOW)
+    late = Case("late", SIGNALS["strong"], late_frames=WINDOWS.window)
     results["one window late"] = scored(given.out, truth, drawn(given.out, database, late), "strong", "late")
     (given.out / "results.json").write_text(json.dumps(results, indent=1))
     return report(results)
@@ -85,49 +89,22 @@ def report(results: dict[str, dict[str, float]]) -> int:
     return 0 if all(claims.values()) else 1
 
 
-def subset(database: dict[str, dict]) -> dict[str, dict]:
-    """Videos of both splits, chosen without chance: evenly through the sorted names."""
-    chosen: dict[str, dict] = {}
-    for split, count in (("validation", TRAINING_VIDEOS), ("test", TEST_VIDEOS)):
-        names = sorted(name for name, video in database.items() if video["subset"].lower() == split)
-        names = [name for name in names if length_steps(database[name]) <= 2304]
-        chosen |= {names[i]: database[names[i]] for i in np.linspace(0, len(names) - 1, count).round().astype(int)}
-    return chosen
-
-
-def length_steps(video: dict) -> int:
-    """Steps of the video's features: whole windows only."""
-    return max(1, int(video["duration"] * video["fps"] - WINDOW) // STRIDE + 1)
-
-
 def drawn(out: Path, database: dict[str, dict], case: Case) -> Path:
     """Features of every video, in a folder of the case."""
     folder = out / "features" / case.name
     folder.mkdir(parents=True, exist_ok=True)
-    labels = sorted({item["label"] for video in database.values() for item in video["annotations"]})
-    directions = np.random.default_rng(0).normal(size=(len(labels), WIDTH))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    labels = find_labels(database)
+    directions = draw_directions(np.random.default_rng(0), len(labels), WIDTH)
     names = sorted(database)
     for index, name in enumerate(names):
-        steps = length_steps(database[name])
+        steps = WINDOWS.count(database[name])
         shown = database[names[(index + 7) % len(names)] if case.of_others else name]
-        share = seen_share(shown, steps, labels, case.late_frames)
+        peaks = find_peaks(len(labels)) if case.is_uneven else None
+        share = WINDOWS.seen_share(shown, steps, labels, case.late_frames, peaks)
         noise = np.random.default_rng([1, index]).normal(size=(steps, WIDTH))
         features = case.signal * np.sqrt(WIDTH) * share @ directions + noise
         np.save(folder / f"{name}.npy", features.astype(np.float32))
     return folder
-
-
-def seen_share(video: dict, steps: int, labels: list[str], late_frames: int) -> np.ndarray:
-    """``[T, K]``: share of each window's frames in which each action goes on."""
-    first = np.arange(steps)[:, None] * STRIDE - late_frames
-    share = np.zeros((steps, len(labels)))
-    for item in video["annotations"]:
-        start, end = np.array(item["segment"]) * video["fps"]
-        inside = np.minimum(first + WINDOW, end) - np.maximum(first, start)
-        column = labels.index(item["label"])
-        share[:, column] = np.maximum(share[:, column], inside.clip(0, WINDOW)[:, 0] / WINDOW)
-    return share
 
 
 def trained(out: Path, truth: Path, database: dict[str, dict], case: Case) -> dict[str, float]:
@@ -154,8 +131,9 @@ def scored(out: Path, truth: Path, features: Path, run: str, name: str) -> dict[
 
 
 def cltdr(*words: str) -> None:
-    """One command, as a user types it."""
-    subprocess.run([sys.executable, "-m", "cltdr_cli", *words], check=True)
+    """One command, with the words that a user types; in this process, since starting Python takes its time."""
+    if status := app(list(words), standalone_mode=False):
+        sys.exit(status)
 
 
 if __name__ == "__main__":

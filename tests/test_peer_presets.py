@@ -48,7 +48,8 @@ def count_millions(name: str) -> float:
 
 
 def test_every_published_config_of_actionformer_is_there():
-    assert {name for name in catalog.presets() if load_preset(name).method == "actionformer"} == set(ROWS)
+    there = {name for name in catalog.presets() if load_preset(name).method == "actionformer"}
+    assert there == {*ROWS, "charades-i3d-rgb-actionformer"}  # that one is ours
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -1,4 +1,4 @@
-"""cltdr features: summarize a folder of features, and check it for errors."""
+"""cltdr features: summarize a folder of features, check it for errors, unpack a file of many videos."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Summarize and check folders of features, extracted or published.",
+    help="Summarize, check and unpack features, extracted or published.",
 )
 
 Folder = Annotated[Path, typer.Argument(help="Folder of feature files.", metavar="DIR")]
@@ -116,6 +116,43 @@ def check(
     if not findings:
         console.notice("found nothing wrong")
     if any(finding.severe for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def unpack(
+    file: Annotated[
+        Path, typer.Argument(help="One .npy file with the features of all videos, as published.", metavar="FILE.npy")
+    ],
+    names: Annotated[Path, typer.Option(help="Video ids in the same order.", metavar="videoname.npy")],
+    out: Annotated[Path, typer.Option(help="Folder of the feature files.", metavar="DIR")],
+    extractor: Annotated[str, typer.Option(help="Extractor that made them.", metavar="NAME")] = "i3d",
+    fps: Annotated[float, typer.Option(help="Rate that the videos were resampled to.", metavar="RATE")] = 25.0,
+    stride: Annotated[int, typer.Option(help="Frames between two steps.", metavar="FRAMES")] = 16,
+    window: Annotated[int, typer.Option(help="Frames of one step.", metavar="FRAMES")] = 16,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write the features of each video of one big file as <video>.npy with a sidecar.
+
+    For features that are published as one pickled array of arrays (I3D for weakly supervised localization). The file
+    is read without running anything in it. Finished files are kept: the same command continues a stopped one.
+    """
+    from cltdr_cli.workflows.unpack import unpack_features
+
+    done = unpack_features(
+        file, names, out, extractor=extractor, fps=fps, stride=stride, window=window, report=console.REPORTER
+    )
+    there = f", {len(done.kept)} were there already" if done.kept else ""
+    console.notice(f"{out}: {len(done.made)} feature files written{there}")
+    if done.odd_lengths:
+        console.warning(
+            f"{len(done.odd_lengths)} videos are clearly longer or shorter than their features "
+            f"({', '.join(done.odd_lengths[:_SHOWN])}): are --names those of this file, and --fps and --stride right?"
+        )
+    if done.failures:
+        console.warning(f"{len(done.failures)} of {len(done.made) + len(done.kept) + len(done.failures)} videos failed")
         raise typer.Exit(1)
 
 

@@ -80,7 +80,15 @@ VideoScores = Annotated[
 Dataset = Annotated[str, typer.Option(help="Data set (cltdr datasets lists them), or custom.", metavar="NAME")]
 AnnotationFile = Annotated[
     Path | None,
-    typer.Option(help="JSON, CSV or THUMOS folder, in any published layout.", metavar="FILE"),
+    typer.Option(help="JSON, CSV, THUMOS folder, or folder of one label per frame.", metavar="FILE"),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(help="Frames per second, where the annotation does not say it.", metavar="RATE", show_default=False),
+]
+Background = Annotated[
+    list[str],
+    typer.Option(help="Label that is no action, where every frame has one; repeatable.", metavar="NAME"),
 ]
 DataRoot = Annotated[
     Path | None,

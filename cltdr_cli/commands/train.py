@@ -48,6 +48,18 @@ def train(
             help="Classes: the preset's, the annotation's own, or a file's.", metavar="preset|annotations|FILE"
         ),
     ] = "preset",
+    pseudo_labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Detections (JSON, CSV), as of a model that learned from video labels, to train on in place of the "
+            "annotated segments; needs --min-score.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="Of the pseudo labels that count.", show_default=False)
+    ] = None,
     train_split: Annotated[
         str | None,
         typer.Option(help="Split to train on. [default: the data set's]", metavar="NAME", show_default=False),
@@ -56,7 +68,14 @@ def train(
         str | None,
         typer.Option(help="Split to evaluate on while training; it chooses best.safetensors.", metavar="NAME"),
     ] = None,
-    eval_every: Annotated[int, typer.Option(help="Epochs between evaluations.", min=1)] = 1,
+    eval_every: Annotated[
+        int | None,
+        typer.Option(
+            help="Epochs between evaluations; iterations, for presets without epochs. [default: 1, or 200]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     save_every: Annotated[
         int, typer.Option(help="Steps between saved states, besides each epoch's end; 0 for none.", min=0)
     ] = 0,
@@ -98,6 +117,8 @@ def train(
         seed=seed,
         settings=settings,
         labels=labels,
+        pseudo_labels=pseudo_labels,
+        min_score=min_score,
         train_split=train_split,
         eval_split=eval_split,
         eval_every=eval_every,

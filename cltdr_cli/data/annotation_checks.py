@@ -10,7 +10,9 @@ from functools import cached_property
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
+from cltdr_cli.data.label_checks import check_labels, check_numbers
 from cltdr_cli.data.video_info import VideoFacts, strip_video_id
+from cltdr_cli.data.video_labels import is_labelled_only
 
 SAME_TIOU = 0.9
 """Temporal IoU from which two instances of one label are probably one that was annotated twice."""
@@ -57,6 +59,8 @@ def check_annotations(
         tuple(annotations.videos.values()), frozenset(class_names), measured or {}, measured is not None
     )
     findings = [replace(one, severe=severe) for check, severe in _CHECKS for one in check(context)]
+    findings += check_labels(context.videos, context.class_names)
+    findings += check_numbers(annotations)
     return sorted(findings, key=lambda one: not one.severe)
 
 
@@ -76,14 +80,6 @@ def _find_unreadable(context: CheckContext) -> list[Finding]:
     ]
     return make_findings(
         "not-a-number", "instances have a time that is not a finite number", places, "correct or remove them"
-    )
-
-
-def _find_unknown_labels(context: CheckContext) -> list[Finding]:
-    names = context.class_names
-    places = [_describe_place(v, i) for v, i in _list_instances(context) if names and i.label not in names]
-    return make_findings(
-        "unknown-label", "instances have a label that is not in the class list", places, "correct the label"
     )
 
 
@@ -201,14 +197,15 @@ def _find_without_split(context: CheckContext) -> list[Finding]:
 
 
 def _find_without_instance(context: CheckContext) -> list[Finding]:
-    names = [v.video_id for v in context.videos if not v.instances]
+    names = [v.video_id for v in context.videos if not v.instances and not is_labelled_only(v)]
     return make_findings("no-instance", "videos have no instance", names, "used as background")
 
 
 def _find_untrained_classes(context: CheckContext) -> list[Finding]:
     """Find classes that another split has and the training split does not: they cannot be learned."""
     labels = {
-        split: {i.label for v, i in _list_instances(context) if v.split == split} for split in _list_splits(context)
+        split: {name for v in context.videos if v.split == split for name in v.list_labels()}
+        for split in _list_splits(context)
     }
     train = labels.get("training", set[str]())
     others = [f"{name} ({split})" for split, names in labels.items() if train for name in sorted(names - train)]
@@ -235,7 +232,6 @@ def _find_duration(context: CheckContext, video: AnnotatedVideo) -> float:
 
 _CHECKS: tuple[tuple[Callable[[CheckContext], list[Finding]], bool], ...] = (
     (_find_unreadable, True),
-    (_find_unknown_labels, True),
     (_find_reversed, True),
     (_find_outside, True),
     (_find_other_rates, True),

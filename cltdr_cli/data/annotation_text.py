@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from cltdr_cli.data.annotation_csv import find_thumos_split
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.class_lists import ClassList
 from cltdr_cli.data.source_files import read_numbered_lines
 from cltdr_cli.errors import AnnotationError
 
@@ -18,6 +18,9 @@ THUMOS_CLASSES = {
     85: "SoccerPenalty", 92: "TennisSwing", 93: "ThrowDiscus", 97: "VolleyballSpiking",
 }  # fmt: skip
 """Class numbers in THUMOS14 result files, from its ``detclasslist.txt`` (they count the 101 classes of UCF101)."""
+
+AMBIGUOUS = "Ambiguous"
+"""The label of segments that are neither action nor background."""
 
 _THUMOS_FILE = re.compile(r"(?P<label>\w+)_(?P<split>test|val)\.txt")
 _KTH_FPS = 25.0
@@ -36,12 +39,12 @@ def list_thumos_files(folder: Path) -> list[Path]:
     return sorted(path for path in inside if _THUMOS_FILE.fullmatch(path.name))
 
 
-def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotations:
+def read_thumos_folder(folder: Path, classes: ClassList = NO_CLASSES) -> Annotations:
     """Read the original THUMOS14 annotation: one text file per class, rows ``video start end``.
 
     Args:
         folder: The folder of these files.
-        class_names: Class names by number; without them classes have the numbers of ``THUMOS_CLASSES``.
+        classes: The known classes; without them classes have the numbers of ``THUMOS_CLASSES``.
 
     Raises:
         AnnotationError: The folder has no such file, or a row cannot be read.
@@ -58,11 +61,25 @@ def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotat
         for place, line in read_numbered_lines(path):
             video, start, end = _parse_thumos_row(path, place, line)
             draft = drafts.setdefault(video, VideoDraft(split=find_thumos_split(video)))
-            if label == "Ambiguous":
+            if label == AMBIGUOUS:
                 draft.ambiguous.append((start, end))
             else:
                 draft.instances.append(Instance(start, end, label, numbers.get(label)))
-    return assemble_annotations(drafts, "thumos-folder", folder, class_names)
+    return assemble_annotations(drafts, "thumos-folder", folder, classes)
+
+
+def read_ambiguous_rows(folder: Path) -> dict[str, list[tuple[float, float]]]:
+    """Read ``Ambiguous_test.txt`` and ``Ambiguous_val.txt`` of a folder, as far as they are there: spans by video id.
+
+    Raises:
+        AnnotationError: A row cannot be read.
+    """
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for path in sorted(folder.glob(f"{AMBIGUOUS}_*.txt")):
+        for place, line in read_numbered_lines(path):
+            video, start, end = _parse_thumos_row(path, place, line)
+            spans.setdefault(video, []).append((start, end))
+    return spans
 
 
 def read_kth(path: Path) -> Annotations:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from cltdr_cli.data.class_lists import ClassList
+from cltdr_cli.data.class_numbers import UntimedLabel, find_number_conflicts, number_classes
 from cltdr_cli.errors import AnnotationError
+
+NO_CLASSES = ClassList()
+PAIRED_LAYOUTS = frozenset({"activitynet", "bsn", "csv", "csv-labels"})
+"""Layouts in which whoever wrote the file put a number beside each label; other layouts have one of the two only."""
 
 SPLIT_NAMES = {
     "train": "training", "training": "training", "val": "validation", "valid": "validation",
@@ -37,6 +43,9 @@ class AnnotatedVideo:
         duration_seconds: None where the file does not say.
         fps: Frames per second; None where the file does not say.
         ambiguous: Start and end of segments marked Ambiguous (THUMOS14), which are neither action nor background.
+        untimed: Labels of annotations without a segment, in the order of the file.
+        labels: Labels that the file gives to the video as a whole; None where it gives none, empty where it says that
+            nothing happens. ``video_labels.video_labels`` has the labels that count.
     """
 
     video_id: str
@@ -45,6 +54,12 @@ class AnnotatedVideo:
     duration_seconds: float | None = None
     fps: float | None = None
     ambiguous: tuple[tuple[float, float], ...] = ()
+    untimed: tuple[UntimedLabel, ...] = ()
+    labels: tuple[str, ...] | None = None
+
+    def list_labels(self) -> set[str]:
+        """Every label that the file gives to the video or to something in it."""
+        return {*(item.label for item in (*self.instances, *self.untimed)), *(self.labels or ())}
 
 
 @dataclass(frozen=True)
@@ -53,21 +68,27 @@ class Annotations:
 
     Attributes:
         videos: By video id, in the order of the file.
-        label_ids: Numbers of the classes by name, sorted by number. They come from the class list given on reading;
-            else from the file; else they number the sorted names.
+        label_ids: Numbers of the classes by name, as ``class_numbers.number_classes`` finds them.
         layout: Name of the layout, see ``annotation_layouts.LAYOUTS``.
         source: The file or folder.
+        number_conflicts: How the numbers that the file writes beside its labels contradict each other, in words; empty
+            where they do not, or a class list decides.
     """
 
     videos: dict[str, AnnotatedVideo]
     label_ids: dict[str, int]
     layout: str
     source: Path
+    number_conflicts: tuple[str, ...] = ()
 
     @property
     def instance_count(self) -> int:
         """Number of instances in all videos."""
         return sum(len(video.instances) for video in self.videos.values())
+
+    def list_labels(self) -> set[str]:
+        """Labels of instances, of annotations without a segment, and of whole videos."""
+        return {name for video in self.videos.values() for name in video.list_labels()}
 
     def count_splits(self) -> Counter[str]:
         """Count the videos of each split."""
@@ -102,6 +123,30 @@ class VideoDraft:
     duration_seconds: float | None = None
     fps: float | None = None
     ambiguous: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    untimed: list[UntimedLabel] = field(default_factory=list[UntimedLabel])
+    labels: list[UntimedLabel] | None = None
+
+    def add_video_label(self, label: str, label_id: int | None = None) -> None:
+        """Add a label of the video as a whole."""
+        self.labels = [*(self.labels or ()), UntimedLabel(label, label_id)]
+
+    def build(self, video_id: str) -> AnnotatedVideo:
+        """The video, once its file is read."""
+        return AnnotatedVideo(
+            video_id,
+            normalize_split(self.split),
+            tuple(self.instances),
+            self.duration_seconds,
+            self.fps,
+            tuple(self.ambiguous),
+            tuple(self.untimed),
+            None if self.labels is None else tuple(dict.fromkeys(one.label for one in self.labels)),
+        )
+
+    def list_numbered_labels(self) -> list[UntimedLabel]:
+        """Every label that the file gives to the video, with its number."""
+        timed = [UntimedLabel(item.label, item.label_id) for item in self.instances]
+        return [*timed, *self.untimed, *(self.labels or ())]
 
 
 def normalize_split(name: str) -> str:
@@ -111,7 +156,7 @@ def normalize_split(name: str) -> str:
 
 
 def assemble_annotations(
-    drafts: Mapping[str, VideoDraft], layout: str, source: Path, class_names: Sequence[str] = ()
+    drafts: Mapping[str, VideoDraft], layout: str, source: Path, classes: ClassList = NO_CLASSES
 ) -> Annotations:
     """Make annotations from drafts and number their classes.
 
@@ -119,27 +164,10 @@ def assemble_annotations(
         drafts: By video id.
         layout: Name of the layout.
         source: File or folder.
-        class_names: Class names by number; may be empty.
+        classes: The known classes; may be empty.
     """
-    videos = {
-        name: AnnotatedVideo(
-            name, normalize_split(d.split), tuple(d.instances), d.duration_seconds, d.fps, tuple(d.ambiguous)
-        )
-        for name, d in drafts.items()
-    }
-    instances = (instance for video in videos.values() for instance in video.instances)
-    return Annotations(videos, _number_classes(instances, class_names), layout, source)
-
-
-def _number_classes(instances: Iterable[Instance], class_names: Sequence[str]) -> dict[str, int]:
-    """Number the classes by the list, by the file, or alphabetically. Names missing in the list come after it."""
-    of_file: dict[str, int | None] = {}
-    for instance in instances:
-        of_file.setdefault(instance.label, instance.label_id)
-    if class_names:
-        rest = sorted(of_file.keys() - set(class_names))
-        return {name: i for i, name in enumerate([*class_names, *rest])}
-    numbers = [number for number in of_file.values() if number is not None]
-    if len(set(numbers)) == len(of_file):
-        return {name: number for number, name in sorted(zip(numbers, of_file, strict=True))}
-    return {name: i for i, name in enumerate(sorted(of_file))}
+    videos = {name: draft.build(name) for name, draft in drafts.items()}
+    labels = [one for draft in drafts.values() for one in draft.list_numbered_labels()]
+    label_ids = number_classes(labels, classes, layout in PAIRED_LAYOUTS)
+    conflicts = () if classes.numbers is not None else tuple(find_number_conflicts(labels))
+    return Annotations(videos, label_ids, layout, source, conflicts)

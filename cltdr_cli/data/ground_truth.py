@@ -11,6 +11,7 @@ import numpy as np
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance, normalize_split
 from cltdr_cli.data.datasets import DatasetRecord, Protocol
 from cltdr_cli.data.findings import Finding, make_findings
+from cltdr_cli.data.video_labels import is_labelled_only
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.evaluation.tables import GroundTruth
 
@@ -58,6 +59,12 @@ def select_scored_split(
     seen, unseen = _drop_unseen(kept, protocol)
     videos, findings = _clean(seen)
     if not any(video.instances for video in videos):
+        if any(map(is_labelled_only, kept)):
+            raise AnnotationError(
+                f"{annotations.source}: the split {name!r} has labels of whole videos and no segments: there is "
+                "nothing to compare detections with",
+                "Give annotations with segments as annotations=, or another split as split=.",
+            )
         raise AnnotationError(
             f"{annotations.source}: the split {name!r} holds no instance", "Give split= another split."
         )
@@ -66,7 +73,14 @@ def select_scored_split(
         name,
         frozenset(protocol.without if protocol else ()),
         {v.video_id: v.split for v in annotations.videos.values() if v.split != name},
-        (*unseen, *findings),
+        (*unseen, *findings, *_find_labelled_only(kept)),
+    )
+
+
+def _find_labelled_only(videos: Iterable[AnnotatedVideo]) -> list[Finding]:
+    names = [video.video_id for video in videos if is_labelled_only(video)]
+    return make_findings(
+        "labelled-only", "videos have labels and no segments", names, "all detections in them count as false"
     )
 
 

@@ -19,6 +19,14 @@ from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 Decode = Callable[[Any, FeatureGrid], Candidates]
 """Outputs of a network for one video, and its time grid, to candidates in feature steps."""
 
+Suppress = Callable[[Candidates, Any, FeatureGrid], Candidates]
+"""Candidates, settings and time grid to those that are left, by falling score."""
+
+
+def suppress_steps(candidates: Candidates, config: InferenceConfig, grid: FeatureGrid) -> Candidates:
+    """NMS and voting in steps, the same on any grid."""
+    return suppress(candidates, config)
+
 
 class Localizer(Protocol):
     """Anything that turns features into detections."""
@@ -35,24 +43,26 @@ class NetworkLocalizer:
     Attributes:
         network: In evaluation mode, on ``device``; sequences are padded to its ``pad_length(steps)``, if any.
         decode: From its outputs to candidates.
-        config: NMS and the like.
+        config: Settings of decoding and NMS.
         device: Where the network runs.
         downsample_rate: Every n-th step is used (published ``downsample_rate``).
         stretch_to_steps: Sequences are stretched to it (published ``force_upsampling``); None leaves them.
+        suppress: From candidates to detections.
     """
 
     network: nn.Module
     decode: Decode
-    config: InferenceConfig
+    config: Any
     device: torch.device
     downsample_rate: int = 1
     stretch_to_steps: int | None = None
+    suppress: Suppress = suppress_steps
 
     def __call__(self, sequence: FeatureSequence) -> Detections:
         """Arrange, pad, run the network, decode, suppress, and convert steps to seconds."""
         sequence = arrange_features(sequence, self.downsample_rate, self.stretch_to_steps)
         features = torch.from_numpy(np.ascontiguousarray(sequence.features, np.float32)).to(self.device)
-        found = suppress(self.find_candidates(features, sequence.grid), self.config)
+        found = self.suppress(self.find_candidates(features, sequence.grid), self.config, sequence.grid)
         return to_seconds(found, sequence.grid, sequence.duration_seconds)
 
     def find_candidates(self, features: Tensor, grid: FeatureGrid) -> Candidates:

@@ -9,15 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations, normalize_split
-from cltdr_cli.data.class_lists import read_class_list
+from cltdr_cli.data.class_lists import ClassList, read_numbered_class_list
 from cltdr_cli.data.datasets import DatasetRecord, find_dataset
-from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, training_split
+from cltdr_cli.data.label_set import LabelledSplit, labelled_split
+from cltdr_cli.data.prediction_files import read_predictions
+from cltdr_cli.data.pseudo_labels import PseudoLabels, place_pseudo_labels
+from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, refuse_other_labels, training_split
 from cltdr_cli.errors import UsageError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import Method
-from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import FeatureConfig, Preset, load_preset
 
@@ -37,18 +42,35 @@ class TrainingData:
         split: Its videos that have features.
         files: What feature files are held against.
         eval_split: Whose scores choose the best epoch; None where nothing is evaluated.
+        pseudo_labels: Detections in place of the training videos' instances; None where those are trained on.
     """
 
     preset: Preset
     method: Method
-    config: TrainConfig
+    config: Any
     class_names: tuple[str, ...]
     data_set: DatasetRecord
     annotations: Annotations
     split_name: str
-    split: TrainingSplit
+    split: TrainingSplit | LabelledSplit
     files: FeatureConfig
     eval_split: str | None
+    pseudo_labels: PseudoLabels | None = None
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether video labels are all that is learned from."""
+        return self.method.supervision == "video"
+
+    @property
+    def chooses_on_test(self) -> bool:
+        """Whether the split that chooses is the one that results are reported on."""
+        return self.eval_split in ("test", self.data_set.test_splits[0])
+
+    @property
+    def tious(self) -> NDArray[np.float64] | None:
+        """Thresholds whose average chooses, float64 ``[T]``; None for those of the data set."""
+        return self.method.find_tious(self.data_set.name)
 
     @property
     def model(self) -> Any:
@@ -56,9 +78,15 @@ class TrainingData:
         return self.preset.model
 
     @property
+    def label_ids(self) -> tuple[int, ...] | None:
+        """The annotation's number of each class; None where that is its index, or a class has none."""
+        found = tuple(self.annotations.label_ids.get(name, -1) for name in self.class_names)
+        return None if found == tuple(range(len(found))) or -1 in found else found
+
+    @property
     def empty_classes(self) -> list[int]:
-        """Indices of the classes without any instance in the annotation."""
-        if self.preset.benchmark.class_agnostic:
+        """Indices of the classes without any instance in the annotation; methods without segments do not ask."""
+        if self.preset.benchmark.class_agnostic or self.is_weak:
             return []
         seen = {item.label for video in self.annotations.videos.values() for item in video.instances}
         return [index for index, name in enumerate(self.class_names) if name not in seen]
@@ -66,8 +94,7 @@ class TrainingData:
     @property
     def identity(self) -> dict[str, str]:
         """What a resumed run must agree in."""
-        videos = [(item.video.video_id, item.video.instances) for item in self.split.videos]
-        data = json.dumps([self.split_name, videos])
+        data = json.dumps([self.split_name, self.split.describe()])
         return {
             "preset": self.preset.to_yaml(),
             "choosing split": self.eval_split or "",
@@ -84,6 +111,8 @@ def read_training_data(
     labels: str = "preset",
     splits: tuple[str | None, str | None] = (None, None),
     force: bool = False,
+    pseudo_labels: Path | None = None,
+    min_score: float | None = None,
 ) -> TrainingData:
     """Read preset, annotations and the headers of feature files.
 
@@ -95,46 +124,95 @@ def read_training_data(
         labels: Where class names come from: ``preset``, ``annotations``, or a file.
         splits: To train on, and to evaluate on; None for the data set's, and for none.
         force: Whether features of another kind are taken, if width and grid fit.
+        pseudo_labels: File of detections in place of the training videos' instances; None takes the annotation's.
+        min_score: Of the detections that count.
 
     Raises:
         CltdrError: Settings and data do not fit each other.
     """
     chosen = with_overrides(load_preset(preset), settings)
     data_set = find_dataset(chosen.benchmark.dataset)
-    names = _find_class_order(labels, chosen)
-    found = read_annotations(annotations, names, first_id=data_set.first_id, task=data_set.task)
+    classes = _find_class_order(labels, chosen)
+    found = read_annotations(
+        annotations,
+        classes,
+        first_id=data_set.first_id,
+        task=data_set.task,
+        fps=data_set.fps if annotations.is_dir() else None,
+        background=data_set.background,
+    )
     split_name = _check_split(found, splits[0] or _choose_split(found, data_set), "train_split=")
     if splits[1] is not None:
         _check_split(found, splits[1], "eval_split=")
-    chosen, class_names = _choose_classes(chosen, labels, found)
+    chosen, class_names = _choose_classes(chosen, labels, found, classes.names)
     method = find_method(chosen.method)
     if not method.is_trained or chosen.training is None:
         raise UsageError(f"preset {chosen.name} (method {chosen.method}) is not trained", "`cltdr presets list`")
+    pseudo = _read_pseudo_labels(found, (split_name, splits[1]), pseudo_labels, min_score, method)
+    found = pseudo.annotations if pseudo else found
     _check_class_count(chosen, class_names)
     files = chosen.features.of_any_kind() if force else chosen.features
-    split = training_split(found.select_split(split_name), features, files, class_names)
+    select = labelled_split if method.supervision == "video" else training_split
+    split = select(found.select_split(split_name), features, files, class_names)
     eval_split = splits[1] and normalize_split(splits[1])
     return TrainingData(
-        chosen, method, chosen.training, class_names, data_set, found, split_name, split, files, eval_split
+        chosen, method, chosen.training, class_names, data_set, found, split_name, split, files, eval_split, pseudo
     )
 
 
-def _find_class_order(labels: str, preset: Preset) -> tuple[str, ...]:
+def _read_pseudo_labels(
+    annotations: Annotations,
+    splits: tuple[str, str | None],
+    path: Path | None,
+    min_score: float | None,
+    method: Method,
+) -> PseudoLabels | None:
+    """Detections in place of the instances of the training split, if a file of some is given.
+
+    Raises:
+        CltdrError: The arguments contradict each other, or the file does not fit the annotation.
+    """
+    if path is None:
+        if min_score is not None:
+            raise UsageError("min_score= chooses among pseudo labels", "Give a file of detections as pseudo_labels=.")
+        return None
+    if method.supervision != "segments":
+        raise UsageError(
+            f"{method.title} does not learn from segments, and pseudo labels are segments",
+            "Give a preset that does (`cltdr presets list`), or leave pseudo_labels= out.",
+        )
+    if splits[1] is not None and normalize_split(splits[1]) == splits[0]:
+        raise UsageError(
+            f"the split {splits[0]!r} cannot be evaluated on: its segments are not read where pseudo labels are given",
+            "Give another eval_split=, or none.",
+        )
+    return place_pseudo_labels(annotations, splits[0], read_predictions(path), min_score)
+
+
+def _find_class_order(labels: str, preset: Preset) -> ClassList:
     """Class names for annotations that number their classes, and in whose order classes are numbered."""
     if labels == "annotations":
-        return ()
+        return ClassList()
     if labels != "preset":
-        return read_class_list(Path(labels))
-    return () if preset.benchmark.class_agnostic else preset.class_names or ()
+        return read_numbered_class_list(Path(labels))
+    return ClassList(() if preset.benchmark.class_agnostic else preset.class_names or ())
 
 
-def _choose_classes(preset: Preset, labels: str, annotations: Annotations) -> tuple[Preset, tuple[str, ...]]:
-    """The classes that are asked for, and the preset with as many of them."""
+def _choose_classes(
+    preset: Preset, labels: str, annotations: Annotations, listed: Sequence[str]
+) -> tuple[Preset, tuple[str, ...]]:
+    """The classes that are asked for, and the preset with as many of them.
+
+    Raises:
+        AnnotationError: The annotation has a label that the given file of class names lacks.
+    """
     if preset.benchmark.class_agnostic:
         return preset, (CLASS_AGNOSTIC,)
     names = tuple(annotations.label_ids)
     if labels == "preset":
         return preset, preset.class_names or names
+    if labels != "annotations":
+        refuse_other_labels(annotations.source, names, listed)
     model = replace(preset.model, num_classes=len(names))
     return replace(preset, model=model, benchmark=replace(preset.benchmark, labels=None)), names
 
