@@ -303,6 +303,17 @@ def test_odd_and_small_pictures_are_painted_too(tmp_path, width, height):
         assert (stream.width, stream.height) == (width + width % 2, height + height % 2)
 
 
+def test_the_best_of_overlapping_bars_lies_on_top():
+    def bar(*segments):
+        picture = np.zeros((240, 320, 3), np.uint8)
+        Painter(segments, 320, 240, 10.0).paint(picture, 9.9)
+        return picture[-32:-28, 190:200].max()  # in the middle of the lane, at about 5 s
+
+    best, weak = ShownSegment(1, 9, "a", 1.0), ShownSegment(4, 7, "a", 0.1)
+    assert bar(best) > bar(weak) + 60
+    assert bar(best, weak) == bar(best)
+
+
 def test_long_videos_have_a_moving_window():
     shown = [ShownSegment(n * 10, n * 10 + 5, "a") for n in range(60)]
     painter = Painter(shown, 320, 180, 600.0)
