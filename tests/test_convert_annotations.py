@@ -184,6 +184,46 @@ def test_wrong_use_is_explained(cltdr, ours, tmp_path):
         convert_annotations(tmp_path / "none.json", to="csv", out=tmp_path / "y.csv", from_format="label-studio")
 
 
+def test_an_ambiguous_table_is_read_as_it_is_said_to_be(cltdr, tmp_path):
+    source = tmp_path / "both.csv"
+    source.write_text("video_id,start,end,label,Behavior,Start (s),Stop (s)\nv,0,1,ours,theirs,2,3\n")
+    words = ("convert-annotations", source, "--to", "csv", "--out", tmp_path / "out.csv")
+    done = cltdr(*words)
+    assert done.code == 1
+    assert "could be read as boris or as csv" in done.err
+    assert "--from" in done.err
+    for name, wanted in (("csv", [(0, 1, "ours")]), ("boris", [(2, 3, "theirs")])):
+        assert cltdr(*words, "--from", name).code == 0
+        assert spans(tmp_path / "out.csv") == wanted
+
+
+def test_labels_of_frames_and_of_whole_videos(cltdr, tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    (folder / "v.txt").write_text("a\na\nb\nb\nb\n")
+    done = cltdr("convert-annotations", folder, "--to", "textgrid", "--out", tmp_path / "v.TextGrid", "--fps", 10)
+    assert done.code == 0, done.err
+    assert spans(tmp_path / "v.TextGrid") == [(0, 0.2, "a"), (0.2, 0.5, "b")]
+    table = tmp_path / "labels.csv"
+    table.write_text("video_id,label\nv,a\n")
+    done = cltdr("convert-annotations", table, "--to", "elan", "--out", tmp_path / "v.eaf")
+    assert "1 videos' labels without times left out" in done.err
+    audacity = tmp_path / "tracks"
+    audacity.mkdir()
+    for name in ("one", "two"):
+        (audacity / f"{name}.txt").write_text(samples.AUDACITY)
+    assert sorted(read_annotations(audacity).videos) == ["one", "two"]
+
+
+def test_frames_of_label_studio_get_their_rate_in_eval_and_check(cltdr, tmp_path):
+    source = tmp_path / "tasks.json"
+    source.write_text(samples.LABEL_STUDIO)
+    done = cltdr("datasets", "check", "--annotations", source)
+    assert done.code == 1
+    assert "frame rate is unknown" in done.err
+    assert "label-studio, 1 videos, 4 instances" in cltdr("datasets", "check", "--annotations", source, "--fps", 25).out
+
+
 def test_check_reads_files_of_tools(cltdr, tmp_path):
     source = tmp_path / "kitchen.eaf"
     source.write_text(samples.ELAN)
