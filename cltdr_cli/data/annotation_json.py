@@ -84,7 +84,7 @@ def _read_activitynet(record: Mapping[str, Any], classes: ClassList) -> VideoDra
         labels=_read_video_labels(record.get("labels")),
     )
     for item in record["annotations"] if draft.labels is None else record.get("annotations", ()):
-        label, number = str(item["label"]), item.get("label_id")
+        label, number = _read_label(item["label"]), item.get("label_id")
         label_id = None if number is None else int(number)
         if item.get("segment") is None:
             draft.untimed.append(UntimedLabel(label, label_id))
@@ -92,6 +92,11 @@ def _read_activitynet(record: Mapping[str, Any], classes: ClassList) -> VideoDra
         start, end = item["segment"]
         draft.instances.append(Instance(float(start), float(end), label, label_id))
     return draft
+
+
+def _read_label(value: Any) -> str:
+    """A label as text; a missing one (null) is blank, which training and scoring refuse."""
+    return "" if value is None else str(value)
 
 
 def _read_video_labels(value: Any) -> list[UntimedLabel] | None:
