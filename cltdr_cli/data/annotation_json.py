@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from cltdr_cli.data.class_lists import ClassList
 from cltdr_cli.data.class_numbers import UntimedLabel
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
+
+_CONTENT_KEYS = frozenset({"annotations", "actions", "labels"})
+"""Keys of a video that say what happens in it."""
 
 
 def read_annotation_json(path: Path, classes: ClassList = NO_CLASSES) -> Annotations:
@@ -35,7 +38,10 @@ def read_annotation_json(path: Path, classes: ClassList = NO_CLASSES) -> Annotat
         return read_moments(path, content, classes)
     layout, videos = _find_videos(path, content)
     drafts: dict[str, VideoDraft] = {}
+    bare = [name for name, record in videos.items() if not record.keys() & _CONTENT_KEYS]
     for name, record in videos.items():
+        if name in bare:
+            continue
         try:
             drafts[name] = _DRAFTS[layout](record, classes)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -43,7 +49,13 @@ def read_annotation_json(path: Path, classes: ClassList = NO_CLASSES) -> Annotat
                 f"{path}: video {name!r} cannot be read in the {layout} layout: {type(error).__name__}: {error}",
                 "Each video needs its annotations as described under `cltdr eval` in the README.",
             ) from error
-    return assemble_annotations(drafts, layout, path, classes)
+    return assemble_annotations(drafts, layout, path, classes, _describe_bare(bare))
+
+
+def _describe_bare(names: Sequence[str]) -> list[str]:
+    """What became of videos of which the file does not even say that nothing happens in them."""
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return [f"{len(names)} videos have no annotations and are left out ({shown})"] if names else []
 
 
 def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
@@ -72,7 +84,7 @@ def _holds_videos(value: Any) -> bool:
         isinstance(value, dict)
         and bool(value)
         and all(isinstance(record, dict) for record in value.values())
-        and any(record.keys() & {"annotations", "actions", "labels"} for record in value.values())
+        and any(record.keys() & _CONTENT_KEYS for record in value.values())
     )
 
 
