@@ -34,22 +34,28 @@ class Detector:
         flow: str | None = None,
         force: bool = False,
         precision: str = "fp32",
+        backend: str = "auto",
         accept_license: bool = False,
+        download: bool | None = None,
         device: str = "auto",
         report: Reporter = SILENT,
     ) -> Detector:
         """Load a detector by the name of its preset, by a preset file, or by a checkpoint.
 
         Args:
-            preset: Name, YAML file or checkpoint (``.safetensors``); ``auto`` is an installed real detector, else
-                the bundled demo model.
+            preset: Name, YAML file or checkpoint (``.safetensors``); ``auto`` is an installed real detector, or
+                else the one that is downloaded now, or offline the bundled demo model.
             checkpoint: Checkpoint in place of a preset.
             extractor_weights: Files in place of the cache, by name of the extractor or of the weights.
             extractor: Name of the extractor, where a converted checkpoint does not say it.
             flow: Optical flow in place of the preset's.
             force: Whether features of another extractor or flow are taken, if width and grid fit.
-            precision: Arithmetic of the extractor: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+            precision: Arithmetic of the extractor: ``fp32``, ``fp16`` or ``bf16``.
+            backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``: OpenVINO on a CPU where it is
+                installed, pays, and gives the same features within 1e-3.
             accept_license: Whether licences of weights that exclude some uses are agreed to.
+            download: Whether a detector is downloaded where none is named or installed; False takes the bundled
+                demo model instead, None is an error that says what to do.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             report: Hears of downloads and notices.
 
@@ -60,9 +66,9 @@ class Detector:
             preset, checkpoint = "auto", preset
         models = find_models(
             device, extractor_weights, precision,
-            extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
+            extractor=extractor, flow=flow, force=force, backend=backend, accept_license=accept_license, report=report,
         )  # fmt: skip
-        return cls(load_reported_detector(preset, checkpoint, models, report), models)
+        return cls(load_reported_detector(preset, checkpoint, models, report, download=download), models)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -78,7 +84,7 @@ class Detector:
         self,
         source: str | Path,
         *,
-        min_score: float = 0.0,
+        min_score: float | None = None,
         max_segments: int | None = None,
         labels: str | Sequence[str] | None = None,
         start: float | None = None,

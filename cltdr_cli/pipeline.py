@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Progress = Callable[[int, "int | None"], object]
 """Called with the frames that are done, and the frames in all where the video's header tells."""
 
+_CURVE_POINTS = 1000
+"""A page is about as many pixels wide; more would only make result files large."""
+
 
 @dataclass(frozen=True)
 class VideoOptions:
@@ -237,7 +240,7 @@ def detect_features(
     if video_scores is not None:
         detections = video_scores.add_classes(detections, sequence.video_id)
         labels, numbers = video_scores.labels, None
-    facts = describe_grid(sequence)
+    facts = describe_grid(sequence) | describe_curves(detections, labels)
     return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, facts, numbers)
 
 
@@ -256,6 +259,17 @@ def describe_grid(sequence: FeatureSequence) -> dict[str, object]:
             "variable_rate": bool(grid.knots),
         },
     }
+
+
+def describe_curves(detections: Detections, labels: Sequence[str]) -> dict[str, object]:
+    """Scores along the video as plain JSON, at most ``_CURVE_POINTS`` of them; empty where the method has none."""
+    curves = detections.curves
+    if curves is None:
+        return {}
+    thinned = slice(None, None, max(1, math.ceil(len(curves.times_seconds) / _CURVE_POINTS)))
+    columns = curves.scores[thinned].T.astype(float).round(4)
+    scores = {labels[label]: column.tolist() for label, column in zip(curves.labels, columns, strict=True)}
+    return {"score_curves": {"times_seconds": curves.times_seconds[thinned].round(3).tolist(), "scores": scores}}
 
 
 def detect_video(
@@ -288,4 +302,4 @@ def limit_result(
     labels: Sequence[int] | None = None,
 ) -> VideoResult:
     """The result without the segments below a score, of other labels, or beyond the best so many."""
-    return replace(result, detections=result.detections.limited(min_score or 0.0, max_segments, labels))
+    return replace(result, detections=result.detections.limited(min_score, max_segments, labels))

@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extractors": set(),
     "video": set(),
     "models": set(),
-    "writers": set(),
+    "pages": set(),  # web pages: templates and their data; whoever has results turns them into rows
+    "writers": {"pages"},  # one of the formats is a page
     "evaluation": set(),
     # files of other people's annotation tools, players and editors; `writers` make subtitles and table cells
     "interchange": {"writers"},
@@ -74,8 +75,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     # each command as a function: everything but what draws and parses
     "workflows": {
         "data", "editing", "evaluation", "extraction", "extractors", "features", "inference", "interchange", "methods",
-        "models", "pipeline", "training", "video", "writers", "zoo",
+        "models", "pages", "pipeline", "review", "training", "video", "writers", "zoo",
     },
+    "review": set(),  # the server of `cltdr review`; it is given pages and a store of segments
     # doors
     "api": {"pipeline", "workflows", "zoo"},
     "console": set(),

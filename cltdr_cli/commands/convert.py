@@ -12,13 +12,13 @@ from cltdr_cli.commands.options import Debug, Device, Quiet
 from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from cltdr_cli.zoo.preset import Preset
 
 
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="Published file (.pth.tar).", metavar="CHECKPOINT.pth.tar")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Published file (.pth.tar, .pkl, .ckpt).", metavar="CHECKPOINT.pth.tar")
+    ],
     out: Annotated[Path, typer.Option(help="Our checkpoint.", metavar="FILE.safetensors")],
     config: Annotated[
         Path | None, typer.Option(help="The published config it was trained with.", metavar="CONFIG.yaml")
@@ -33,21 +33,24 @@ def convert(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Turn a published checkpoint (its averaged weights) and its config into one of ours.
+    """Turn a published checkpoint (its averaged weights, where it has them) and its config into one of ours.
 
     The method is told by the config's model_name, or else by the checkpoint's keys.
     """
     from cltdr_cli.files import check_writable
     from cltdr_cli.zoo.checkpoint import save_checkpoint
-    from cltdr_cli.zoo.convert import convert_state, read_ema_state
+    from cltdr_cli.zoo.convert import convert_state, read_published_state
     from cltdr_cli.zoo.digests import file_digests
+    from cltdr_cli.zoo.preset import load_preset
+    from cltdr_cli.zoo.published import preset_from_published
     from cltdr_cli.zoo.state_dict import load_state_dict
 
     _check_choice(config, preset)
     check_writable(out)
     content = load_state_dict(checkpoint)
-    published = read_ema_state(content, checkpoint.name)
-    settings = _find_settings(config, preset, published)
+    chosen = None if preset is None else load_preset(preset)
+    published = read_published_state(content, checkpoint.name, chosen)
+    settings = chosen or preset_from_published(str(config), None, published)
     names, numbers = _choose_labels(labels, settings)
     state = convert_state(published, settings)
     facts = {
@@ -68,13 +71,6 @@ def _check_choice(config: Path | None, preset: str | None) -> None:
             "Exactly one of --config and --preset says how the checkpoint was built.",
             "--config takes the published YAML file; --preset one of `cltdr presets list`.",
         )
-
-
-def _find_settings(config: Path | None, preset: str | None, published: dict[str, Tensor]) -> Preset:
-    from cltdr_cli.zoo.preset import load_preset
-    from cltdr_cli.zoo.published import preset_from_published
-
-    return preset_from_published(config, None, published) if config is not None else load_preset(str(preset))
 
 
 def _choose_labels(file: Path | None, settings: Preset) -> tuple[tuple[str, ...], tuple[int, ...] | None]:

@@ -68,7 +68,14 @@ def train(
         str | None,
         typer.Option(help="Split to evaluate on while training; it chooses best.safetensors.", metavar="NAME"),
     ] = None,
-    eval_every: Annotated[int, typer.Option(help="Epochs between evaluations.", min=1)] = 1,
+    eval_every: Annotated[
+        int | None,
+        typer.Option(
+            help="Epochs between evaluations; iterations, for presets without epochs. [default: 1, or 200]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     save_every: Annotated[
         int, typer.Option(help="Steps between saved states, besides each epoch's end; 0 for none.", min=0)
     ] = 0,

@@ -10,6 +10,7 @@ from cltdr_cli.data.annotation_ego4d import is_moments, read_moments
 from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
 from cltdr_cli.data.class_lists import ClassList
 from cltdr_cli.data.class_numbers import UntimedLabel
+from cltdr_cli.data.reviewed import find_reviewed_videos, is_reviewed, read_reviewed
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
 
@@ -24,7 +25,8 @@ def read_annotation_json(path: Path, classes: ClassList = NO_CLASSES) -> Annotat
     string values as in G-TAD, or under another single key), where an annotation may lack its segment and a video may
     have ``labels``, a list of those of the whole video; the same without the outer key, with ``duration_second`` (BSN);
     ``{video: {subset, duration, actions: [[class, start, end]]}}`` (super-events:
-    MultiTHUMOS, Charades); the moment queries of Ego4D (``annotation_ego4d``).
+    MultiTHUMOS, Charades); the moment queries of Ego4D (``annotation_ego4d``); results that a person
+    corrected (``reviewed``).
 
     Args:
         path: The file.
@@ -60,8 +62,13 @@ def _describe_bare(names: Sequence[str]) -> list[str]:
 
 def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
     """Find layout and videos in a file's content, also under an outer key such as ``database`` or ``GT``."""
+    if is_reviewed(content):
+        return "reviewed", find_reviewed_videos(content)
     if isinstance(content, dict) and "results" in content:
-        raise AnnotationError(f"{path} holds results, not annotations", "Give it as predictions=.")
+        raise AnnotationError(
+            f"{path} holds results, not annotations",
+            "Give it as predictions=. Results become annotations when a person went through them: `cltdr review`.",
+        )
     inner: Any = content
     if isinstance(content, dict):
         wrapped = [value for value in content.values() if _holds_videos(value)]
@@ -131,6 +138,7 @@ _DRAFTS: dict[str, Callable[[Mapping[str, Any], ClassList], VideoDraft]] = {
     "activitynet": _read_activitynet,
     "bsn": _read_activitynet,
     "super-events": _read_super_events,
+    "reviewed": lambda record, classes: read_reviewed(record),
 }
 
 

@@ -23,6 +23,7 @@ LAYOUTS = {
     "activitynet": "JSON: database of videos with subset, duration, annotations (label, segment)",
     "bsn": "JSON: videos with duration_second and annotations; subsets in video_info_new.csv beside it",
     "super-events": "JSON: videos with subset, duration, actions [class, start, end] (MultiTHUMOS, Charades)",
+    "reviewed": "JSON: results that a person corrected with cltdr review or on the page of cltdr report",
     "ego4d-moments": "JSON of Ego4D's moment queries: videos, clips, annotations; or a folder of moments_*.json",
     "thumos-folder": "folder of <Class>_test.txt and <Class>_val.txt, rows: video start end",
     "wtalc": "folder of videoname.npy, subset.npy, labels_all.npy, labels.npy, segments.npy, duration.npy",

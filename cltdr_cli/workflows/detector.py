@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cltdr_cli.errors import UsageError
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.features.store import load_features
 from cltdr_cli.inference.fusion import VideoScores
@@ -32,7 +33,7 @@ class InputDetector:
         options: How videos are read.
         duration_seconds: Length of a feature file's video; None where a sidecar says it.
         scores: Class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out.
+        min_score: Segments below it are left out; None keeps all.
         max_segments: The best so many per input are kept; None for all.
         label_ids: Indices of the classes that are kept; None for all.
     """
@@ -42,7 +43,7 @@ class InputDetector:
     options: VideoOptions
     duration_seconds: float | None = None
     scores: VideoScores | None = None
-    min_score: float = 0.0
+    min_score: float | None = None
     max_segments: int | None = None
     label_ids: Sequence[int] | None = None
 
@@ -71,7 +72,7 @@ class InputDetector:
             )
         for text in result.warnings:
             report.warning(f"{text} strict= makes this an error.")
-        return self._finish(replace(result, video_id=item.video_id))
+        return self._finish(replace(result, video_id=item.video_id, source=item.path))
 
     def detect_sequence(self, sequence: FeatureSequence) -> Result:
         """Find actions in features that are already loaded.
@@ -116,7 +117,7 @@ def make_input_detector(
     force: bool = False,
     duration_seconds: float | None = None,
     video_scores: Path | None = None,
-    min_score: float = 0.0,
+    min_score: float | None = None,
     max_segments: int | None = None,
     labels: str | Sequence[str] | None = None,
     report: Reporter = SILENT,
@@ -129,7 +130,7 @@ def make_input_detector(
         force: Whether features of another kind are taken, if width and grid fit.
         duration_seconds: Length of a feature file's video, where no sidecar says it.
         video_scores: File with class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out.
+        min_score: Segments below it are left out; None keeps all.
         max_segments: The best so many per input are kept; None for all.
         labels: Only these classes are kept: names, or one string of names separated by commas.
         report: Hears that a detector names no classes.
@@ -182,10 +183,18 @@ def prepare_detector(
         report: Hears of another optical flow or other kinds of features than the detector was trained on.
 
     Raises:
+        UsageError: Features in int8 are asked for.
         CltdrError: The extractor or the optical flow cannot be loaded, or a sidecar cannot be read.
     """
+    if has_videos and models.precision == "int8":
+        raise UsageError(
+            "precision= int8 is calibrated on the videos of a run, which detection does not do.",
+            "Extract the features in int8 (`cltdr extract-features`), then detect in the feature files.",
+        )
     if has_videos:
-        _ = loaded.extractor, loaded.flow
+        if loaded.extractor.notice:
+            report.notice(loaded.extractor.notice)
+        _ = loaded.flow
         if text := other_flow(loaded.preset, models):
             report.warning(text)
     if models.any_kind and (text := describe_other_kinds(feature_files, loaded.preset.features)):

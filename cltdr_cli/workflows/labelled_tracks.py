@@ -40,7 +40,7 @@ def read_labelled(
     Args:
         source: A file, or a folder of files of annotation tools.
         format_name: One of ``READABLE``, ``activitynet`` or ``csv``; None tells it from the content.
-        video: The video that the file is about; it tells the rate, duration and name where the file does not.
+        video: The video that the file is about: its rate and duration count, and its name where the file has none.
         fps: Frames per second, before what file and video say.
         tiers: Words ``NAME`` or ``NAME=LABEL``: only these tiers, and how their segments are called.
 
@@ -140,5 +140,5 @@ def _read_info(video: Path) -> VideoInfo:
 
 
 def _add_video(track: Track, info: VideoInfo) -> Track:
-    rate = track.fps or (None if info.rate is None else float(info.rate))
+    rate = track.fps if info.rate is None else float(info.rate)
     return replace(track, media=str(info.path), duration_seconds=info.duration_seconds, fps=rate)

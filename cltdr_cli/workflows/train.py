@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from cltdr_cli import __version__
-from cltdr_cli.data.training_set import TrainingSet
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.files import write_text
 from cltdr_cli.methods.record import build_network
@@ -19,13 +18,13 @@ from cltdr_cli.models.heads import expect_nothing_of
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.learner import Learner, Precision
-from cltdr_cli.training.loader import Loader, Share
 from cltdr_cli.training.loop import Hooks, Timetable, Training
 from cltdr_cli.training.optim import initial_share
 from cltdr_cli.training.processes import Processes, join_processes
 from cltdr_cli.training.run_folder import Record, RunFolder
 from cltdr_cli.workflows.training_data import TrainingData, read_training_data
 from cltdr_cli.workflows.training_evaluation import SplitEvaluation
+from cltdr_cli.workflows.training_schedule import RunSettings, make_schedule, refuse_epochs
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.devices import resolve_device
 
@@ -39,27 +38,16 @@ class TrainingSummary:
     """What a run left in its folder.
 
     Attributes:
-        last: Checkpoint after the last epoch.
+        last: Checkpoint after the last epoch (or iteration, where there are no epochs).
         best: Checkpoint of the epoch that scored best on the split that chose; the last one where none did.
         best_score: Average mAP of that epoch as a fraction; None where nothing was evaluated.
-        best_epoch: Its number, from 1; 0 where nothing was evaluated.
+        best_epoch: Its number, from 1, or the number of iterations done; 0 where nothing was evaluated.
     """
 
     last: Path
     best: Path
     best_score: float | None
     best_epoch: int
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How a run computes, whatever it learns."""
-
-    precision: str
-    parts: int
-    compiled: bool
-    threads: int
-    cache_bytes: int
 
 
 def train(
@@ -80,7 +68,7 @@ def train(
     min_score: float | None = None,
     train_split: str | None = None,
     eval_split: str | None = None,
-    eval_every: int = 1,
+    eval_every: int | None = None,
     save_every: int = 0,
     resume: bool = False,
     amp: bool = False,
@@ -100,7 +88,8 @@ def train(
         features: Folder of feature files, as the preset names them.
         out: Folder of the run: checkpoints, resume state, log, settings.
         force: Whether features of another extractor or flow are taken, if width and grid fit.
-        epochs: After the warm-up; None as the preset says, as are the next four.
+        epochs: After the warm-up; None as the preset says, as are the next four. Presets that learn from video labels
+            train by iterations and have none: ``settings=["training.iterations=N"]``.
         warmup_epochs: Epochs of warm-up.
         batch_size: Videos per step, over all processes.
         lr: Base learning rate.
@@ -112,7 +101,7 @@ def train(
         min_score: Of the detections that count; needed with ``pseudo_labels``.
         train_split: Split to train on; None for the data set's.
         eval_split: Split to evaluate on while training; it chooses the best epoch.
-        eval_every: Epochs between evaluations.
+        eval_every: Epochs between evaluations (None: 1); where there are none, iterations (None: 200).
         save_every: Steps between saved states, besides each epoch's end; 0 for none.
         resume: Whether to continue the run in ``out`` where it was stopped.
         amp: Mixed precision: bf16 where the device has it, else fp16.
@@ -133,12 +122,15 @@ def train(
         str(preset), Path(annotations), Path(features), [*settings, *changes], str(labels), (train_split, eval_split),
         force, None if pseudo_labels is None else Path(pseudo_labels), min_score,
     )  # fmt: skip
-    way = _Way(precision or ("auto" if amp else "fp32"), accumulate, compile_network, workers, int(cache_gb * 1e9))
-    timetable = Timetable(data.config.warmup_epochs + data.config.epochs, eval_every, save_every)
+    refuse_epochs(data, epochs=epochs, warmup_epochs=warmup_epochs)
+    run = RunSettings(
+        precision or ("auto" if amp else "fp32"), accumulate, compile_network, workers, int(cache_gb * 1e9),
+        eval_every, save_every,
+    )  # fmt: skip
     with join_processes(resolve_device(device)) as (processes, place):
         heard = report if processes.is_first else SILENT
         hooks = _make_hooks(data, Path(features), processes, place, heard)
-        training = _make_training(data, Path(out), way, timetable, hooks, processes, place)
+        training = _make_training(data, Path(out), run, hooks, processes, place)
         is_resumed = _begin(training, data, Path(out), resume)
         if processes.is_first:
             _report_beginning(training, data, Path(out), is_resumed if resume else None, heard)
@@ -151,27 +143,11 @@ def train(
 
 
 def _make_training(
-    data: TrainingData,
-    out: Path,
-    way: _Way,
-    timetable: Timetable,
-    hooks: Hooks,
-    processes: Processes,
-    device: torch.device,
+    data: TrainingData, out: Path, run: RunSettings, hooks: Hooks, processes: Processes, device: torch.device
 ) -> Training:
     """Everything built; nothing is written yet."""
-    config, steps, method = data.config, data.model.max_seq_len, data.method
-    overrun = method.overruns.get(data.data_set.name)
-    videos = TrainingSet(
-        data.split.videos,
-        data.files,
-        steps,
-        data.class_names,
-        way.cache_bytes,
-        None if overrun is None else (overrun.windows, overrun.least_share(config.trunc_thresh)),
-    )
-    margin = method.crop_margin_windows * data.files.window_frames / data.files.stride_frames
-    loader = Loader(videos, config, steps, Share(processes, way.parts), way.threads, device.type == "cuda", margin)
+    config, method = data.config, data.method
+    schedule = make_schedule(data, run, processes, device.type == "cuda")
     if device.type == "cuda":
         # Convolution gradients are otherwise summed in an order that differs from run to run.
         torch.backends.cudnn.deterministic = True
@@ -182,13 +158,13 @@ def _make_training(
         network.to(device),
         method.objective(data.model, config),
         config,
-        loader.steps_per_epoch,
+        schedule.timetable.round_steps,
         device,
         processes,
-        _choose_precision(way.precision, device),
-        steps if way.compiled else None,
+        _choose_precision(run.precision, device),
+        schedule.padded_steps if run.compiled else None,
     )
-    return Training(learner, loader, RunFolder(out), hooks, timetable, data.identity)
+    return Training(learner, schedule.source, RunFolder(out), hooks, schedule.timetable, data.identity)
 
 
 def _choose_precision(wanted: str, device: torch.device) -> Precision:
@@ -229,20 +205,21 @@ def _begin(training: Training, data: TrainingData, out: Path, resume: bool) -> b
 
 
 def _run(training: Training, report: Reporter) -> None:
-    total = training.total_steps
+    timetable, total = training.timetable, training.timetable.total_steps
     with report.progress("training", total, "steps") as bar:
         bar.update(training.learner.step)
         training.hooks = replace(
             training.hooks,
             on_step=lambda result: bar.update(result.step, total),
-            on_epoch=lambda record: report.notice(_describe_epoch(record, training.timetable.epochs)),
+            on_round=lambda record: report.notice(_describe_round(record, timetable)),
         )
         training.run()
 
 
-def _describe_epoch(record: Record, epochs: int) -> str:
-    head = f"epoch {record['epoch']}/{epochs}"
-    if record["kind"] == "epoch":
+def _describe_round(record: Record, timetable: Timetable) -> str:
+    unit = timetable.unit
+    head = f"{unit} {record[unit]}/{timetable.count(timetable.total_steps)}"
+    if record["kind"] == unit:
         return f"{head}: loss {record['mean_loss']:.4f}, {record['seconds']:.1f} s"
     best = ", the best so far" if record["is_best"] else ""
     return f"{head}: average mAP {100 * record['score']:.2f} on {record['split']}{best}"
@@ -261,30 +238,45 @@ def _report_beginning(
         report.warning(str(finding))
     if data.split.missing:
         report.notice(f"{out / _MISSING} lists the missing ones")
-    config, learner = data.config, training.learner
+    learner = training.learner
     report.notice(
         f"{data.preset.name}: {len(data.split.videos)} videos of {data.split_name or 'the annotation'}, "
-        f"{len(data.class_names)} classes; {config.warmup_epochs} + {config.epochs} epochs of "
-        f"{training.loader.steps_per_epoch} steps of {config.batch_size} on {learner.device} ({learner.precision})"
+        f"{len(data.class_names)} classes; {_describe_length(training, data)} on {learner.device} "
+        f"({learner.precision})"
     )
-    share = initial_share(config, training.total_steps)
+    steps = training.timetable.total_steps
+    share = initial_share(data.config, steps)
     if share > _MOST_INITIAL_SHARE:
         report.warning(
             f"the averaged weights, which are evaluated and saved, will still be {share:.0%} the random initial ones "
-            f"after the {training.total_steps} steps of this run: give the setting training.ema_warmup=true, which "
+            f"after the {steps} steps of this run: give the setting training.ema_warmup=true, which "
             "averages over the last part of short runs, or more epochs"
         )
     if is_resumed is not None:
-        done = f"after step {learner.step} of {training.total_steps}" if learner.step else "at the start"
+        done = f"after step {learner.step} of {training.timetable.total_steps}" if learner.step else "at the start"
         report.notice(f"resumed {done}")
+    unit = training.timetable.unit
     if not tensorboard_is_here():
         report.notice("no TensorBoard events: pip install 'cltdr-cli[train]' (log.jsonl has all numbers)")
     if data.eval_split is None:
-        report.notice("no eval_split=: nothing chooses among epochs, best.safetensors will be the last")
+        report.notice(f"no eval_split=: nothing chooses among {unit}s, best.safetensors will be the last")
+    elif data.is_weak and data.chooses_on_test:
+        report.notice(
+            f"best.safetensors will be chosen on {data.eval_split}, the split that results are reported on, as "
+            "published for this family: last.safetensors is the honest figure"
+        )
+
+
+def _describe_length(training: Training, data: TrainingData) -> str:
+    config, timetable = data.config, training.timetable
+    if timetable.unit == "iteration":
+        return f"{timetable.total_steps} iterations of {config.batch_size} videos"
+    epochs = f"{config.warmup_epochs} + {config.epochs} epochs"
+    return f"{epochs} of {timetable.round_steps} steps of {config.batch_size}"
 
 
 def _report_end(training: Training, report: Reporter) -> None:
-    folder, best = training.folder, training.best
+    folder, best, unit = training.folder, training.best, training.timetable.unit
     evaluations = [record for record in folder.records() if record["kind"] == "evaluation"]
     if not evaluations or best.score is None:
         report.notice(f"trained: {folder.last}")
@@ -292,6 +284,6 @@ def _report_end(training: Training, report: Reporter) -> None:
     last = evaluations[-1]
     report.notice(f"last: average mAP {100 * last['score']:.2f} on {last['split']} ({folder.last})")
     report.notice(
-        f"best: average mAP {100 * best.score:.2f} after epoch {best.epoch}, chosen on {best.split} itself "
+        f"best: average mAP {100 * best.score:.2f} after {unit} {best.epoch}, chosen on {best.split} itself "
         f"({folder.best})"
     )

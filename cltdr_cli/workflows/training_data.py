@@ -9,17 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations, normalize_split
 from cltdr_cli.data.class_lists import ClassList, read_numbered_class_list
 from cltdr_cli.data.datasets import DatasetRecord, find_dataset
+from cltdr_cli.data.label_set import LabelledSplit, labelled_split
 from cltdr_cli.data.prediction_files import read_predictions
 from cltdr_cli.data.pseudo_labels import PseudoLabels, place_pseudo_labels
 from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, refuse_other_labels, training_split
 from cltdr_cli.errors import UsageError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import Method
-from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import FeatureConfig, Preset, load_preset
 
@@ -44,15 +47,30 @@ class TrainingData:
 
     preset: Preset
     method: Method
-    config: TrainConfig
+    config: Any
     class_names: tuple[str, ...]
     data_set: DatasetRecord
     annotations: Annotations
     split_name: str
-    split: TrainingSplit
+    split: TrainingSplit | LabelledSplit
     files: FeatureConfig
     eval_split: str | None
     pseudo_labels: PseudoLabels | None = None
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether video labels are all that is learned from."""
+        return self.method.supervision == "video"
+
+    @property
+    def chooses_on_test(self) -> bool:
+        """Whether the split that chooses is the one that results are reported on."""
+        return self.eval_split in ("test", self.data_set.test_splits[0])
+
+    @property
+    def tious(self) -> NDArray[np.float64] | None:
+        """Thresholds whose average chooses, float64 ``[T]``; None for those of the data set."""
+        return self.method.find_tious(self.data_set.name)
 
     @property
     def model(self) -> Any:
@@ -67,8 +85,8 @@ class TrainingData:
 
     @property
     def empty_classes(self) -> list[int]:
-        """Indices of the classes without any instance in the annotation."""
-        if self.preset.benchmark.class_agnostic:
+        """Indices of the classes without any instance in the annotation; methods without segments do not ask."""
+        if self.preset.benchmark.class_agnostic or self.is_weak:
             return []
         seen = {item.label for video in self.annotations.videos.values() for item in video.instances}
         return [index for index, name in enumerate(self.class_names) if name not in seen]
@@ -76,8 +94,7 @@ class TrainingData:
     @property
     def identity(self) -> dict[str, str]:
         """What a resumed run must agree in."""
-        videos = [(item.video.video_id, item.video.instances) for item in self.split.videos]
-        data = json.dumps([self.split_name, videos])
+        data = json.dumps([self.split_name, self.split.describe()])
         return {
             "preset": self.preset.to_yaml(),
             "choosing split": self.eval_split or "",
@@ -135,7 +152,8 @@ def read_training_data(
     found = pseudo.annotations if pseudo else found
     _check_class_count(chosen, class_names)
     files = chosen.features.of_any_kind() if force else chosen.features
-    split = training_split(found.select_split(split_name), features, files, class_names)
+    select = labelled_split if method.supervision == "video" else training_split
+    split = select(found.select_split(split_name), features, files, class_names)
     eval_split = splits[1] and normalize_split(splits[1])
     return TrainingData(
         chosen, method, chosen.training, class_names, data_set, found, split_name, split, files, eval_split, pseudo
