@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from cltdr_cli.data.class_numbers import UntimedLabel
 from cltdr_cli.data.reviewed import find_reviewed_videos, is_reviewed, read_reviewed
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
+
+_CONTENT_KEYS = frozenset({"annotations", "actions", "labels"})
+"""Keys of a video that say what happens in it."""
 
 
 def read_annotation_json(path: Path, classes: ClassList = NO_CLASSES) -> Annotations:
@@ -37,7 +40,10 @@ def read_annotation_json(path: Path, classes: ClassList = NO_CLASSES) -> Annotat
         return read_moments(path, content, classes)
     layout, videos = _find_videos(path, content)
     drafts: dict[str, VideoDraft] = {}
+    bare = [name for name, record in videos.items() if not record.keys() & _CONTENT_KEYS]
     for name, record in videos.items():
+        if name in bare:
+            continue
         try:
             drafts[name] = _DRAFTS[layout](record, classes)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -45,7 +51,13 @@ def read_annotation_json(path: Path, classes: ClassList = NO_CLASSES) -> Annotat
                 f"{path}: video {name!r} cannot be read in the {layout} layout: {type(error).__name__}: {error}",
                 "Each video needs its annotations as described under `cltdr eval` in the README.",
             ) from error
-    return assemble_annotations(drafts, layout, path, classes)
+    return assemble_annotations(drafts, layout, path, classes, _describe_bare(bare))
+
+
+def _describe_bare(names: Sequence[str]) -> list[str]:
+    """What became of videos of which the file does not even say that nothing happens in them."""
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return [f"{len(names)} videos have no annotations and are left out ({shown})"] if names else []
 
 
 def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
@@ -79,7 +91,7 @@ def _holds_videos(value: Any) -> bool:
         isinstance(value, dict)
         and bool(value)
         and all(isinstance(record, dict) for record in value.values())
-        and any(record.keys() & {"annotations", "actions", "labels"} for record in value.values())
+        and any(record.keys() & _CONTENT_KEYS for record in value.values())
     )
 
 
@@ -91,7 +103,7 @@ def _read_activitynet(record: Mapping[str, Any], classes: ClassList) -> VideoDra
         labels=_read_video_labels(record.get("labels")),
     )
     for item in record["annotations"] if draft.labels is None else record.get("annotations", ()):
-        label, number = str(item["label"]), item.get("label_id")
+        label, number = _read_label(item["label"]), item.get("label_id")
         label_id = None if number is None else int(number)
         if item.get("segment") is None:
             draft.untimed.append(UntimedLabel(label, label_id))
@@ -99,6 +111,11 @@ def _read_activitynet(record: Mapping[str, Any], classes: ClassList) -> VideoDra
         start, end = item["segment"]
         draft.instances.append(Instance(float(start), float(end), label, label_id))
     return draft
+
+
+def _read_label(value: Any) -> str:
+    """A label as text; a missing one (null) is blank, which training and scoring refuse."""
+    return "" if value is None else str(value)
 
 
 def _read_video_labels(value: Any) -> list[UntimedLabel] | None:

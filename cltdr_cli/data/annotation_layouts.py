@@ -102,14 +102,14 @@ def _read_file(path: Path, classes: ClassList, task: str, fps: float | None) -> 
         )
     if tool_files := find_tool_files(path):
         return read_tool_files(path, tool_files, classes, fps)
-    suffix = path.suffix.lower()
+    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if suffix == ".json":
         return read_annotation_json(path, classes)
-    if suffix == ".csv":
+    if suffix in (".csv", ".tsv"):
         return read_annotation_csv(path, classes, task)
     if suffix == ".txt":
         return read_kth(path)
     raise AnnotationError(
-        f"{path}: annotations are a .json, .csv or .txt file, a file of an annotation tool, or a folder of them",
+        f"{path}: annotations are a .json, .csv, .tsv or .txt file, a file of an annotation tool, or a folder of them",
         f"Files of these tools are known by their content: {', '.join(FORMATS[name].title for name in READABLE)}.",
     )

@@ -133,6 +133,12 @@ def _find_labelled_only(annotations: Annotations) -> list[str]:
 
 def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> None:
     items = [(v.video_id, i) for v in annotations.videos.values() for i in v.instances]
+    blank = [name for name, item in items if not item.label.strip()]
+    if blank:
+        raise AnnotationError(
+            f"{annotations.source}: {len(blank)} annotations have no label or a blank one, first in {blank[0]}",
+            "cltdr datasets check lists them all.",
+        )
     if tuple(class_names) != (CLASS_AGNOSTIC,):
         refuse_other_labels(annotations.source, {item.label for _, item in items}, class_names)
     broken = [name for name, item in items if not np.isfinite([item.start, item.end]).all()]

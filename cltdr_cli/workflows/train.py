@@ -232,6 +232,8 @@ def _report_beginning(
     pseudo = data.pseudo_labels
     if pseudo is not None:
         report.notice(str(pseudo))
+    for note in data.annotations.notes:
+        report.notice(f"{data.annotations.source.name}: {note}")
     for finding in (*(pseudo.findings if pseudo else ()), *data.split.findings):
         report.warning(str(finding))
     if data.split.missing:
