@@ -50,16 +50,18 @@ PARTS = {
 }
 ROWS = ("plain", "class level", "+ instance level", "all of ASL")
 
-NO_RANGE = "training.sensitivity_sigma_range=null"
+NO_RANGE = ("training.sensitivity_sigma_range=null", "training.sensitivity_mu_shift=null")
+NARROW = "training.sensitivity_sigma_range=[0.5, 3]"
 TENFOLD, HUNDREDFOLD = (
     (*PARTS["class level"], f"training.sensitivity_learning_rate={rate}") for rate in ("1e-2", "1e-1")
 )
 COLLAPSE = {
     "class level": PARTS["class level"],
     "rate x 10": TENFOLD,
-    "rate x 10, no range": (*TENFOLD, NO_RANGE),
+    "rate x 10, no range": (*TENFOLD, *NO_RANGE),
     "rate x 100": HUNDREDFOLD,
-    "rate x 100, no range": (*HUNDREDFOLD, NO_RANGE),
+    "rate x 100, no range": (*HUNDREDFOLD, *NO_RANGE),
+    "rate x 100, widths from 0.5": (*HUNDREDFOLD, NARROW),
 }
 """At 240 steps a hundred times the rate moves a width as far as ten times at the 2,400 steps of a real training."""
 TIOUS = ("0.3", "0.5", "0.7", "average")
