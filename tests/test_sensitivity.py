@@ -188,6 +188,20 @@ def test_widths_are_kept_in_their_range_after_each_step():
     assert result.facts["class_sigma_least"] < 0.4 or math.isnan(result.facts["class_sigma_least"])
 
 
+def test_peaks_stay_near_where_they_begin():
+    settings = (ASL, "warmup_epochs=0", "sensitivity_learning_rate=0.5")
+    batch = toy_batch(toy_preset())
+    kept, free = (
+        make_learner(toy_preset(*settings, f"sensitivity_mu_shift={far}"), 4, seed=0) for far in (0.2, "null")
+    )
+    first = kept.objective.gaussians.mu.detach().clone()
+    for _ in range(3):
+        kept.train_step([batch])
+        free.train_step([batch])
+    assert (kept.objective.gaussians.mu - first).abs().max().item() == pytest.approx(0.2)
+    assert (free.objective.gaussians.mu - first).abs().max().item() > 0.2
+
+
 def test_its_parameters_have_their_own_rate_and_no_decay():
     preset = toy_preset(ASL, "learning_rate=0.001", "sensitivity_learning_rate=0.01", "weight_decay=0.05")
     learner = make_learner(preset, 4, seed=0)
