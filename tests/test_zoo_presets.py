@@ -188,8 +188,9 @@ def test_features_are_those_of_our_extractor(name: str):
         return
     spec = EXTRACTORS[features.extractor].spec
     assert (features.width, features.window_frames) == (spec.width, spec.window_frames)
-    # kinetics400 slides more coarsely, at the rate the class head was trained at; ActivityNet's I3D is at 25 fps
-    if not name.startswith(("kinetics400", "activitynet13-i3d")):
+    # kinetics400 slides more coarsely, at the rate the class head was trained at; ActivityNet's I3D and that of methods
+    # that learn from video labels are at 25 fps
+    if not name.startswith(("kinetics400", "activitynet13-i3d", "thumos14-co2net", "thumos14-hamnet")):
         assert (features.stride_frames, features.rate) == (spec.stride_frames, spec.rate)
 
 

@@ -69,6 +69,10 @@ def evaluate(
         Literal["count", "ignore"],
         typer.Option(help="Predictions in videos that are not scored: false positives (as published), or none."),
     ] = "count",
+    ambiguous: Annotated[
+        Literal["count", "drop"],
+        typer.Option(help="Detections at actions marked Ambiguous: as all others, or left out (CO2-Net, DELU)."),
+    ] = "count",
     labels: ClassList = None,
     video_info: VideoInfo = [],  # noqa: B006 # typer copies it
     fps: Rate = None,
@@ -120,6 +124,7 @@ def evaluate(
         tiou=tiou,
         ties=ties,
         outside=outside,
+        ambiguous=ambiguous,
         labels=labels,
         video_info=video_info,
         fps=fps,
@@ -161,6 +166,9 @@ def _draw_scores(scores: SplitScores, per_class: bool) -> None:
         classes = scores.per_class.items()
         rows = [*(_make_row(name, [*ap, sum(ap) / len(ap)]) for name, ap in classes), *rows]
     console.table(f"{scores.reference.title}, {len(scores.predictions)} predictions", columns, rows)
+    if scores.averages:
+        names = [f"tIoU {name}" for name in scores.averages]
+        console.table("averages", ["", *names], [_make_row("mAP (%)", list(scores.averages.values()))])
     if scores.recall_at_kx:
         console.table(
             f"recall of the k·x best segments of each class and video, k its instances there; tIoU "

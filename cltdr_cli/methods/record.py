@@ -71,6 +71,7 @@ class Method:
             many feature windows on both sides.
         tious: Data set -> first, last and number of the tIoU thresholds that results of this method are reported at,
             where they are not those of the data set.
+        averages: First and last threshold of the averages that are reported with them.
         overruns: Data set -> what happens to instances that go on after the features end; by default nothing.
     """
 
@@ -90,6 +91,7 @@ class Method:
     published: PublishedForm | None = None
     crop_margin_windows: float = 0.0
     overruns: Mapping[str, Overrun] = field(default_factory=dict[str, Overrun])
+    averages: tuple[tuple[float, float], ...] = ()
     tious: Mapping[str, tuple[float, float, int]] = field(default_factory=dict[str, tuple[float, float, int]])
 
     @property

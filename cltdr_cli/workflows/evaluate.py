@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from cltdr_cli.data.ambiguous import drop_ambiguous
 from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.data.feature_files import feature_file
 from cltdr_cli.data.prediction_files import ResultRows, collect_rows, read_predictions
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.evaluation.tables import TieRule
 from cltdr_cli.evaluation.thresholds import parse_tious
+from cltdr_cli.methods import find_method
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput
@@ -56,6 +58,7 @@ def evaluate(
     tiou: str | None = None,
     ties: TieRule = "published",
     outside: Literal["count", "ignore"] = "count",
+    ambiguous: Literal["count", "drop"] = "count",
     labels: str | Path | None = None,
     video_info: Sequence[str | Path] = (),
     fps: float | None = None,
@@ -82,9 +85,12 @@ def evaluate(
         data_root: Folder of data sets; by default ``$CLTDR_DATA``.
         split: Split to score; None takes the one that the data set is scored on.
         protocol: Choice of THUMOS14 videos: ``actionformer``, ``opentad``, ``gtad`` or ``full``.
-        tiou: Thresholds such as ``0.3:0.7:0.1`` or ``0.5,0.75``; None takes those of the data set.
+        tiou: Thresholds such as ``0.3:0.7:0.1`` or ``0.5,0.75``; None takes those of the data set, or those that the
+            detector's family of methods reports on it.
         ties: Order of equal scores: as the ``published`` evaluator takes them, or ``stable``, as in the file.
         outside: Whether predictions in videos that are not scored ``count`` as false positives.
+        ambiguous: Whether detections at actions marked Ambiguous ``count``, as in most evaluators, or are dropped
+            (``drop``), as some programs for learning from video labels do on THUMOS14.
         labels: File of class names, one a line, in place of the data set's.
         video_info: CSV files of durations, rates or subsets.
         fps: Frames per second of the videos, where the annotation does not say it.
@@ -119,6 +125,7 @@ def evaluate(
         check_segmentation(reference, choosing)
     elif choosing is not None:
         raise UsageError("segmentation_choose_on= needs segmentation=", "Give both, or none.")
+    averages: tuple[tuple[float, float], ...] = ()
     if predictions is not None:
         find_rows = _take_rows(read_predictions(Path(predictions)))
     else:
@@ -127,8 +134,15 @@ def evaluate(
         place = _Place(_to_path(features), _to_path(videos))
         detector = _prepare(loaded, models, reference, place, _to_path(video_scores), report)
         find_rows = partial(_detect, detector, place, report)
+        if tious is None:
+            method = find_method(loaded.preset.method)
+            tious = method.find_tious(record.name)
+            averages = method.averages if tious is not None else ()
     rows, failures = find_rows(reference)
+    if ambiguous == "drop":
+        rows = drop_ambiguous(rows, read.videos)
     scores = score_split(reference, rows, tious, ties, outside == "count").with_failures(failures)
+    scores = replace(scores, average_ranges=averages)
     if segmentation:
         given = SegmentationOptions(segmentation_min_score)
         options = given if choosing is None else choose_least_score(choosing, find_rows(choosing)[0])

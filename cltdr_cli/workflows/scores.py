@@ -27,6 +27,7 @@ from cltdr_cli.workflows.reference import Reference
 from cltdr_cli.workflows.segmentation import SplitSegmentation
 
 TIE_RULES: tuple[TieRule, ...] = ("published", "stable")
+_SAME_TIOU = 1e-6
 _LEAST_PERCENT = 0.005
 """Smaller differences do not show in a table with two digits."""
 
@@ -76,6 +77,7 @@ class SplitScores:
         tie_rule: In which order predictions of equal score were taken.
         failures: Videos that could not be detected in; their instances count as missed.
         segmentation: Scores of one label per frame; None where nobody asked for them.
+        average_ranges: First and last threshold of averages that are usual besides that over all.
     """
 
     reference: Reference
@@ -85,6 +87,7 @@ class SplitScores:
     tie_rule: TieRule
     failures: tuple[FailedInput, ...] = ()
     segmentation: SplitSegmentation | None = None
+    average_ranges: tuple[tuple[float, float], ...] = ()
 
     @property
     def tiou(self) -> list[float]:
@@ -100,6 +103,15 @@ class SplitScores:
     def average(self) -> float:
         """Mean of ``mean_ap`` over the thresholds: the number that papers report."""
         return self.evaluation.average
+
+    @property
+    def averages(self) -> dict[str, float]:
+        """Mean of ``mean_ap`` over each of ``average_ranges``, by name such as ``0.1:0.5``."""
+        tious, mean_ap = self.evaluation.tious, self.evaluation.mean_ap
+        return {
+            f"{first:g}:{last:g}": float(mean_ap[(tious > first - _SAME_TIOU) & (tious < last + _SAME_TIOU)].mean())
+            for first, last in self.average_ranges
+        }
 
     @property
     def per_class(self) -> dict[str, list[float]]:
@@ -142,9 +154,13 @@ class SplitScores:
 
     def to_json(self) -> dict[str, Any]:
         """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, and what else was measured."""
-        scores = summarize_scores(self.reference.split.truth, self.evaluation)
+        scores = self._summarize()
         recall = {"recall@kx": self.recall_at_kx} if self.recall_at_kx else {}
         return {**scores, **recall, **(self.segmentation.to_json() if self.segmentation else {})}
+
+    def _summarize(self) -> dict[str, Any]:
+        averages = {"averages": self.averages} if self.average_ranges else {}
+        return {**summarize_scores(self.reference.split.truth, self.evaluation), **averages}
 
     def write_json(self, path: Path) -> None:
         """Write ``to_json()``.

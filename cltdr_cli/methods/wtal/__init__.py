@@ -92,5 +92,6 @@ METHOD = Method(
     suppress=suppress,
     sampler=make_sampler,
     published=PUBLISHED,
+    averages=((0.1, 0.5), (0.1, 0.7)),
     tious={"thumos14": TIOUS, "custom": TIOUS},
 )
