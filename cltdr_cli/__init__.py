@@ -13,22 +13,40 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cltdr_cli.api import Detector
     from cltdr_cli.segments import Segment
+    from cltdr_cli.workflows.clips import clips
+    from cltdr_cli.workflows.convert_annotations import convert_annotations
     from cltdr_cli.workflows.detect import detect
     from cltdr_cli.workflows.evaluate import evaluate
     from cltdr_cli.workflows.extract import extract_features
+    from cltdr_cli.workflows.render import render
     from cltdr_cli.workflows.results import Result
     from cltdr_cli.workflows.train import train
 
 __version__ = "0.3.0"
-__all__ = ["Detector", "Result", "Segment", "__version__", "detect", "evaluate", "extract_features", "train"]
+__all__ = [
+    "Detector",
+    "Result",
+    "Segment",
+    "__version__",
+    "clips",
+    "convert_annotations",
+    "detect",
+    "evaluate",
+    "extract_features",
+    "render",
+    "train",
+]
 
 _MODULES = {
     "Detector": "api",
     "Result": "workflows.results",
     "Segment": "segments",
+    "clips": "workflows.clips",
+    "convert_annotations": "workflows.convert_annotations",
     "detect": "workflows.detect",
     "evaluate": "workflows.evaluate",
     "extract_features": "workflows.extract",
+    "render": "workflows.render",
     "train": "workflows.train",
 }
 """Where each name is defined; imported when it is first asked for, so that the command line starts at once."""

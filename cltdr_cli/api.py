@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from cltdr_cli.file_kinds import is_safetensors
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.workflows.detector import make_input, make_input_detector, prepare_detector
@@ -33,35 +34,41 @@ class Detector:
         flow: str | None = None,
         force: bool = False,
         precision: str = "fp32",
+        backend: str = "auto",
         accept_license: bool = False,
+        download: bool | None = None,
         device: str = "auto",
         report: Reporter = SILENT,
     ) -> Detector:
         """Load a detector by the name of its preset, by a preset file, or by a checkpoint.
 
         Args:
-            preset: Name, YAML file or checkpoint (``.safetensors``); ``auto`` is an installed real detector, else
-                the bundled demo model.
+            preset: Name, YAML file or checkpoint (``.safetensors``); ``auto`` is an installed real detector, or
+                else the one that is downloaded now, or offline the bundled demo model.
             checkpoint: Checkpoint in place of a preset.
             extractor_weights: Files in place of the cache, by name of the extractor or of the weights.
             extractor: Name of the extractor, where a converted checkpoint does not say it.
             flow: Optical flow in place of the preset's.
             force: Whether features of another extractor or flow are taken, if width and grid fit.
-            precision: Arithmetic of the extractor: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+            precision: Arithmetic of the extractor: ``fp32``, ``fp16`` or ``bf16``.
+            backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``: OpenVINO on a CPU where it is
+                installed, pays, and gives the same features within 1e-3.
             accept_license: Whether licences of weights that exclude some uses are agreed to.
+            download: Whether a detector is downloaded where none is named or installed; False takes the bundled
+                demo model instead, None is an error that says what to do.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             report: Hears of downloads and notices.
 
         Raises:
             CltdrError: There is no such preset, or weights are missing, damaged, or do not fit.
         """
-        if checkpoint is None and Path(preset).suffix == _CHECKPOINT_SUFFIX:
+        if checkpoint is None and (Path(preset).suffix == _CHECKPOINT_SUFFIX or is_safetensors(Path(preset))):
             preset, checkpoint = "auto", preset
         models = find_models(
             device, extractor_weights, precision,
-            extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
+            extractor=extractor, flow=flow, force=force, backend=backend, accept_license=accept_license, report=report,
         )  # fmt: skip
-        return cls(load_reported_detector(preset, checkpoint, models, report), models)
+        return cls(load_reported_detector(preset, checkpoint, models, report, download=download), models)
 
     @property
     def labels(self) -> tuple[str, ...]:

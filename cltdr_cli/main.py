@@ -34,8 +34,14 @@ SUBCOMMANDS = {
     "detect": Subcommand("detect", "detect", "Find actions in videos (or feature files): when, what, how sure."),
     "extract-features": Subcommand("extract_features", "extract_features", "Turn videos into feature files."),
     "train": Subcommand("train", "train", "Train a localizer on features and annotations."),
+    "sensitivity": Subcommand("sensitivity", "sensitivity", "Show what a run learned of action sensitivity."),
     "eval": Subcommand("eval", "evaluate", "Score detections by the protocols of the data sets."),
     "convert": Subcommand("convert", "convert", "Turn a published checkpoint into ours."),
+    "convert-annotations": Subcommand(
+        "convert_annotations", "convert_annotations", "Turn annotations of one tool into those of another."
+    ),
+    "clips": Subcommand("clips", "clips", "Cut the segments of a video into files."),
+    "render": Subcommand("render", "render", "Burn labels and a time line into a video."),
     "presets": Subcommand("presets", "app", "List and show presets: complete settings of a published result."),
     "extractors": Subcommand("extractors", "extractors", "List feature extractors and their conventions."),
     "weights": Subcommand("weights", "app", "List, download, verify and add weights."),

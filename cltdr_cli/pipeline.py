@@ -37,6 +37,7 @@ class VideoOptions:
         window_frames: Overrides the extractor's window.
         batch_clips: Clips encoded together.
         dense: Whether I3D runs once over long clips instead of over each window; not identical.
+        reset_seconds: After so many seconds the state of a causal extractor starts afresh; None never resets it.
 
     Raises:
         UsageError: The rate is not above 0.
@@ -51,6 +52,7 @@ class VideoOptions:
     window_frames: int | None = None
     batch_clips: int = 8
     dense: bool = False
+    reset_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps < math.inf:
@@ -99,6 +101,11 @@ class Detector(Protocol):
         ...
 
     @property
+    def label_ids(self) -> tuple[int, ...] | None:
+        """Number of each class; None where that is its index."""
+        ...
+
+    @property
     def localizer(self) -> Callable[[FeatureSequence], Detections]:
         """Turns features into detections."""
         ...
@@ -129,13 +136,16 @@ def extract_video(
     """
     from cltdr_cli.features.extract import check_extraction, extract_features, make_sequence
     from cltdr_cli.features.flow_stream import add_flow, check_flow
+    from cltdr_cli.features.streaming import check_reset, extract_stream
     from cltdr_cli.video import open_video
     from cltdr_cli.video.frame_stream import FrameStream
+    from extractors.spec import StreamExtractor
 
     spec = extractor.spec
     stride, window = options.stride_frames or spec.stride_frames, options.window_frames or spec.window_frames
     check_extraction(spec, stride_frames=stride, window_frames=window, batch_clips=options.batch_clips)
     check_flow(spec, flow)
+    check_reset(spec, options.reset_seconds)
     encoder = _make_dense_encoder(extractor, stride, window) if options.dense else None
     stream_fps = options.fps or spec.rate
     reader = open_video(path, options.reader)
@@ -153,6 +163,16 @@ def extract_video(
             from cltdr_cli.features.dense import extract_dense
 
             features, timing = extract_dense(seen, encoder, on_progress=note)
+        elif isinstance(extractor, StreamExtractor) and spec.causal:
+            features, timing = extract_stream(
+                seen,
+                extractor,
+                fps=float(stream_fps or reader.info.rate or 1),
+                stride_frames=stride,
+                batch_frames=options.batch_clips,
+                reset_seconds=options.reset_seconds,
+                on_progress=note,
+            )
         else:
             features, timing = extract_features(
                 seen,
@@ -213,10 +233,12 @@ def detect_features(
     """
     if not len(sequence):
         raise FeatureError(f"{sequence.video_id} has no feature steps.", "Does the range lie within the video?")
-    detections, labels = detector.localizer(sequence), detector.labels
+    detections, labels, numbers = detector.localizer(sequence), detector.labels, detector.label_ids
     if video_scores is not None:
-        detections, labels = video_scores.add_classes(detections, sequence.video_id), video_scores.labels
-    return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, describe_grid(sequence))
+        detections = video_scores.add_classes(detections, sequence.video_id)
+        labels, numbers = video_scores.labels, None
+    facts = describe_grid(sequence)
+    return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, facts, numbers)
 
 
 def describe_grid(sequence: FeatureSequence) -> dict[str, object]:

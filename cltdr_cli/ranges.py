@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -15,7 +16,17 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 """From 0 to 1, both included."""
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 FractionBelowOne = Annotated[float, Field(ge=0, lt=1)]
+
+OPTIONAL = "optional"
+"""Metadata of a field of a settings file that may be absent, and is not written where it has its default."""
+
+
+def optional(default: Any) -> Any:
+    """A field that may be absent from a settings file, and is not written where it has its default."""
+    return field(default=default, metadata={OPTIONAL: True})
+
 
 _RANGES = {
     "greater_than_equal": "must be at least {ge:g}",

@@ -67,10 +67,11 @@ class Detections:
             keep &= np.isin(self.labels, np.asarray(labels, np.int64))
         return self.selected(np.flatnonzero(keep)[:max_segments])
 
-    def segments(self, label_names: Sequence[str]) -> Iterator[Segment]:
-        """Rows as named records, by falling score."""
+    def segments(self, label_names: Sequence[str], label_ids: Sequence[int] | None = None) -> Iterator[Segment]:
+        """Rows as named records, by falling score; ``label_ids`` are the numbers of the classes, else their index."""
         for (start, end), score, label in zip(self.segments_seconds, self.scores, self.labels, strict=True):
-            yield Segment(float(start), float(end), label_names[int(label)], float(score), int(label))
+            number = int(label) if label_ids is None else label_ids[int(label)]
+            yield Segment(float(start), float(end), label_names[int(label)], float(score), number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,7 @@ class VideoResult:
         label_names: Class names by index.
         duration_seconds: End of the video.
         provenance: Plain JSON facts for ``external_data`` (fps, duration, grid, reader, warnings).
+        label_ids: Number of each class in the annotation that the model learned from; None where that is its index.
     """
 
     video_id: str
@@ -90,9 +92,10 @@ class VideoResult:
     label_names: tuple[str, ...]
     duration_seconds: float
     provenance: dict[str, object]
+    label_ids: tuple[int, ...] | None = None
 
     def __iter__(self) -> Iterator[Segment]:
-        return self.detections.segments(self.label_names)
+        return self.detections.segments(self.label_names, self.label_ids)
 
     def __len__(self) -> int:
         return len(self.detections)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cltdr_cli.errors import CltdrError
+from cltdr_cli.file_kinds import is_safetensors, recognise_foreign_file
 
 _LEGACY_PICKLES = 4
 """Before PyTorch 1.6 a file was four pickles (a magic number, a version, facts of the system, the content)."""
@@ -36,13 +37,16 @@ def read_tensors(path: Path, error: type[CltdrError]) -> Any:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(16)
+            is_empty = not file.read(1)
     except OSError as reason:
         raise error(f"{path}: cannot be read: {reason.strerror}", "check the name") from reason
-    if not start:
+    if is_empty:
         raise error(f"{path}: is empty", "get it again")
+    kind = recognise_foreign_file(path)
+    if kind is not None:
+        raise error(f"{path}: is {kind.name}", kind.advice)
     try:
-        return _load_safetensors(path) if _is_safetensors(start) else _load_pickled(path)
+        return _load_safetensors(path) if is_safetensors(path) else _load_pickled(path)
     except _RefusedError as refused:
         raise error(f"{path}: {refused}", _CONVERT_HINT) from refused
     except _DamagedError as damaged:
@@ -55,11 +59,6 @@ class _RefusedError(Exception):
 
 class _DamagedError(Exception):
     """The file is incomplete or its content makes no sense."""
-
-
-def _is_safetensors(start: bytes) -> bool:
-    """Whether a file begins like safetensors: eight bytes of header length, then JSON."""
-    return start[8:9] == b"{"
 
 
 def _load_safetensors(path: Path) -> dict[str, Any]:

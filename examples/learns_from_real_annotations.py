@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from real_annotations import Windows, choose_videos, draw_directions, find_labels
+from cltdr_cli.main import app
+from real_annotations import Windows, choose_videos, draw_directions, find_labels, find_peaks
 
 WINDOWS, WIDTH = Windows(stride=4, window=16), 48
 LONGEST_STEPS = 2304
@@ -43,12 +43,14 @@ class Case:
         signal: Strength of what features show, in standard deviations of their noise.
         of_others: Whether each video gets features that show what happens in another one.
         late_frames: How much too late everything is shown.
+        is_uneven: Whether an action shows most at one place of it, another one for each class, and hardly elsewhere.
     """
 
     name: str
     signal: float
     of_others: bool = False
     late_frames: int = 0
+    is_uneven: bool = False
 
 
 def main() -> int:
@@ -97,7 +99,8 @@ def drawn(out: Path, database: dict[str, dict], case: Case) -> Path:
     for index, name in enumerate(names):
         steps = WINDOWS.count(database[name])
         shown = database[names[(index + 7) % len(names)] if case.of_others else name]
-        share = WINDOWS.seen_share(shown, steps, labels, case.late_frames)
+        peaks = find_peaks(len(labels)) if case.is_uneven else None
+        share = WINDOWS.seen_share(shown, steps, labels, case.late_frames, peaks)
         noise = np.random.default_rng([1, index]).normal(size=(steps, WIDTH))
         features = case.signal * np.sqrt(WIDTH) * share @ directions + noise
         np.save(folder / f"{name}.npy", features.astype(np.float32))
@@ -128,8 +131,9 @@ def scored(out: Path, truth: Path, features: Path, run: str, name: str) -> dict[
 
 
 def cltdr(*words: str) -> None:
-    """One command, as a user types it."""
-    subprocess.run([sys.executable, "-m", "cltdr_cli", *words], check=True)
+    """One command, with the words that a user types; in this process, since starting Python takes its time."""
+    if status := app(list(words), standalone_mode=False):
+        sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 TRAINING_VIDEOS, TEST_VIDEOS = 48, 24
+PEAK_WIDTH = 0.2
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,17 @@ class Windows:
         """Whole windows in a video."""
         return max(1, int(video["duration"] * self.rate_of(video) - self.window) // self.stride + 1)
 
-    def seen_share(self, video: dict, steps: int, labels: list[str], late_frames: int = 0) -> np.ndarray:
-        """``[T, K]``: share of each window's frames in which each action goes on.
+    def seen_share(
+        self, video: dict, steps: int, labels: list[str], late_frames: int = 0, peaks: np.ndarray | None = None
+    ) -> np.ndarray:
+        """``[T, K]``: share of each window's frames in which each action goes on, less where it hardly shows.
 
         Args:
             video: Its record in the annotation.
             steps: T.
             labels: K names.
             late_frames: How much too late everything is seen.
+            peaks: Of each class, where in an action it shows most; None shows all of it alike.
         """
         first = np.arange(steps)[:, None] * self.stride - late_frames
         share = np.zeros((steps, len(labels)))
@@ -46,7 +50,11 @@ class Windows:
             start, end = np.array(item["segment"]) * self.rate_of(video)
             inside = np.minimum(first + self.window, end) - np.maximum(first, start)
             column = labels.index(item["label"])
-            share[:, column] = np.maximum(share[:, column], inside.clip(0, self.window)[:, 0] / self.window)
+            shown = inside.clip(0, self.window)[:, 0] / self.window
+            if peaks is not None:
+                place = (first[:, 0] + self.window / 2 - start) / max(end - start, 1) - 0.5
+                shown = shown * np.exp(-((place - peaks[column]) ** 2) / (2 * PEAK_WIDTH**2))
+            share[:, column] = np.maximum(share[:, column], shown)
         return share
 
 
@@ -69,6 +77,11 @@ def choose_videos(database: dict[str, dict], windows: Windows, longest_steps: in
 def find_labels(database: dict[str, dict]) -> list[str]:
     """Names of all classes, sorted."""
     return sorted({item["label"] for video in database.values() for item in video["annotations"]})
+
+
+def find_peaks(classes: int) -> np.ndarray:
+    """Where in an action each class shows most: -0.5 is its start, 0.5 its end."""
+    return np.random.default_rng(2).permutation(np.linspace(-0.4, 0.4, classes))
 
 
 def draw_directions(rng: np.random.Generator, count: int, width: int) -> np.ndarray:

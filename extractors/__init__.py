@@ -65,6 +65,12 @@ def build(
     module, _, function = record.builder.partition(":")
     parts = [state_dict] if isinstance(state_dict, Mapping) else list(state_dict)
     network, head = getattr(import_module(f"extractors.{module}"), function)(spec, parts)
+    if spec.causal:
+        if backend != "torch" or compiled:
+            raise ValueError(f"{name} goes frame by frame with a state: PyTorch runs it, and it is not compiled")
+        from extractors.streaming import FrozenStream
+
+        return FrozenStream(spec, network, head, torch.device(device), precision)
     if backend == "openvino":
         from extractors.openvino_backend import OpenVinoExtractor
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from extractors.movinet_sizes import SIZES, MovinetSize
 from extractors.spec import ExtractorSpec
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -40,6 +41,13 @@ EPIC_NOTE = (
 )
 K400_NOTE = (
     "Of no published localizer. Trained on every second frame of 30 a second, which 15 frames a second stand for."
+)
+MOVINET_NOTE = (
+    "600 everyday actions (Kinetics-600); its authors classify 50 to 120 frames at once, 10 seconds of video."
+)
+STREAM_NOTE = (
+    "Causal: the state goes from the first frame of a video to the last. Option 'frame': the feature of each frame "
+    "before the mean over all frames so far, which changes ever more slowly. " + MOVINET_NOTE
 )
 
 
@@ -185,6 +193,49 @@ def _slowfast_epic() -> ExtractorRecord:
     return replace(record, spec=replace(record.spec, option="bgr", bgr=True), options={"rgb": record.spec})
 
 
+def _movinet(size: MovinetSize) -> ExtractorRecord:
+    name = f"movinet-{size.name}"
+    spec = ExtractorSpec(
+        name=name,
+        width=size.width,
+        window_frames=16,
+        stride_frames=4,
+        rate=size.rate,
+        resize=None,
+        short_side=size.short_side,
+        crop=size.side,
+        antialias=False,
+        mean=(0.0,),
+        std=(1.0,),
+        layer="mean of conv7 over the clip",
+        weights=name,
+        weights_licence="MIT (Apache-2.0)",
+        note=MOVINET_NOTE,
+        window_range=(1, 1 << 12),
+        parameters=size.parameters,
+    )
+    return ExtractorRecord(spec, "movinet:build_movinet")
+
+
+def _movinet_stream(size: MovinetSize) -> ExtractorRecord:
+    record = _movinet(size)
+    pooled = replace(
+        record.spec,
+        name=f"movinet-{size.name}-stream",
+        weights=f"movinet-{size.name}-stream",
+        window_frames=1,
+        stride_frames=1,
+        window_range=(1, 1),
+        layer="mean of conv7 over all frames so far",
+        note=STREAM_NOTE,
+        option="pooled",
+        parameters=size.stream_parameters,
+        causal=True,
+    )
+    frame = replace(pooled, option="frame", layer="mean of conv7 over the frame")
+    return replace(record, spec=pooled, options={"frame": frame})
+
+
 R2PLUS1D_TSP = ExtractorSpec(
     name="r2plus1d-tsp",
     width=512,
@@ -241,6 +292,8 @@ EXTRACTORS: dict[str, ExtractorRecord] = {
     "r2plus1d-tsp": ExtractorRecord(R2PLUS1D_TSP, "r2plus1d:build_r2plus1d"),
     "slowfast-r50-epic100": _slowfast_epic(),
     "slowfast-r50-k400": _slowfast("slowfast-r50-k400", 15.0, "Apache-2.0", K400_NOTE),
+    **{f"movinet-{name}-stream": _movinet_stream(SIZES[name]) for name in ("a0", "a1", "a2")},
+    **{f"movinet-{name}": _movinet(size) for name, size in SIZES.items()},
     "demo": ExtractorRecord(DEMO, "demo:build_demo"),
 }
 """Every extractor that the command line knows, by name."""

@@ -17,7 +17,7 @@ def fold_row(layers: nn.Sequential) -> nn.Sequential:
     row: list[nn.Module] = []
     for layer in _flatten(layers):
         before = row[-1] if row else None
-        if isinstance(layer, nn.BatchNorm3d) and isinstance(before, nn.Conv3d):
+        if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm3d) and isinstance(before, nn.Conv2d | nn.Conv3d):
             row[-1] = fuse_conv_bn_eval(before.double().eval(), layer.double().eval()).float()
         else:
             row.append(layer)
@@ -45,4 +45,4 @@ def _flatten(layers: nn.Sequential) -> Iterator[nn.Module]:
 
 
 def _is_plain(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Conv3d | nn.BatchNorm3d | nn.ReLU)
+    return isinstance(layer, nn.Conv2d | nn.Conv3d | nn.BatchNorm2d | nn.BatchNorm3d | nn.ReLU)

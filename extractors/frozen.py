@@ -37,7 +37,7 @@ class FrozenExtractor:
         self,
         spec: ExtractorSpec,
         network: nn.Module,
-        head: nn.Linear | None,
+        head: nn.Module | None,
         device: torch.device,
         precision: str = "fp32",
         *,
@@ -82,7 +82,7 @@ class FrozenExtractor:
             return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         return nullcontext()
 
-    def class_head(self) -> nn.Linear | None:
+    def class_head(self) -> nn.Module | None:
         """The classifier that the weights carry, on top of ``encode``'s features; None without one."""
         return self._head
 

@@ -153,7 +153,7 @@ class OpenVinoExtractor:
     """
 
     def __init__(
-        self, spec: ExtractorSpec, network: nn.Module, head: nn.Linear | None, precision: str = "fp32"
+        self, spec: ExtractorSpec, network: nn.Module, head: nn.Module | None, precision: str = "fp32"
     ) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"OpenVINO extractors have no precision {precision!r}; there are {PRECISIONS}")
@@ -187,7 +187,7 @@ class OpenVinoExtractor:
         answers: Sequence[Tensor] = [run(crop) for crop in make_crops(clips, self.spec)]
         return answers[0] if len(answers) == 1 else torch.stack(list(answers)).mean(0)
 
-    def class_head(self) -> nn.Linear | None:
+    def class_head(self) -> nn.Module | None:
         """The classifier that the weights carry, on top of ``encode``'s features; None without one."""
         return self._head
 

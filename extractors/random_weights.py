@@ -35,11 +35,15 @@ def _list_layouts(name: str) -> list[Shapes]:
         return [list_i3d_shapes({"rgb": 3, "flow": 2}[stream]) for stream in modality.split("+")]
     if name.startswith("videomae"):
         return [list_videomae_shapes(name.rpartition("-")[2])]
+    if name.startswith("movinet"):
+        from extractors.movinet import list_movinet_shapes, split_name
+
+        return [list_movinet_shapes(*split_name(name))]
     if name == "demo":
         from extractors.demo import DemoNetwork
 
         return [{key: tuple(value.shape) for key, value in DemoNetwork().state_dict().items()}]
-    raise ValueError(f"no random weights are made for {name}; for i3d, i3d-…, videomae…-… and demo they are")
+    raise ValueError(f"no random weights are made for {name}; for i3d, i3d-…, videomae…-…, movinet-… and demo they are")
 
 
 def list_i3d_shapes(channels: int, classes: int = 400) -> Shapes:
@@ -84,5 +88,5 @@ def _draw(key: str, shape: Sequence[int], draw: torch.Generator) -> Tensor:
         return torch.empty(tuple(shape))
     if len(shape) > 1:
         return torch.randn(tuple(shape), generator=draw) * math.sqrt(2 / math.prod(shape[1:]))
-    is_scale = key.endswith(("weight", "running_var"))
+    is_scale = key.endswith(("weight", "running_var", "alpha"))
     return torch.ones(tuple(shape)) if is_scale else torch.zeros(tuple(shape))

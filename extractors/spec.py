@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +43,8 @@ class ExtractorSpec:
         ten_crop: Whether the feature is the mean over four corners and centre, each also mirrored.
         window_range: Shortest and longest clip the network takes, in frames.
         parameters: Number of weights of the network without its classifier; 0 when not counted.
+        causal: Whether the network goes through a video frame by frame and remembers what it saw
+            (``StreamExtractor``), so that a feature depends on all frames so far and on none after it.
     """
 
     name: str
@@ -69,6 +71,7 @@ class ExtractorSpec:
     ten_crop: bool = False
     window_range: tuple[int, int] = (1, 1 << 20)
     parameters: int = 0
+    causal: bool = False
 
     @property
     def channels(self) -> int:
@@ -125,6 +128,23 @@ class Extractor(Protocol):
         """
         ...
 
-    def class_head(self) -> nn.Linear | None:
-        """The classifier that the weights carry, on top of ``encode``'s features; None without one."""
+    def class_head(self) -> nn.Module | None:
+        """The classifier that the weights carry: features ``[..., width]`` to logits; None without one."""
+        ...
+
+
+class FeatureRun(Protocol):
+    """The way of a causal extractor through one video."""
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """The next prepared frames ``[N, C, S, S]`` to their features ``[N, width]`` float32, no gradient."""
+        ...
+
+
+@runtime_checkable
+class StreamExtractor(Extractor, Protocol):
+    """An extractor that goes through videos frame by frame (``spec.causal``)."""
+
+    def start_run(self) -> FeatureRun:
+        """Begin a video; several may be under way, each remembers its own frames."""
         ...

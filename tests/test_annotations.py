@@ -302,7 +302,7 @@ def test_unknown_protocols_and_datasets() -> None:
 def test_every_benchmark_is_complete() -> None:
     classes = {"thumos14": 20, "multithumos": 65, "epic-kitchens-100-verb": 97, "epic-kitchens-100-noun": 300,
                "activitynet-1.3": 200, "activitynet-1.2": 100, "hacs": 200, "charades": 157, "ego4d-mq": 0,
-               "custom": 0}  # fmt: skip
+               "gtea": 0, "50salads": 0, "breakfast": 0, "custom": 0}  # fmt: skip
     assert {name: len(record.class_names) for name, record in DATASETS.items()} == classes
     assert DATASETS["activitynet-1.3"].thresholds.tolist() == pytest.approx([0.5 + 0.05 * n for n in range(10)])
 

@@ -13,7 +13,17 @@ import pytest
 from training_toys import toy_world
 
 import cltdr_cli
-from cltdr_cli import Detector, Segment, detect, evaluate, extract_features, train
+from cltdr_cli import (
+    Detector,
+    Segment,
+    clips,
+    convert_annotations,
+    detect,
+    evaluate,
+    extract_features,
+    render,
+    train,
+)
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.main import load_subcommand
 from cltdr_cli.reporting import SILENT
@@ -42,7 +52,12 @@ LIBRARY = {"report", "on_result"}
 """How a program hears of the work."""
 
 
-FUNCTIONS = {"detect": detect, "eval": evaluate, "extract-features": extract_features, "train": train}
+FUNCTIONS = {
+    "clips": clips, "convert-annotations": convert_annotations, "detect": detect, "eval": evaluate,
+    "extract-features": extract_features, "render": render, "train": train,
+}  # fmt: skip
+WITHOUT_NETWORKS = {"clips", "convert-annotations", "render"}
+"""What runs no network needs no device; the commands take one because all do."""
 
 
 @pytest.mark.parametrize(("name", "function"), FUNCTIONS.items(), ids=FUNCTIONS)
@@ -50,7 +65,8 @@ def test_functions_have_the_names_and_defaults_of_the_command_line(name, functio
     def plain(default):
         return None if default in ([], (), inspect.Parameter.empty) else default
 
-    options = {p.name: plain(p.default) for p in load_subcommand(name).params if p.name not in {*DRAWN, "help"}}
+    shown = {*DRAWN, "help", *({"device"} if name in WITHOUT_NETWORKS else ())}
+    options = {p.name: plain(p.default) for p in load_subcommand(name).params if p.name not in shown}
     arguments = inspect.signature(function).parameters.values()
     assert {p.name: plain(p.default) for p in arguments if p.name not in LIBRARY} == options
     assert all(p.kind is p.KEYWORD_ONLY for p in list(arguments)[1:])

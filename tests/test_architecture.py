@@ -16,7 +16,17 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 LONGEST_FILE_LINES = 300
 
-FOUNDATIONS = {"errors", "timeline", "segments", "files", "tensor_files", "plain_text", "ranges", "reporting"}
+FOUNDATIONS = {
+    "errors",
+    "timeline",
+    "segments",
+    "files",
+    "file_kinds",
+    "tensor_files",
+    "plain_text",
+    "ranges",
+    "reporting",
+}
 CONFIGS = {"inference.config", "training.config"}
 
 # Room -> what it may import besides the foundations and itself. A dotted name is one module of a room.
@@ -26,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "timeline": set(),
     "segments": set(),
     "files": set(),
+    "file_kinds": set(),
     "tensor_files": set(),
     "plain_text": set(),
     "ranges": set(),
@@ -36,13 +47,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": set(),
     "writers": set(),
     "evaluation": set(),
+    # files of other people's annotation tools, players and editors; `writers` make subtitles and table cells
+    "interchange": {"writers"},
     "demo": set(),  # draws videos; what trains the bundled model on them is in examples/bundled_model
     # joiners
+    "editing": {"video"},  # makes videos from videos: clips, chapters, burnt-in labels
     "features": {"video", "extractors"},
     "inference": {"models", "features.arrangement"},
     # annotations, predictions and samples: `evaluation.tables` are the types that scoring eats, `video` tells the
     # rates and durations that annotation files leave out.
-    "data": {"features", "evaluation.tables", "video"},
+    # `interchange` reads the files of annotation tools.
+    "data": {"features", "evaluation.tables", "interchange", "video"},
     # assemblers
     # `methods` are the records of all methods, each with its network, decoding and objective
     "methods": {"models", "inference", "training"},
@@ -58,8 +73,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extraction": {"extractors", "features", "pipeline", "video", "zoo"},
     # each command as a function: everything but what draws and parses
     "workflows": {
-        "data", "evaluation", "extraction", "extractors", "features", "inference", "methods", "models", "pipeline",
-        "training", "video", "writers", "zoo",
+        "data", "editing", "evaluation", "extraction", "extractors", "features", "inference", "interchange", "methods",
+        "models", "pipeline", "training", "video", "writers", "zoo",
     },
     # doors
     "api": {"pipeline", "workflows", "zoo"},
@@ -79,7 +94,9 @@ ONLY_IN = {
     "rich": {"cltdr_cli/console/"},
     "decord": {"cltdr_cli/video/decord_reader.py", "cltdr_cli/commands/doctor.py"},  # doctor asks for its version
     "transformers": {"extractors/", "cltdr_cli/commands/doctor.py"},
-    "av": {"cltdr_cli/video/", "cltdr_cli/demo/", "cltdr_cli/commands/doctor.py"},  # the demo world writes videos
+    # the demo world and the editing write videos
+    "av": {"cltdr_cli/video/", "cltdr_cli/demo/", "cltdr_cli/editing/", "cltdr_cli/commands/doctor.py"},
+    "opentimelineio": {"cltdr_cli/interchange/editors.py"},
     "typer": {"cltdr_cli/commands/", "cltdr_cli/main.py"},
     "safetensors": {"cltdr_cli/", "extractors/"},
     "ray": {"cltdr_cli/extraction/ray_workers.py", "cltdr_cli/commands/doctor.py"},
@@ -163,10 +180,10 @@ def _is_allowed(item: Import) -> bool:
 
 
 def _foundation_order(room: str, target: str) -> bool:
-    """Foundations stand on ``errors`` alone; ``plain_text`` also knows what a segment is."""
+    """Foundations stand on ``errors`` alone; two know one thing more: what a segment is, what kind a file is."""
     if room not in FOUNDATIONS:
         return True
-    return target == "errors" or (room, target) == ("plain_text", "segments")
+    return target == "errors" or (room, target) in (("plain_text", "segments"), ("tensor_files", "file_kinds"))
 
 
 def test_every_room_is_in_the_table():

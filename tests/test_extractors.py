@@ -16,6 +16,7 @@ from extractors import EXTRACTORS, build, r2plus1d, slowfast_weights
 from extractors.demo import DemoNetwork
 from extractors.frozen import FrozenExtractor
 from extractors.i3d import TwoStreamI3D, load_stream
+from extractors.random_weights import draw_weights
 from extractors.state_dict import StateDictError, unwrap
 from extractors.videomae import SIZES
 
@@ -33,6 +34,15 @@ NAMES = [
     "r2plus1d-tsp",
     "slowfast-r50-epic100",
     "slowfast-r50-k400",
+    "movinet-a0-stream",
+    "movinet-a1-stream",
+    "movinet-a2-stream",
+    "movinet-a0",
+    "movinet-a1",
+    "movinet-a2",
+    "movinet-a3",
+    "movinet-a4",
+    "movinet-a5",
     "demo",
 ]
 SHALLOW = (1, 1, 1, 1)
@@ -44,6 +54,8 @@ CONTRACTED = [
     "videomaev2-small",
     "r2plus1d-tsp",
     "slowfast-r50-epic100",
+    "movinet-a0",
+    "movinet-a0-stream",
     "demo",
 ]
 OF_ANY_SIZE = ("r2plus1d-tsp", "slowfast-r50-epic100")
@@ -56,6 +68,8 @@ def small_extractor(kind: str) -> FrozenExtractor:
         "i3d-rgb": lambda: seeded_i3d("piergiaj_rgb"),
         "i3d": lambda: (seeded_i3d("hassony2_rgb"), seeded_i3d("piergiaj_flow")),
         "demo": seeded_demo,
+        "movinet-a0": lambda: draw_weights("movinet-a0")[0],
+        "movinet-a0-stream": lambda: draw_weights("movinet-a0-stream")[0],
         "r2plus1d-tsp": lambda: {"model": seeded_r2plus1d(SHALLOW)},
         "slowfast-r50-epic100": lambda: {"model_state": seeded_slowfast("pyslowfast", SHALLOW)},
     }
@@ -115,8 +129,9 @@ def test_a_frame_with_the_wrong_channels_is_refused(extractor):
 
 
 def test_clips_of_a_wrong_length_are_refused(extractor, clips):
-    with pytest.raises(ValueError, match=r"takes clips of .* frames, not 8"):
-        extractor.encode(clips[:, :8])
+    too_short = extractor.spec.window_range[0] - 1
+    with pytest.raises(ValueError, match=rf"takes clips of .* frames, not {too_short}$"):
+        extractor.encode(clips[:, :too_short])
 
 
 def test_two_stream_features_are_rgb_then_flow():
@@ -199,6 +214,7 @@ def test_the_catalogue_lists_every_name_of_the_command_line():
     for name, record in EXTRACTORS.items():
         assert record.spec.name == name
         grid = (16, 16) if name == "r2plus1d-tsp" else (32, 16) if "slowfast" in name else (16, 4)
+        grid = (1, 1) if record.spec.causal else grid
         assert (record.spec.window_frames, record.spec.stride_frames) == grid
         assert record.spec.weights_licence
         assert "/255" in record.spec.transform

@@ -12,9 +12,19 @@ from localizer_cases import build_cltdr
 from test_training_losses import toy_learner
 from training_toys import toy_preset, toy_video
 
+from cltdr_cli.data.mixing import mix_stretches
+from cltdr_cli.data.samples import Sample
 from cltdr_cli.models.layers import ScaledDropPath
-from cltdr_cli.training.optim import AveragedWeights, build_optimizer, find_decayed, learning_rate
-from cltdr_cli.training.randomness import add_noise, epoch_order, seed_network, stream_seed
+from cltdr_cli.training.loader import Loader
+from cltdr_cli.training.optim import (
+    AveragedWeights,
+    average_decay,
+    build_optimizer,
+    find_decayed,
+    initial_share,
+    learning_rate,
+)
+from cltdr_cli.training.randomness import add_noise, drop_channels, epoch_order, seed_network, stream_seed
 
 CONFIG = replace(toy_preset().training, learning_rate=0.1, eta_min=0.01, warmup_epochs=2, epochs=3)
 
@@ -63,16 +73,42 @@ def test_every_parameter_is_in_one_group():
 
 def test_averages_start_at_the_weights_and_follow_them():
     model = torch.nn.Linear(2, 1)
-    average = AveragedWeights(model, 0.9)
+    average = AveragedWeights(model)
     first = model.weight.detach().clone()
     assert torch.equal(average.state["weight"], first)
     with torch.no_grad():
         model.weight.add_(1)
     assert torch.equal(average.state["weight"], first), "not the same memory"
-    average.update(model)
+    average.update(model, 0.9)
     torch.testing.assert_close(average.state["weight"], first + 0.1)
-    average.update(model)
+    average.update(model, 0.9)
     torch.testing.assert_close(average.state["weight"], first + 0.19)
+
+
+def test_the_decay_is_the_published_one_unless_it_is_warmed_up():
+    published = replace(CONFIG, ema_decay=0.999)
+    assert {average_decay(published, step) for step in (1, 10, 10_000)} == {0.999}
+    warm = replace(published, ema_warmup=True)
+    assert [average_decay(warm, step) for step in (1, 2, 90)] == pytest.approx([2 / 11, 3 / 12, 0.91])
+    assert average_decay(warm, 8989) < average_decay(warm, 8990) == average_decay(warm, 50_000) == 0.999
+
+
+def test_a_warmed_up_average_forgets_the_first_weights():
+    published = replace(CONFIG, ema_decay=0.999)
+    assert initial_share(published, 400) == pytest.approx(0.999**400)
+    assert initial_share(replace(published, ema_warmup=True), 400) < 1e-12
+
+
+def test_the_learner_warms_its_average_up():
+    shares = []
+    for setting in ("ema_warmup=false", "ema_warmup=true"):
+        learner, batch = toy_learner(toy_preset(setting, "warmup_epochs=0"), toy_video)
+        before = {name: value.clone() for name, value in learner.average.state.items()}
+        learner.train_step([batch])
+        name = "class_head.out.conv.weight"
+        moved = (learner.average.state[name] - before[name]).norm()
+        shares.append(float(moved / (learner.model.state_dict()[name] - before[name]).norm()))
+    assert shares == pytest.approx([1 - toy_preset().training.ema_decay, 1 - 2 / 11], rel=1e-2)
 
 
 def test_noise_is_on_the_padding_too_and_a_function_of_the_seed():
@@ -134,3 +170,57 @@ def test_seeds_are_unrelated_and_orders_change_by_epoch():
     assert orders[0] != orders[1]
     assert orders == [epoch_order(1, epoch, 30) for epoch in range(3)]
     assert np.mean([epoch_order(7, epoch, 10)[0] for epoch in range(300)]) == pytest.approx(4.5, abs=0.6)
+
+
+def test_dropped_channels_are_zero_throughout_and_a_function_of_the_seed():
+    features = torch.ones(2, 5, 1000)
+    dropped = drop_channels(features, 0.3, (1, 2))
+    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
+    assert torch.equal(dropped[:, 0], dropped[:, 4]), "the same channels in all steps"
+    assert (dropped[0] == 0).float().mean().item() == pytest.approx(0.3, abs=0.05)
+    assert not torch.equal(dropped[0], dropped[1])
+    assert torch.equal(drop_channels(features, 0.3, (2, 1))[0], dropped[1])
+    assert drop_channels(features, 0.0, (1, 2)) is features
+    assert features.eq(1).all()
+
+
+def test_dropped_channels_and_mixed_stretches_reach_the_training():
+    losses = []
+    for setting in ("channel_dropout=0", "channel_dropout=0.5"):
+        learner, batch = toy_learner(toy_preset(setting, "input_noise=0"), toy_video)
+        losses.append(learner.train_step([batch]).total_loss)
+    assert losses[0] != losses[1]
+
+
+class Videos(list[Sample]):
+    """Samples as a loader takes them."""
+
+    def sample(self, index: int) -> Sample:
+        return self[index]
+
+
+def constant_videos(count: int) -> Videos:
+    empty, none = np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
+    return Videos(Sample(np.full((400, 2), index, np.float32), empty, none) for index in range(count))
+
+
+def test_mixed_stretches_blend_other_videos_in():
+    first, other = constant_videos(2)
+    rng = np.random.default_rng(0)
+    mixed = mix_stretches(first, lambda _: other, 0.5, 8, rng).features
+    assert first.features.max() == 0, "the sample itself stays"
+    assert 0 < mixed.min(where=mixed > 0, initial=1) < mixed.max() < 1
+    assert 0.3 < (mixed[:, 0] > 0).mean() <= 0.5, "half of the steps, less what overlaps"
+    stretches = np.flatnonzero(np.diff(mixed[:, 0]))
+    assert 20 < len(stretches) < 60, "about 25 stretches of 8 steps"
+    assert np.array_equal(mix_stretches(first, lambda _: other, 0.0, 8, rng).features, first.features)
+
+
+def test_a_loader_mixes_the_same_stretches_each_time_it_is_asked():
+    config = replace(CONFIG, batch_size=2, mix_share=0.5, crop_ratio=None)
+    loader, plain = (Loader(constant_videos(4), c, 400) for c in (config, replace(config, mix_share=0.0)))
+    assert not plain.sample(0, epoch=0).features.any()
+    drawn = loader.sample(0, epoch=0).features
+    assert drawn.any()
+    assert np.array_equal(loader.sample(0, epoch=0).features, drawn)
+    assert not np.array_equal(loader.sample(0, epoch=1).features, drawn)

@@ -259,3 +259,11 @@ def test_each_process_takes_its_own_gpu(monkeypatch, kind, count, place):
         assert device == torch.device(place)
     expected = {"cuda:1": [torch.device("cuda:1"), "nccl"], "cpu": ["gloo"], "cuda": []}
     assert begun == expected[place]
+
+
+def test_a_short_run_whose_average_lags_behind_is_warned_of(world, tmp_path):
+    lagging = run(world, tmp_path / "a", "--set", "epochs=1", "--set", "ema_decay=0.999")
+    assert "training.ema_warmup=true" in lagging.stderr
+    assert "still be 100% the random initial ones" in " ".join(lagging.stderr.split())
+    following = run(world, tmp_path / "b", "--set", "epochs=1", "--set", "ema_decay=0.999", "--set", "ema_warmup=true")
+    assert "ema_warmup" not in following.stderr

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cltdr_cli.errors import UsageError
 from cltdr_cli.features.extract import extract_features
 from cltdr_cli.features.flow_stream import add_flow
+from cltdr_cli.features.streaming import extract_stream
 from cltdr_cli.files import write_bytes
 from cltdr_cli.pipeline import VideoOptions, extract_video
 from cltdr_cli.video import open_video
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from cltdr_cli.bench.extractors import Way
     from cltdr_cli.video.frames import FrameBatch, FrameTiming
     from extractors.flow import FlowEngine
-    from extractors.spec import Extractor
+    from extractors.spec import Extractor, FeatureRun
 
 
 _WARM_UP_SECONDS = 2.0
@@ -92,7 +93,11 @@ def time_stages(path: Path, extractor: Extractor, options: VideoOptions, flow: F
     held, decode = _decode(path, extractor, options)
     seen, flow_seconds = _add_flow(held, extractor, flow)
     timed = _Timed(extractor)
-    extract_features(seen, timed, stride_frames=grid[0], window_frames=grid[1], batch_clips=options.batch_clips)
+    if spec.causal:
+        rate = options.fps or spec.rate or held.timing.rate
+        extract_stream(seen, timed, fps=rate, stride_frames=grid[0], batch_frames=options.batch_clips)
+    else:
+        extract_features(seen, timed, stride_frames=grid[0], window_frames=grid[1], batch_clips=options.batch_clips)
     began = time.perf_counter()
     video = extract_video(path, extractor, options, None, flow)
     whole = time.perf_counter() - began
@@ -243,15 +248,37 @@ class _Timed:
     def encode(self, clips: Tensor) -> Tensor:
         began = time.perf_counter()
         features = self._extractor.encode(clips)
-        self._finish()
-        self.network += time.perf_counter() - began
+        self.note(began)
         return features
 
-    def class_head(self) -> nn.Linear | None:
+    def class_head(self) -> nn.Module | None:
         return self._extractor.class_head()
+
+    def start_run(self) -> _TimedRun:
+        from extractors.spec import StreamExtractor
+
+        assert isinstance(self._extractor, StreamExtractor)
+        return _TimedRun(self, self._extractor.start_run())
+
+    def note(self, began: float) -> None:
+        self._finish()
+        self.network += time.perf_counter() - began
 
     def _finish(self) -> None:
         import torch
 
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+class _TimedRun:
+    """The way of a causal extractor through one video, its time noted with the extractor's."""
+
+    def __init__(self, timed: _Timed, run: FeatureRun) -> None:
+        self._timed, self._run = timed, run
+
+    def encode(self, frames: Tensor) -> Tensor:
+        began = time.perf_counter()
+        features = self._run.encode(frames)
+        self._timed.note(began)
+        return features

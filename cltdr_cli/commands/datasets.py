@@ -10,12 +10,14 @@ import typer
 from cltdr_cli import console
 from cltdr_cli.commands.options import (
     AnnotationFile,
+    Background,
     ClassList,
     DataRoot,
     Dataset,
     Debug,
     Device,
     Quiet,
+    Rate,
     VideoInfo,
 )
 
@@ -62,6 +64,8 @@ def check(
     data_root: DataRoot = None,
     labels: ClassList = None,
     video_info: VideoInfo = [],  # noqa: B006 # typer copies it
+    fps: Rate = None,
+    background: Background = [],  # noqa: B006 # typer copies it
     device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
@@ -77,7 +81,7 @@ def check(
     from cltdr_cli.workflows.reference import read_dataset_annotations
 
     record = find_dataset(dataset)
-    read = read_dataset_annotations(record, annotations, data_root, labels, video_info)
+    read = read_dataset_annotations(record, annotations, data_root, labels, video_info, fps, background)
     names = read_class_list(labels) if labels is not None else record.class_names
     console.table(
         f"{read.source}: {read.layout}, {len(read.videos)} videos, {read.instance_count} instances, "

@@ -10,6 +10,7 @@ import typer
 from cltdr_cli import console
 from cltdr_cli.commands.options import (
     AnnotationFile,
+    Background,
     Checkpoint,
     ClassList,
     DataRoot,
@@ -20,12 +21,14 @@ from cltdr_cli.commands.options import (
     Force,
     Preset,
     Quiet,
+    Rate,
     VideoInfo,
     VideoScores,
 )
 
 if TYPE_CHECKING:
     from cltdr_cli.workflows.scores import SplitScores
+    from cltdr_cli.workflows.segmentation import SplitSegmentation
 
 
 def evaluate(
@@ -68,6 +71,18 @@ def evaluate(
     ] = "count",
     labels: ClassList = None,
     video_info: VideoInfo = [],  # noqa: B006 # typer copies it
+    fps: Rate = None,
+    background: Background = [],  # noqa: B006 # typer copies it
+    segmentation: Annotated[
+        bool, typer.Option("--segmentation", help="Score one label per frame too: accuracy, edit score, F1.")
+    ] = False,
+    segmentation_min_score: Annotated[
+        float, typer.Option(help="Detections below it give no label to a frame.", min=0, max=1)
+    ] = 0.0,
+    segmentation_choose_on: Annotated[
+        str | None,
+        typer.Option(help="Choose that score on this split, such as training.", metavar="SPLIT", show_default=False),
+    ] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A row for each class.")] = False,
     json_out: Annotated[Path | None, typer.Option(help="Write the numbers as JSON.", metavar="FILE")] = None,
     report: Annotated[
@@ -81,7 +96,9 @@ def evaluate(
     """Score detections: mean average precision over temporal IoU thresholds, to the published evaluators' digits.
 
     --predictions FILE is scored as it is; --features DIR or --videos DIR is detected in first. Equal scores are
-    ordered as the published evaluators do, or by a stable sort (--ties stable).
+    ordered as the published evaluators do, or by a stable sort (--ties stable). With --segmentation every frame also
+    gets the label of the best-scored detection that holds its centre, and the labels are scored as in action
+    segmentation.
     """  # fmt: skip
     from cltdr_cli.workflows.evaluate import evaluate
 
@@ -105,6 +122,11 @@ def evaluate(
         outside=outside,
         labels=labels,
         video_info=video_info,
+        fps=fps,
+        background=background,
+        segmentation=segmentation,
+        segmentation_min_score=segmentation_min_score,
+        segmentation_choose_on=segmentation_choose_on,
         device=device,
         report=console.REPORTER,
     )
@@ -146,6 +168,21 @@ def _draw_scores(scores: SplitScores, per_class: bool) -> None:
             ["", *(f"R@{multiple}" for multiple in scores.recall_at_kx)],
             [_make_row("recall (%)", list(scores.recall_at_kx.values()))],
         )
+    if scores.segmentation is not None:
+        _draw_segmentation(scores.segmentation)
+
+
+def _draw_segmentation(segmentation: SplitSegmentation) -> None:
+    """The table of frame-wise scores, in percent."""
+    found, options = segmentation.scores, segmentation.options
+    chosen = f", chosen on {options.chosen_on}" if options.chosen_on else ""
+    columns = ["", "accuracy", "edit", *(f"F1@{overlap}" for overlap in found.f1)]
+    rows = [
+        ["all videos (%)", f"{found.accuracy:.2f}", f"{found.edit:.2f}", *(f"{v:.2f}" for v in found.f1.values())],
+        ["mean of videos (%)", "", "", *(f"{value:.2f}" for value in found.f1_mean_of_videos.values())],
+    ]
+    typer.echo()
+    console.table(f"one label per frame, of scores from {options.least_score:g}{chosen}", columns, rows)
 
 
 def _make_row(name: str, fractions: list[float]) -> list[str]:

@@ -42,6 +42,9 @@ def extract_features(
     dense: Annotated[
         bool, typer.Option("--dense", help="I3D in one pass over long clips: faster, and not identical.")
     ] = False,
+    reset_seconds: Annotated[
+        float | None, typer.Option(help="A causal extractor (…-stream) forgets after so long.", metavar="SECONDS")
+    ] = None,
     weights: Annotated[
         list[str], typer.Option(help="Weights by hand: FILE, or NAME=FILE.", metavar="FILE", show_default=False)
     ] = [],  # noqa: B006 - typer copies it
@@ -102,6 +105,7 @@ def extract_features(
         option=option,
         flow=flow,
         dense=dense,
+        reset_seconds=reset_seconds,
         weights=weights,
         file_format=file_format,
         overwrite=overwrite,

@@ -80,7 +80,15 @@ VideoScores = Annotated[
 Dataset = Annotated[str, typer.Option(help="Data set (cltdr datasets lists them), or custom.", metavar="NAME")]
 AnnotationFile = Annotated[
     Path | None,
-    typer.Option(help="JSON, CSV or THUMOS folder, in any published layout.", metavar="FILE"),
+    typer.Option(help="JSON, CSV, THUMOS folder, or folder of one label per frame.", metavar="FILE"),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(help="Frames per second, where the annotation does not say it.", metavar="RATE", show_default=False),
+]
+Background = Annotated[
+    list[str],
+    typer.Option(help="Label that is no action, where every frame has one; repeatable.", metavar="NAME"),
 ]
 DataRoot = Annotated[
     Path | None,
@@ -94,3 +102,24 @@ VideoInfo = Annotated[
     typer.Option(help="CSV of durations, rates or subsets; repeatable. Published ones beside it are found.",
                  metavar="FILE"),
 ]  # fmt: skip
+VideoFile = Annotated[Path, typer.Argument(help="The video.", metavar="VIDEO")]
+SegmentsFile = Annotated[
+    Path, typer.Argument(help="Detections or annotations, in any readable format.", metavar="SEGMENTS")
+]
+FromFormat = Annotated[
+    str | None,
+    typer.Option("--from", "--from-format", help="Format of the segments; else told by content.", metavar="FORMAT"),
+]
+FramesPerSecond = Annotated[float | None, typer.Option(help="Frames per second, where frames are counted.", min=0.001)]
+Tiers = Annotated[
+    list[str],
+    typer.Option(
+        help="Only this tier; =LABEL renames its segments ({value}, {tier} are filled in); repeatable.",
+        metavar="NAME[=LABEL]",
+    ),
+]
+LeastScore = Annotated[float, typer.Option(help="Leave out segments with a lower score.", min=0, max=1)]
+OnlyLabels = Annotated[str | None, typer.Option(help="Only these, separated by commas.", metavar="A,B")]
+FontFile = Annotated[
+    Path | None, typer.Option(help="Font of the text, where the usual one lacks letters.", metavar="FILE")
+]

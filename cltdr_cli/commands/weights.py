@@ -30,7 +30,7 @@ def list_weights(device: Device = "auto", quiet: Quiet = False, debug: Debug = F
     from cltdr_cli.zoo.weights import manifest, state
 
     rows = [
-        (e.name, _megabytes(e.bytes), e.licence, _uses(e.non_commercial), state(e.name), e.origin)
+        (e.name, e.megabytes or "-", e.licence, _uses(e.non_commercial), state(e.name), e.origin)
         for e in manifest().values()
     ]
     installed = installed_detectors()
@@ -141,10 +141,6 @@ def _each(names: list[str], work: Callable[[str], None]) -> None:
             errors += 1
     if errors:
         raise typer.Exit(1)
-
-
-def _megabytes(size: int | None) -> str:
-    return "-" if size is None else f"{size / 1e6:.1f}"
 
 
 def _uses(non_commercial: bool) -> str:

@@ -10,7 +10,7 @@ from functools import cached_property
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
-from cltdr_cli.data.label_checks import check_labels
+from cltdr_cli.data.label_checks import check_labels, check_numbers
 from cltdr_cli.data.video_info import VideoFacts, strip_video_id
 from cltdr_cli.data.video_labels import is_labelled_only
 
@@ -60,6 +60,7 @@ def check_annotations(
     )
     findings = [replace(one, severe=severe) for check, severe in _CHECKS for one in check(context)]
     findings += check_labels(context.videos, context.class_names)
+    findings += check_numbers(annotations)
     return sorted(findings, key=lambda one: not one.severe)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cltdr_cli.data.annotation_json import name_class
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.class_lists import ClassList
 from cltdr_cli.data.source_files import read_csv_rows
 from cltdr_cli.errors import AnnotationError
 
@@ -19,31 +19,22 @@ class CsvContext:
     """What is needed besides a row to read it.
 
     Attributes:
-        class_names: Class names by number; may be empty.
-        first_id: Number of the first class in the file.
+        classes: The known classes; may be empty.
         task: ``verb`` or ``noun``: which column of EPIC-KITCHENS-100 is the class.
         split: Split according to the file name, for tables without a column for it.
     """
 
-    class_names: Sequence[str]
-    first_id: int
+    classes: ClassList
     task: str
     split: str
 
-    def name(self, number: int) -> str:
-        """Name of the class with this number."""
-        return name_class(number, self.class_names, self.first_id)
 
-
-def read_annotation_csv(
-    path: Path, class_names: Sequence[str] = (), first_id: int = 0, task: str = "verb"
-) -> Annotations:
+def read_annotation_csv(path: Path, classes: ClassList = NO_CLASSES, task: str = "verb") -> Annotations:
     """Read annotations from a CSV table; its header tells the layout.
 
     Args:
         path: The table.
-        class_names: Class names by number.
-        first_id: Number of the first class in the file.
+        classes: The known classes.
         task: ``verb`` or ``noun``, for EPIC-KITCHENS-100.
 
     Raises:
@@ -51,14 +42,14 @@ def read_annotation_csv(
     """
     rows = read_csv_rows(path)
     layout = _find_layout(path, rows)
-    context = CsvContext(class_names, first_id, task, _find_split(path.stem))
+    context = CsvContext(classes, task, _find_split(path.stem))
     drafts: dict[str, VideoDraft] = {}
     for number, row in enumerate(rows, 2):
         try:
             _ROWS[layout](row, drafts, context)
         except (ValueError, KeyError) as error:
             raise AnnotationError(f"{path}: line {number} cannot be read as {layout}: {error}") from error
-    return assemble_annotations(drafts, layout, path, class_names)
+    return assemble_annotations(drafts, layout, path, classes)
 
 
 def _find_layout(path: Path, rows: Sequence[Row]) -> str:
@@ -100,7 +91,7 @@ def _add_epic_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) 
     number = int(row[f"{context.task}_class"])
     start, end = _parse_clock(row["start_timestamp"]), _parse_clock(row["stop_timestamp"])
     draft = drafts.setdefault(row["video_id"], VideoDraft(split=context.split))
-    draft.instances.append(Instance(start, end, context.name(number), number))
+    draft.instances.append(Instance(start, end, context.classes.name(number), number))
 
 
 def _add_charades_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
@@ -109,7 +100,7 @@ def _add_charades_row(row: Row, drafts: dict[str, VideoDraft], context: CsvConte
     for action in filter(None, row["actions"].split(";")):
         label, start, end = action.split()
         number = int(label.removeprefix("c"))
-        draft.instances.append(Instance(float(start), float(end), context.name(number), number))
+        draft.instances.append(Instance(float(start), float(end), context.classes.name(number), number))
     drafts[row["id"]] = draft
 
 
@@ -131,7 +122,7 @@ def _add_gtad_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) 
     if number < 0:
         draft.ambiguous.append((start, end))
     else:
-        draft.instances.append(Instance(start, end, name_class(number, context.class_names), number))
+        draft.instances.append(Instance(start, end, context.classes.name_at(number, number), number))
 
 
 def find_thumos_split(video_id: str) -> str:

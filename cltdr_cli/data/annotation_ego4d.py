@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.class_lists import ClassList
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
 
@@ -21,13 +22,13 @@ def list_moment_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("moments_*.json"))
 
 
-def read_moment_files(files: Sequence[Path], source: Path, class_names: Sequence[str] = ()) -> Annotations:
+def read_moment_files(files: Sequence[Path], source: Path, classes: ClassList = NO_CLASSES) -> Annotations:
     """Read the published files of moment queries together.
 
     Args:
         files: The files; each holds its own splits.
         source: The file or folder that was named.
-        class_names: Class names by number.
+        classes: The known classes.
 
     Raises:
         AnnotationError: A file cannot be read as moment queries, or two name the same clip.
@@ -41,10 +42,10 @@ def read_moment_files(files: Sequence[Path], source: Path, class_names: Sequence
             if name in drafts:
                 raise AnnotationError(f"{path}: the clip {name} stands in another file of the folder, too")
             drafts[name] = draft
-    return assemble_annotations(drafts, LAYOUT, source, class_names)
+    return assemble_annotations(drafts, LAYOUT, source, classes)
 
 
-def read_moments(path: Path, content: Any, class_names: Sequence[str] = ()) -> Annotations:
+def read_moments(path: Path, content: Any, classes: ClassList = NO_CLASSES) -> Annotations:
     """Read one file of moment queries that has been loaded already.
 
     Each clip becomes a video under its ``clip_uid``, with the moments of all its annotators. Of labels that say
@@ -53,12 +54,12 @@ def read_moments(path: Path, content: Any, class_names: Sequence[str] = ()) -> A
     Args:
         path: The file, for messages.
         content: Its JSON.
-        class_names: Class names by number.
+        classes: The known classes.
 
     Raises:
         AnnotationError: A clip cannot be read.
     """
-    return assemble_annotations(_read_clips(path, content), LAYOUT, path, class_names)
+    return assemble_annotations(_read_clips(path, content), LAYOUT, path, classes)
 
 
 def is_moments(content: Any) -> bool:

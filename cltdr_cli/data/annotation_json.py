@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cltdr_cli.data.annotation_ego4d import is_moments, read_moments
-from cltdr_cli.data.annotations import Annotations, Instance, UntimedLabel, VideoDraft, assemble_annotations
+from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.class_lists import ClassList
+from cltdr_cli.data.class_numbers import UntimedLabel
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
 
 
-def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: int = 0) -> Annotations:
+def read_annotation_json(path: Path, classes: ClassList = NO_CLASSES) -> Annotations:
     """Read annotations from a JSON file in any known layout.
 
     Layouts: ``{"database": {video: {subset, duration, annotations: [{label, segment}]}}}`` (ActivityNet, also with
@@ -23,26 +25,25 @@ def read_annotation_json(path: Path, class_names: Sequence[str] = (), first_id: 
 
     Args:
         path: The file.
-        class_names: Class names by number.
-        first_id: Number of the first class in the file (1 in MultiTHUMOS).
+        classes: The known classes.
 
     Raises:
         AnnotationError: The file cannot be read as any of these.
     """
     content = load_json(path)
     if is_moments(content):
-        return read_moments(path, content, class_names)
+        return read_moments(path, content, classes)
     layout, videos = _find_videos(path, content)
     drafts: dict[str, VideoDraft] = {}
     for name, record in videos.items():
         try:
-            drafts[name] = _DRAFTS[layout](record, class_names, first_id)
+            drafts[name] = _DRAFTS[layout](record, classes)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise AnnotationError(
                 f"{path}: video {name!r} cannot be read in the {layout} layout: {type(error).__name__}: {error}",
                 "Each video needs its annotations as described under `cltdr eval` in the README.",
             ) from error
-    return assemble_annotations(drafts, layout, path, class_names)
+    return assemble_annotations(drafts, layout, path, classes)
 
 
 def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
@@ -75,7 +76,7 @@ def _holds_videos(value: Any) -> bool:
     )
 
 
-def _read_activitynet(record: Mapping[str, Any], class_names: Sequence[str], first_id: int) -> VideoDraft:
+def _read_activitynet(record: Mapping[str, Any], classes: ClassList) -> VideoDraft:
     draft = VideoDraft(
         split=str(record.get("subset", "")),
         duration_seconds=_read_number(record.get("duration", record.get("duration_second"))),
@@ -102,26 +103,18 @@ def _read_video_labels(value: Any) -> list[UntimedLabel] | None:
     return [UntimedLabel(name) for name in value]
 
 
-def _read_super_events(record: Mapping[str, Any], class_names: Sequence[str], first_id: int) -> VideoDraft:
+def _read_super_events(record: Mapping[str, Any], classes: ClassList) -> VideoDraft:
     draft = VideoDraft(split=str(record.get("subset", "")), duration_seconds=_read_number(record.get("duration")))
     for number, start, end in record["actions"]:
-        draft.instances.append(
-            Instance(float(start), float(end), name_class(int(number), class_names, first_id), int(number))
-        )
+        draft.instances.append(Instance(float(start), float(end), classes.name(int(number)), int(number)))
     return draft
 
 
-_DRAFTS: dict[str, Callable[[Mapping[str, Any], Sequence[str], int], VideoDraft]] = {
+_DRAFTS: dict[str, Callable[[Mapping[str, Any], ClassList], VideoDraft]] = {
     "activitynet": _read_activitynet,
     "bsn": _read_activitynet,
     "super-events": _read_super_events,
 }
-
-
-def name_class(number: int, class_names: Sequence[str], first_id: int = 0) -> str:
-    """Name of the class with this number; the number itself if the list does not name it."""
-    place = number - first_id
-    return class_names[place] if 0 <= place < len(class_names) else str(number)
 
 
 def _read_number(value: Any) -> float | None:

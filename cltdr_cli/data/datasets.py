@@ -53,6 +53,10 @@ class DatasetRecord:
         recall_multiples: Where recall@kx is reported, too: of each class of a video as many segments count as it has
             instances there (k), times each of these numbers.
         recall_tiou: Its temporal IoU threshold.
+        background: Labels of the published frame-wise annotation that are no action.
+        fps: Frames per second of the videos, where the published annotation does not say it.
+        folds: Divisions into training and test videos, numbered from 1; 0 where there is but one.
+        archive: Where features and annotation may be had together; empty where there is no such place.
         note: What to know when comparing numbers.
     """
 
@@ -69,6 +73,10 @@ class DatasetRecord:
     protocols: tuple[Protocol, ...] = ()
     recall_multiples: tuple[int, ...] = ()
     recall_tiou: float = 0.5
+    background: tuple[str, ...] = ()
+    fps: float | None = None
+    folds: int = 0
+    archive: str = ""
     note: str = ""
 
     @property
@@ -129,6 +137,8 @@ _THUMOS_PROTOCOLS = (
 )  # fmt: skip
 
 _ACTIVITYNET_TIOUS = (0.5, 0.95, 10)
+_ARCHIVE = "github.com/bityangke/AP_TCN (folders features and splits)"
+_LEAVE_OUT = "Features of split k go with split k only: the network behind them has seen its training videos."
 
 _RECORDS = (
     DatasetRecord(
@@ -180,6 +190,21 @@ _RECORDS = (
         "ego4d-mq", "training", ("validation",), (0.1, 0.5, 5), "",
         ("ego4d/annotations", "ego4d"), recall_multiples=(1, 5),
         note="Moment queries: clips under their clip_uid; the 110 classes are those of the annotation.",
+    ),
+    DatasetRecord(
+        "gtea", "training", ("test",), (0.3, 0.7, 5), "", ("gtea/annotations.json", "gtea/groundTruth"),
+        length_edges=(1.0, 2.0, 4.0, 8.0), background=("background",), fps=15.0, folds=4, archive=_ARCHIVE,
+        note=f"28 videos, split k leaves out person k. {_LEAVE_OUT}",
+    ),
+    DatasetRecord(
+        "50salads", "training", ("test",), (0.3, 0.7, 5), "", ("50salads/annotations.json", "50salads/groundTruth"),
+        length_edges=(5.0, 10.0, 20.0, 40.0), background=("action_start", "action_end"), fps=30.0, folds=5,
+        archive=_ARCHIVE, note=f"50 videos, 17 classes (mid level). {_LEAVE_OUT}",
+    ),
+    DatasetRecord(
+        "breakfast", "training", ("test",), (0.3, 0.7, 5), "", ("breakfast/annotations.json", "breakfast/groundTruth"),
+        length_edges=(5.0, 10.0, 20.0, 40.0), background=("SIL",), fps=15.0, folds=4,
+        note="1,712 videos, 47 classes without SIL.",
     ),
     DatasetRecord(
         "custom", "training", ("test", "validation", "training", ""), (0.3, 0.7, 5), "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.data.annotations import PAIRED_LAYOUTS, AnnotatedVideo, Annotations
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.video_labels import find_unknown_labels, has_other_labels, is_labelled_only
 
@@ -18,6 +18,31 @@ def check_labels(videos: Sequence[AnnotatedVideo], class_names: Collection[str] 
         class_names: Allowed class names; empty allows any.
     """
     return [replace(one, severe=severe) for check, severe in _CHECKS for one in check(videos, class_names)]
+
+
+def check_numbers(annotations: Annotations) -> list[Finding]:
+    """Find numbers of classes that contradict each other, or those of the class list given on reading."""
+    conflicts = make_findings(
+        "number-conflict",
+        "classes have several numbers (label_id), or numbers several classes",
+        annotations.number_conflicts,
+        "correct them: they are not used",
+    )
+    others = {
+        f"{item.label} is {item.label_id}, not {number}"
+        for video in annotations.videos.values()
+        for item in (*video.instances, *video.untimed)
+        if annotations.layout in PAIRED_LAYOUTS
+        and item.label_id is not None
+        and (number := annotations.label_ids[item.label]) != item.label_id
+    }
+    unlike = make_findings(
+        "other-number",
+        "classes have another number (label_id) than in the class list",
+        [] if conflicts else sorted(others),
+        "the list's number is used",
+    )
+    return [*(replace(one, severe=True) for one in conflicts), *unlike]
 
 
 def _find_unknown_labels(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:

@@ -17,6 +17,9 @@ FILE_NAMES = ("video_info_new.csv", "test_video_info.csv", "val_video_info.csv",
 """File names of the tables of BSN (ActivityNet), AFSD (THUMOS14) and EPIC-KITCHENS-100."""
 
 
+_RATE_TOLERANCE = 1e-3
+"""Relative difference of rates that are the same: 29.97 and 30000/1001."""
+
 _FILE_SUFFIXES = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5", ".zarr", ".mp4", ".avi", ".mkv", ".webm", ".mov"}
 
 
@@ -55,6 +58,24 @@ def add_video_info(annotations: Annotations, tables: Iterable[Path]) -> Annotati
     """Fill in durations, rates and splits that the annotations lack from tables."""
     facts = {name: fact for table in tables for name, fact in read_video_info(table).items()}
     videos = {name: _complete(video, facts.get(name)) for name, video in annotations.videos.items()}
+    return replace(annotations, videos=videos)
+
+
+def add_rate(annotations: Annotations, fps: float | None) -> Annotations:
+    """Fill in the rate of videos whose annotation does not say it.
+
+    Raises:
+        AnnotationError: The annotation says another rate.
+    """
+    if fps is None:
+        return annotations
+    for video in annotations.videos.values():
+        if video.fps is not None and abs(video.fps - fps) > _RATE_TOLERANCE * fps:
+            raise AnnotationError(
+                f"{annotations.source}: video {video.video_id!r} has {video.fps:g} frames per second, not {fps:g}",
+                "Leave out fps=, or correct the annotation.",
+            )
+    videos = {name: replace(video, fps=video.fps or fps) for name, video in annotations.videos.items()}
     return replace(annotations, videos=videos)
 
 

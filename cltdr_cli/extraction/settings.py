@@ -131,6 +131,8 @@ class ExtractionSettings:
             source_mtime=facts.st_mtime,
             flow=self.flow,
             flow_transform=self._flow_transform,
+            causal=spec.causal,
+            reset_seconds=options.reset_seconds,
         )
 
     @cached_property

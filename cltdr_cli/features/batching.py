@@ -9,10 +9,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from extractors.spec import StreamExtractor
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from extractors.spec import Extractor
+    from extractors.spec import Extractor, FeatureRun
 
 PATIENCE_SECONDS = 0.02
 """How long an incomplete batch waits for clips of other videos."""
@@ -63,9 +65,15 @@ class SharedExtractor:
             self._orders.put(order)
         return order.features.result()
 
-    def class_head(self) -> nn.Linear | None:
+    def class_head(self) -> nn.Module | None:
         """The classifier of the weights; None without one."""
         return self._extractor.class_head()
+
+    def start_run(self) -> FeatureRun:
+        """Begin a video of a causal extractor, which cannot be joined with others: its frames come in order."""
+        if not isinstance(self._extractor, StreamExtractor):
+            raise TypeError(f"{self.spec.name} is not causal")
+        return self._extractor.start_run()
 
     def close(self) -> None:
         """Compute what is waiting, then end the thread."""

@@ -80,7 +80,7 @@ def extract_features(
     """
     check_extraction(extractor.spec, stride_frames=stride_frames, window_frames=window_frames, batch_clips=batch_clips)
     buffer = _WindowBuffer(window_frames, stride_frames)
-    collected = _FeatureCollector()
+    collected = FeatureCollector()
     frames_done = 0
     for batch in stream:
         frames_done += len(batch)
@@ -153,7 +153,7 @@ class _WindowBuffer:
         return max(0, (frames - self._window) // self._stride + 1)
 
 
-class _FeatureCollector:
+class FeatureCollector:
     """Collects features; fetches one batch from the device while the next is being computed."""
 
     def __init__(self) -> None:

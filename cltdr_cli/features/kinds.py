@@ -28,6 +28,16 @@ class ExpectedKind(Protocol):
         ...
 
     @property
+    def option(self) -> str | None:
+        """Preprocessing option of the extractor; None is any."""
+        ...
+
+    @property
+    def reset_seconds(self) -> float | None:
+        """When a causal extractor forgets what it saw; None is never."""
+        ...
+
+    @property
     def takes_any_kind(self) -> bool:
         """Whether features of any kind are accepted, as long as width and grid are right."""
         ...
@@ -37,7 +47,7 @@ _FORMS = {False: "windows", True: "dense"}
 
 
 class OtherKind(NamedTuple):
-    """How two kinds of features differ: in ``extractor``, ``flow`` or ``form``."""
+    """How two kinds of features differ: in ``extractor``, ``flow``, ``form``, ``option`` or ``reset_seconds``."""
 
     aspect: str
     found: str
@@ -54,6 +64,10 @@ def find_kind_difference(recipe: Recipe, expected: ExpectedKind) -> OtherKind | 
         return OtherKind("flow", recipe.flow, expected.flow)
     if recipe.is_dense != expected.dense:
         return OtherKind("form", _FORMS[recipe.is_dense], _FORMS[expected.dense])
+    if expected.option is not None and recipe.option != expected.option:
+        return OtherKind("option", recipe.option, expected.option)
+    if recipe.causal and recipe.reset_seconds != expected.reset_seconds:
+        return OtherKind("reset_seconds", str(recipe.reset_seconds), str(expected.reset_seconds))
     return None
 
 

@@ -39,6 +39,8 @@ class Recipe:
         flow_transform: How the flow was computed, in words.
         calibration: Digest of the clips on which an ``int8`` network was calibrated.
         source_sha256: Digest of the source where it is a file of finished features; None where it is a video.
+        causal: Whether a step depends on all frames up to its own, and on none after it.
+        reset_seconds: After so many seconds the state of a causal extractor starts afresh.
     """
 
     extractor: str
@@ -58,11 +60,18 @@ class Recipe:
     flow_transform: str | None = None
     calibration: str | None = None
     source_sha256: str | None = None
+    causal: bool = False
+    reset_seconds: float | None = None
 
     @property
     def is_dense(self) -> bool:
         """Whether I3D made the features over long clips instead of over windows."""
         return self.layer.startswith("dense")
+
+    @property
+    def option(self) -> str:
+        """Name of the extractor's preprocessing option; the transform begins with it."""
+        return self.transform.partition(":")[0]
 
     def describe_difference(self, other: Recipe) -> str:
         """The first difference in words; empty if there is none. The name of the source file does not count."""
@@ -181,6 +190,12 @@ def _check_text(value: Any) -> str:
     return value
 
 
+def _check_truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("it should be true or false")
+    return value
+
+
 def _check_number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise TypeError("it should be a number")
@@ -250,11 +265,13 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "flow_transform": _allow_none(_check_text),
     "calibration": _allow_none(_check_text),
     "source_sha256": _allow_none(_check_text),
+    "causal": _check_truth,
+    "reset_seconds": _allow_none(_check_positive),
     "file_format": _check_text,
 }
 """The check of each key of the file."""
 
 _OPTIONAL = {
     "backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds", "array_sha256",
-    "calibration", "file_format", "flow", "flow_transform", "source_sha256",
+    "calibration", "causal", "file_format", "flow", "flow_transform", "reset_seconds", "source_sha256",
 }  # fmt: skip

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cltdr_cli.methods.point_config import PointConfig
     from cltdr_cli.models.outputs import HeadOutputs
     from cltdr_cli.timeline import FeatureGrid
+    from cltdr_cli.training.assignment import Assign
     from cltdr_cli.training.config import TrainConfig
     from cltdr_cli.training.objective import Objective, PointTerm
 
@@ -26,8 +27,24 @@ def decode_points(
 
 def make_center_sampled_objective(config: PointConfig, training: TrainConfig, terms: Sequence[PointTerm]) -> Objective:
     """Terms over points that are positive near the centre of an instance."""
+    from cltdr_cli.training.assignment import CenterSampling
+
+    return make_point_objective(config, training, terms, CenterSampling(config.num_classes, training))
+
+
+def make_point_objective(
+    config: PointConfig,
+    training: TrainConfig,
+    terms: Sequence[PointTerm],
+    assign: Assign,
+    looks_at_outputs: bool = False,
+) -> Objective:
+    """Terms over the points that ``assign`` makes positive, weighed by their sensitivity where that is asked for."""
     from cltdr_cli.models.points import PointGrid
-    from cltdr_cli.training.objective import CenterSampling, PointObjective
+    from cltdr_cli.training.objective import PointObjective
+    from cltdr_cli.training.sensitivity_objective import SensitivityObjective
 
     grid = PointGrid(config.max_seq_len, config.regression_range)
-    return PointObjective(grid, terms, CenterSampling(config.num_classes, training), training)
+    if training.sensitivity == "none":
+        return PointObjective(grid, terms, assign, training, looks_at_outputs)
+    return SensitivityObjective(grid, terms, assign, training, config.num_classes, config.fpn_dim, looks_at_outputs)

@@ -78,7 +78,7 @@ class Method:
     config: type[Any]
     decode: Decode
     build: Callable[[Any], nn.Module] | None = None
-    adopt: Callable[[Any, nn.Linear], nn.Module] | None = None
+    adopt: Callable[[Any, nn.Module], nn.Module] | None = None
     objective: Callable[[Any, Any], Objective] | None = None
     training_config: type[Any] = TrainConfig
     inference_config: type[Any] = InferenceConfig

@@ -69,7 +69,10 @@ class PointDetector(nn.Module):
         """All heads on the neck's own levels; methods that give each task other levels replace this."""
         packed = packing.pack(pyramid.levels)
         offsets = self.offset_head(packed, packing)
-        return HeadOutputs(packing, self.class_head(packed, packing), self.read_boundaries(packed, offsets, packing))
+        boundaries = self.read_boundaries(packed, offsets, packing)
+        return HeadOutputs(
+            packing, self.class_head(packed, packing), boundaries, embeddings=packed if self.training else None
+        )
 
     def read_boundaries(self, packed: Tensor, offsets: Tensor, packing: Packing) -> Boundaries:
         """Boundaries of the offsets; start and end heads see the packed levels, and send no gradient back."""

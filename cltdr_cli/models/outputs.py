@@ -82,7 +82,7 @@ class HeadOutputs:
         boundaries: Distances from each point to the ends of its action.
         class_refinement: ``[B, rows, K]``, multiplies the class logit; None where nothing refines it.
         refined_boundaries: Corrected boundaries; None where nothing corrects them.
-        embeddings: ``[B, rows, C]``, features that an objective may look at; None where nobody asks for them.
+        embeddings: ``[B, rows, C]``, the neck's levels, that an objective may look at; only in training.
     """
 
     packing: Packing

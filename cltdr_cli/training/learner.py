@@ -14,10 +14,18 @@ from cltdr_cli.errors import CltdrError
 from cltdr_cli.models.outputs import HeadOutputs
 from cltdr_cli.training.batches import TrainingBatch
 from cltdr_cli.training.config import OptimizerConfig
-from cltdr_cli.training.objective import NetworkWithObjective, Objective
-from cltdr_cli.training.optim import AveragedWeights, build_optimizer, clip_gradients, learning_rate
+from cltdr_cli.training.contrast import Comparison
+from cltdr_cli.training.objective import Losses, Measured, NetworkWithObjective, Objective
+from cltdr_cli.training.optim import (
+    AveragedWeights,
+    average_decay,
+    build_optimizer,
+    clip_gradients,
+    learning_rate,
+    set_learning_rate,
+)
 from cltdr_cli.training.processes import Processes
-from cltdr_cli.training.randomness import add_noise, seed_network
+from cltdr_cli.training.randomness import add_noise, drop_channels, seed_network
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -33,7 +41,7 @@ class StepResult:
         step: Steps done, this one included.
         losses: By name, summed over all processes and parts, before their weights.
         total_loss: What was minimised.
-        gradient_norm: L2, before clipping; not finite where fp16 overflowed and the step was skipped.
+        gradient_norm: L2 of the network's, before clipping; not finite where fp16 overflowed and the step was skipped.
         learning_rate: Of this step.
         facts: Numbers of the objective's state after this step, such as ``loss_normalizer``.
     """
@@ -80,7 +88,7 @@ class Learner:
         self.objective = objective.to(device)
         self.processes = processes or Processes()
         self.precision: Precision = precision
-        self.average = AveragedWeights(model, config.ema_decay)
+        self.average = AveragedWeights(model)
         self.optimizer = build_optimizer(model, config, objective)
         # The usual first scale overflows in the first steps, which are then lost; it doubles soon enough.
         self.scaler = torch.amp.GradScaler(device.type, _FIRST_SCALE, enabled=precision == "fp16")
@@ -97,8 +105,7 @@ class Learner:
         """
         self.model.train()
         rate = learning_rate(self.config, self.step, self.steps_per_epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         named, total = self._learn_from(parts)
         norm = self._update()
@@ -111,12 +118,17 @@ class Learner:
     def _learn_from(self, parts: Sequence[TrainingBatch]) -> tuple[dict[str, Tensor], Tensor]:
         """Gradients of all parts; returns their named losses and total, of this process."""
         first = self._measure_part(parts[0]) if len(parts) == 1 else None
-        whole = first.detach().clone() if first is not None else self._look_ahead(parts)
+        ahead = [first] if first is not None else self._look_ahead(parts)
+        whole = torch.stack([part.sums.detach() for part in ahead]).sum(0)
         factors = self.objective.scale(self.processes.sum_over_all(whole))
+        compared = self._compare(ahead)
         named, total = dict[str, Tensor](), torch.zeros((), device=self.device)
         for index, part in enumerate(parts):
             with self._without_exchange(index + 1 < len(parts)):
-                found = self.objective.losses(self._measure_part(part) if first is None else first, factors)
+                measured = self._measure_part(part) if first is None else first
+                found = self.objective.losses(measured.sums, factors)
+                if compared is not None and measured.vectors is not None:
+                    found = self._add_contrast(found, compared[index].cost(measured.vectors))
                 # The processes' gradients are averaged, but their losses have to be summed.
                 self.scaler.scale(found.total * self.processes.count).backward()
             total += found.total.detach()
@@ -124,26 +136,43 @@ class Learner:
                 named[name] = named.get(name, 0) + value.detach()
         return named, total
 
-    def _look_ahead(self, parts: Sequence[TrainingBatch]) -> Tensor:
-        """Sums of all parts, before the first gradient: from the targets alone where the objective can do that."""
+    def _look_ahead(self, parts: Sequence[TrainingBatch]) -> list[Measured]:
+        """Of all parts, before the first gradient: from the targets alone where the objective can do that."""
         counts = [count for part in parts if (count := self.objective.count(part)) is not None]
         if len(counts) == len(parts):
-            return torch.stack(counts).sum(0)
+            return [Measured(count, None) for count in counts]
         with torch.no_grad():
-            return torch.stack([self._measure_part(part, self._trained) for part in parts]).sum(0)
+            return [self._measure_part(part, self._trained) for part in parts]
 
-    def _measure_part(self, part: TrainingBatch, module: nn.Module | None = None) -> Tensor:
+    def _compare(self, ahead: Sequence[Measured]) -> list[Comparison] | None:
+        """Every part's vectors among those of all parts and processes; None where nothing is compared."""
+        own = [part.vectors.detach() for part in ahead if part.vectors is not None]
+        if not own:
+            return None
+        everyone = self.processes.gather([vectors.to(torch.device("cpu")) for vectors in own])
+        before = sum(len(parts) for parts in everyone[: self.processes.rank])
+        pool = [vectors.to(self.device) for parts in everyone for vectors in parts]
+        return Comparison.of_parts(self.objective.contrast, pool, before, len(own))
+
+    def _add_contrast(self, losses: Losses, cost: Tensor) -> Losses:
+        total = losses.total + self.objective.contrast_weight * cost
+        return Losses({**losses.named, "contrast_loss": cost}, total)
+
+    def _measure_part(self, part: TrainingBatch, module: nn.Module | None = None) -> Measured:
         seed_network(self.model, part.seeds)
-        features = add_noise(part.features, self.config.input_noise, part.seeds)
+        features = drop_channels(part.features, self.config.channel_dropout, part.seeds)
+        features = add_noise(features, self.config.input_noise, part.seeds)
         with self._autocast():
             return (module or self._measure)(features, part)
 
     def _update(self) -> Tensor:
         self.scaler.unscale_(self.optimizer)
-        norm = clip_gradients(self._trained, self.config.clip_grad_l2norm)
+        norm = clip_gradients(self.model, self.config.clip_grad_l2norm)
+        clip_gradients(self.objective, self.config.clip_grad_l2norm)  # by itself: the network trains as without it
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.average.update(self.model)
+        self.objective.settle()
+        self.average.update(self.model, average_decay(self.config, self.step + 1))
         return norm
 
     def _autocast(self) -> AbstractContextManager[object]:

@@ -12,12 +12,13 @@ from typing import Protocol
 import numpy as np
 
 from cltdr_cli.data.crop import crop
+from cltdr_cli.data.mixing import mix_stretches
 from cltdr_cli.data.samples import Sample
 from cltdr_cli.errors import UsageError
 from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.processes import Processes
-from cltdr_cli.training.randomness import CROP, SAMPLE, epoch_order, stream_seed
+from cltdr_cli.training.randomness import CROP, MIX, SAMPLE, epoch_order, stream_seed
 
 _SPARE_STEPS = 2
 """Steps that lie ready besides those that threads are at."""
@@ -118,8 +119,14 @@ class Loader:
         """A video as it is seen in an epoch."""
         config = self._config
         sample = replace(self.videos.sample(index), seed=stream_seed(config.seed, SAMPLE, epoch, index))
+        if config.mix_share:
+            rng = np.random.default_rng(stream_seed(config.seed, MIX, epoch, index))
+            sample = mix_stretches(sample, self._pick_other, config.mix_share, config.mix_steps, rng)
         rng = np.random.default_rng(stream_seed(config.seed, CROP, epoch, index))
         return crop(sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng, self._crop_margin_steps)
+
+    def _pick_other(self, rng: np.random.Generator) -> Sample:
+        return self.videos.sample(int(rng.integers(len(self.videos))))
 
 
 def _split_evenly(items: Sequence[int], pieces: int) -> list[list[int]]:

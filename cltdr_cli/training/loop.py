@@ -132,6 +132,11 @@ class Training:
     best: Best = field(default_factory=Best)
     _round_losses: list[float] = field(default_factory=list[float])
 
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.timetable.total_steps
+
     def resume(self) -> bool:
         """Continue from the saved state, if there is one; returns whether there was.
 
@@ -201,6 +206,7 @@ class Training:
             timetable.unit: done,
             "mean_loss": sum(losses) / len(losses),
             "seconds": round(seconds, 3),
+            **self.learner.objective.describe(),
         }
         self._round_losses = []
         self._report(record, events)
@@ -239,7 +245,7 @@ class Training:
             "trained": True,
             "source": "cltdr train",
             unit: done,
-            f"{unit}s": self.timetable.count(self.timetable.total_steps),
+            f"{unit}s": self.timetable.count(self.total_steps),
             "step": self.learner.step,
             "mean_loss": mean_loss,
             "chosen_by_split": self.hooks.split,

@@ -9,17 +9,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cltdr_cli.models.outputs import HeadOutputs
 from cltdr_cli.models.points import PointGrid, Points
+from cltdr_cli.training.assignment import Assign
 from cltdr_cli.training.batches import Batch, TrainingBatch
 from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.training.contrast import Vectors
 from cltdr_cli.training.losses import distance_diou, distance_iou, smooth_labels
-from cltdr_cli.training.targets import Targets, assign
+from cltdr_cli.training.targets import Targets
 
 _MOMENTUM = 0.9
 _LEAST_IOU = 1e-8
@@ -40,7 +42,15 @@ class Losses:
 
 
 class Objective(nn.Module, ABC):
-    """What outputs cost. A step measures all parts of a batch, scales once, and takes the losses of each part."""
+    """What outputs cost. A step measures all parts of a batch, scales once, and takes the losses of each part.
+
+    Attributes:
+        learning_rate: Base rate of its own parameters; None is that of the run.
+        contrast_weight: Share in the total of what ``contrast`` finds.
+    """
+
+    learning_rate: float | None = None
+    contrast_weight: float = 0.0
 
     @abstractmethod
     def measure(self, outputs: Any, batch: Any) -> Tensor:
@@ -63,47 +73,40 @@ class Objective(nn.Module, ABC):
         """As ``measure``, from the targets alone and with only what the scale needs; None if that needs outputs."""
         return None
 
+    def embed(self, outputs: Any, batch: Any) -> Vectors | None:
+        """What is compared with the vectors of all other parts and processes of a step; None compares nothing."""
+        return None
+
+    def contrast(self, vectors: Vectors) -> Tensor:
+        """Cost ``[V]`` of each vector among all vectors of a step; asked after ``scale``."""
+        return vectors.values.new_zeros(len(vectors.values))
+
+    def settle(self) -> None:
+        """Bring its own parameters back to where they may be, after each optimiser step."""
+
     def before_step(self, network: nn.Module, videos: Any) -> None:
         """Called before every step, with all that there is to train on."""
 
     def facts(self) -> dict[str, float]:
-        """Numbers of its own state for the log."""
+        """Numbers of its own state for the log of a step."""
+        return {}
+
+    def describe(self) -> dict[str, object]:
+        """More of its own state, for the log of an epoch: plain data that JSON has."""
         return {}
 
 
-class Assign(Protocol):
-    """How a method decides what every point should predict."""
-
-    def __call__(self, points: Points, batch: Batch, mask: Tensor, outputs: HeadOutputs | None) -> Targets:
-        """Targets of some points.
-
-        Args:
-            points: P points.
-            batch: Segments and labels.
-            mask: bool ``[B, P]``, true on real points.
-            outputs: What the network says at just these points; None for methods that do not look at it.
-        """
-        ...
-
-
 @dataclass(frozen=True)
-class CenterSampling:
-    """Points near the centre of an instance, in the range of their level, are positive; see ``targets.assign``."""
+class PointWeights:
+    """How much each point counts, besides what its targets say.
 
-    num_classes: int
-    config: TrainConfig
+    Attributes:
+        classes: float32 ``[B, P]``, of all class losses of a point.
+        boundaries: float32 ``[B, P]``, of its regression loss.
+    """
 
-    def __call__(self, points: Points, batch: Batch, mask: Tensor, outputs: HeadOutputs | None) -> Targets:
-        """As ``Assign``; the outputs do not matter."""
-        config = self.config
-        return assign(
-            points,
-            batch.segments,
-            batch.labels,
-            self.num_classes,
-            config.center_sample,
-            config.center_sample_radius,
-        )
+    classes: Tensor
+    boundaries: Tensor
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,22 @@ class PointObjective(Objective):
     def measure(self, outputs: HeadOutputs, batch: Batch) -> Tensor:
         """Positive points, then the class sum of each term, then the regression sum of each; always float32."""
         with torch.autocast(batch.mask.device.type, enabled=False):
-            rows = self.grid.rows(outputs.packing)
-            mask = self.grid.mask(batch.mask)[:, rows]
-            targets = self.assign(self.grid.points.at(rows), batch, mask, outputs)
-            pairs = [self._sum_term(term, outputs, targets, mask) for term in self.terms]
-            classes, regression = zip(*pairs, strict=True)
-            return torch.stack([targets.count(mask).float(), *classes, *regression])
+            _, mask, targets = self.find_targets(outputs, batch)
+            return self.sum_terms(outputs, targets, mask)
+
+    def find_targets(self, outputs: HeadOutputs, batch: Batch) -> tuple[Points, Tensor, Targets]:
+        """The points that the outputs are at, which of them are real, and what they should predict."""
+        rows = self.grid.rows(outputs.packing)
+        points, mask = self.grid.points.at(rows), self.grid.mask(batch.mask)[:, rows]
+        return points, mask, self.assign(points, batch, mask, outputs)
+
+    def sum_terms(
+        self, outputs: HeadOutputs, targets: Targets, mask: Tensor, weights: PointWeights | None = None
+    ) -> Tensor:
+        """What ``measure`` gives, ``[1 + 2 terms]``."""
+        pairs = [self._sum_term(term, outputs, targets, mask, weights) for term in self.terms]
+        classes, regression = zip(*pairs, strict=True)
+        return torch.stack([targets.count(mask).float(), *classes, *regression])
 
     def count(self, batch: Batch) -> Tensor | None:
         """Positive points, the other sums being 0; None where targets or the loss weight hang on the outputs."""
@@ -194,7 +207,14 @@ class PointObjective(Objective):
         """The running number of positive points."""
         return {"loss_normalizer": float(self.normalizer)}
 
-    def _sum_term(self, term: PointTerm, outputs: HeadOutputs, targets: Targets, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _sum_term(
+        self,
+        term: PointTerm,
+        outputs: HeadOutputs,
+        targets: Targets,
+        mask: Tensor,
+        more: PointWeights | None,
+    ) -> tuple[Tensor, Tensor]:
         """Class and regression sum of one term over all real points."""
         chosen = outputs.refined if term.is_refined else outputs
         batch, points, classes = index_labels(targets, mask, chosen.boundaries.per_class)
@@ -209,6 +229,9 @@ class PointObjective(Objective):
         if targets.weights is not None:
             weights = weights.where(~targets.positives(mask)[..., None], weights * targets.weights[..., None])
             regression = regression * targets.weights[batch, points]
+        if more is not None:
+            weights = weights * more.classes[..., None]
+            regression = regression * more.boundaries[batch, points]
         logits = chosen.class_logits.float()[:, chosen.packing.points]
         elements = term.class_loss(logits, smooth_labels(targets.classes, self.config.label_smoothing))
         return (elements * weights * mask[..., None]).sum(), regression.sum()
@@ -224,8 +247,21 @@ def index_labels(targets: Targets, mask: Tensor, per_class: bool) -> tuple[Tenso
     return batch, points, classes
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a part of a batch gives to its step.
+
+    Attributes:
+        sums: ``[M]``; those of several parts add up.
+        vectors: To be compared with those of all parts; None where nothing is compared.
+    """
+
+    sums: Tensor
+    vectors: Vectors | None
+
+
 class NetworkWithObjective(nn.Module):
-    """A network and what its outputs cost, as one module: features and batch in, sums out.
+    """A network and what its outputs cost, as one module: features and batch in, sums and vectors out.
 
     Several processes average the gradients of both, so both must be inside one module.
 
@@ -239,6 +275,7 @@ class NetworkWithObjective(nn.Module):
         self.network, self.objective = network, objective
         self.run: Callable[[Tensor, Tensor], Any] = lambda features, mask: network(features, mask)
 
-    def forward(self, features: Tensor, batch: TrainingBatch) -> Tensor:
-        """Sums ``[M]`` of a part of a batch; ``features`` are its own, with noise where that is wanted."""
-        return self.objective.measure(self.run(features, batch.mask), batch)
+    def forward(self, features: Tensor, batch: TrainingBatch) -> Measured:
+        """Of a part of a batch; ``features`` are its own, with noise where that is wanted."""
+        outputs = self.run(features, batch.mask)
+        return Measured(self.objective.measure(outputs, batch), self.objective.embed(outputs, batch))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from cltdr_cli.training.config import OptimizerConfig, TrainConfig
+from cltdr_cli.training.objective import Objective
 
 
 def find_decayed(model: nn.Module) -> frozenset[str]:
@@ -26,11 +27,12 @@ def find_decayed(model: nn.Module) -> frozenset[str]:
 
 
 def build_optimizer(
-    model: nn.Module, config: OptimizerConfig, objective: nn.Module | None = None
+    model: nn.Module, config: OptimizerConfig, objective: Objective | None = None
 ) -> torch.optim.Optimizer:
     """AdamW over the trainable parameters: with weight decay, without, and the objective's own, without.
 
-    Or ``adam``, whose decay is an L2 term in the gradient of every parameter.
+    A group's ``rate_factor`` multiplies the rate of each step. Or ``adam``, whose decay is an L2 term in the gradient
+    of every parameter.
     """
     if config.optimizer == "adam":
         modules = (model,) if objective is None else (model, objective)
@@ -46,9 +48,16 @@ def build_optimizer(
         {"params": [value for name, value in trainable.items() if name not in decayed], "weight_decay": 0.0},
     ]
     own = [] if objective is None else [value for value in objective.parameters() if value.requires_grad]
-    if own:
-        groups.append({"params": own, "weight_decay": 0.0})
+    if objective is not None and own:
+        factor = (objective.learning_rate or config.learning_rate) / config.learning_rate
+        groups.append({"params": own, "weight_decay": 0.0, "rate_factor": factor})
     return torch.optim.AdamW(groups, lr=0.0, betas=config.betas)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let the next step of every group have this rate, by the group's own factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("rate_factor", 1.0)
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps_per_epoch: int) -> float:
@@ -67,29 +76,37 @@ def learning_rate(config: OptimizerConfig, step: int, steps_per_epoch: int) -> f
     return config.eta_min + 0.5 * (config.learning_rate - config.eta_min) * (1 + math.cos(math.pi * phase))
 
 
+def average_decay(config: OptimizerConfig, step: int) -> float:
+    """Share of the old average in the new one at optimiser step ``step`` (from 1)."""
+    return min(config.ema_decay, (1 + step) / (10 + step)) if config.ema_warmup else config.ema_decay
+
+
+def initial_share(config: OptimizerConfig, steps: int) -> float:
+    """Share of the random initial weights in the average after so many steps."""
+    return math.prod(average_decay(config, step) for step in range(1, steps + 1))
+
+
 class AveragedWeights:
     """Exponential moving average of a model's whole state, the weights that are evaluated and shipped.
 
     Args:
         model: Its present state is the first average. Parameters that its attribute ``averaged_times`` names move
             so many times a step: published programs average a shared module once for each place.
-        decay: Share of the old average in the new one.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self._move = get_ema_multi_avg_fn(decay)
+    def __init__(self, model: nn.Module) -> None:
         self._times: Mapping[str, int] = getattr(model, "averaged_times", {})
         self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Move towards the model's present state."""
-        new = model.state_dict()
+    def update(self, model: nn.Module, decay: float) -> None:
+        """Move towards the model's present state; ``decay`` is the share of the old average in the new one."""
+        move, new = get_ema_multi_avg_fn(decay), model.state_dict()
         floating = [name for name, value in self.state.items() if value.is_floating_point()]
         averages, values = [self.state[name] for name in floating], [new[name].detach() for name in floating]
         for time in range(max([1, *self._times.values()]) if averages else 0):
             due = [i for i, name in enumerate(floating) if time < self._times.get(name, 1)]
-            self._move([averages[i] for i in due], [values[i] for i in due], 0)  # the count of updates is not read
+            move([averages[i] for i in due], [values[i] for i in due], 0)  # the count of updates is not read
         for name in self.state.keys() - set(floating):
             self.state[name].copy_(new[name])
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cltdr_cli.models.layers import SampleDropout, ScaledDropPath
 
-ORDER, CROP, SAMPLE, NOISE, DROP, DROPOUT = range(6)
+ORDER, CROP, SAMPLE, NOISE, DROP, DROPOUT, CHANNELS, MIX = range(8)
 """Uses of random numbers; each has a stream of its own."""
 
 
@@ -36,6 +36,18 @@ def add_noise(features: Tensor, deviation: float, seeds: Sequence[int]) -> Tenso
         generator = torch.Generator(features.device).manual_seed(stream_seed(seed, NOISE))
         row.normal_(0, deviation, generator=generator)
     return noise.add_(features)
+
+
+def drop_channels(features: Tensor, share: float, seeds: Sequence[int]) -> Tensor:
+    """Padded features ``[B, T, C]`` with some channels zero throughout, the others scaled up; a seed per sample."""
+    if share == 0:
+        return features
+    draws = [
+        torch.rand(features.shape[2], generator=torch.Generator().manual_seed(stream_seed(seed, CHANNELS)))
+        for seed in seeds
+    ]
+    kept = (torch.stack(draws) >= share).to(features.device, features.dtype)
+    return features * kept[:, None] / (1 - share)
 
 
 def seed_network(model: nn.Module, seeds: Sequence[int]) -> None:

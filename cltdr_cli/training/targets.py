@@ -24,11 +24,13 @@ class Targets:
         classes: float32 ``[B, P, K]``, 1 for every label of a point, else 0.
         distances: float32 ``[B, P, 2]``, to the start and end of the point's instance in strides of its level;
             at points that are not positive those of the first instance, which nothing uses.
+        instances: int64 ``[B, P]``, row in the batch of the instance that the distances are of.
         weights: float32 ``[B, P]``, how much a positive point counts; None where all count alike.
     """
 
     classes: Tensor
     distances: Tensor
+    instances: Tensor
     weights: Tensor | None = None
 
     def positives(self, mask: Tensor) -> Tensor:
@@ -71,14 +73,15 @@ def assign(
     classes = label_points(fits, lengths, labels, num_classes)
     left, right = measure_distances(points, segments)
     distances = torch.cat([left.gather(2, chosen), right.gather(2, chosen)], dim=2)
-    return Targets(classes, distances / points.strides[None, :, None])
+    return Targets(classes, distances / points.strides[None, :, None], chosen.squeeze(2))
 
 
 def make_empty_targets(samples: int, points: Points, num_classes: int) -> Targets:
     """Targets of videos in which nothing happens."""
     times = points.times
     shape = (samples, len(times))
-    return Targets(times.new_zeros(*shape, num_classes), times.new_zeros(*shape, 2))
+    instances = torch.zeros(shape, dtype=torch.long, device=times.device)
+    return Targets(times.new_zeros(*shape, num_classes), times.new_zeros(*shape, 2), instances)
 
 
 def measure_distances(points: Points, segments: Tensor) -> tuple[Tensor, Tensor]:

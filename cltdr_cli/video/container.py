@@ -37,7 +37,8 @@ def open_container(path: Path) -> InputContainer:
     _check_file(path)
     try:
         # An absolute path keeps "12:30.mp4" from being read as a protocol, the whitelist keeps off the network.
-        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+        # Phones and cameras write titles and places in any encoding: no tag may stop a readable video.
+        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
         raise _explain_unreadable(path, error) from error
 

@@ -37,7 +37,9 @@ def detect(
     strict: bool = False,
     batch_size: int = 8,
     precision: str = "fp32",
+    backend: str = "auto",
     accept_license: bool = False,
+    download: bool | None = None,
     device: str = "auto",
     on_result: Callable[[Result], object] | None = None,
     report: Reporter = SILENT,
@@ -48,7 +50,8 @@ def detect(
         inputs: Videos, folders, patterns, a ``.txt`` list, or feature files; one or several.
         out: A file (its suffix picks the format) or a folder to write to; None writes nothing.
         format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``, ``svg``.
-        preset: Name or YAML file; ``auto`` is an installed real detector, else the bundled demo model.
+        preset: Name or YAML file; ``auto`` is an installed real detector, or else the one that is downloaded now,
+            or offline the bundled demo model.
         checkpoint: Checkpoint of ``cltdr train`` or ``cltdr convert`` in place of a preset.
         extractor_weights: Files by name of the extractor or weights, or words ``NAME=FILE``.
         extractor: Name of the extractor, where a converted checkpoint does not say it.
@@ -65,8 +68,12 @@ def detect(
         reader: Video decoder: ``auto``, ``pyav`` or ``decord``.
         strict: Whether a video that breaks off midway is an error instead of a warning.
         batch_size: Clips computed together.
-        precision: Arithmetic of the extractor: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+        precision: Arithmetic of the extractor: ``fp32``, ``fp16`` or ``bf16``.
+        backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``: OpenVINO on a CPU where it is
+            installed, pays, and gives the same features within 1e-3.
         accept_license: Whether licences of weights that exclude some uses are agreed to.
+        download: Whether a detector is downloaded where none is named or installed; False takes the bundled demo
+            model instead, None is an error that says what to do.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         on_result: Called with each result as soon as it is there.
         report: Hears of progress, notices, warnings and inputs that fail.
@@ -85,13 +92,14 @@ def detect(
     files = ResultFiles(plan_result_files(out, format, found.files), len(found.entries), report)
     models = find_models(
         device, extractor_weights, precision,
-        extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
+        extractor=extractor, flow=flow, force=force, backend=backend, accept_license=accept_license, report=report,
     )  # fmt: skip
-    loaded = load_reported_detector(preset, checkpoint, models, report)
+    has_videos = any(not item.is_features for item in found.files)
+    loaded = load_reported_detector(preset, checkpoint, models, report, download=download if has_videos else False)
     prepare_detector(
         loaded,
         models,
-        has_videos=any(not item.is_features for item in found.files),
+        has_videos=has_videos,
         feature_files=[item.path for item in found.files if item.is_features],
         report=report,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cltdr_cli.errors import UsageError
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.features.store import load_features
 from cltdr_cli.inference.fusion import VideoScores
@@ -149,6 +150,7 @@ def make_input_detector(
             stride_frames=features.stride_frames,
             window_frames=features.window_frames,
             dense=features.dense,
+            reset_seconds=features.reset_seconds,
         ),
         duration_seconds,
         scores,
@@ -181,10 +183,18 @@ def prepare_detector(
         report: Hears of another optical flow or other kinds of features than the detector was trained on.
 
     Raises:
+        UsageError: Features in int8 are asked for.
         CltdrError: The extractor or the optical flow cannot be loaded, or a sidecar cannot be read.
     """
+    if has_videos and models.precision == "int8":
+        raise UsageError(
+            "precision= int8 is calibrated on the videos of a run, which detection does not do.",
+            "Extract the features in int8 (`cltdr extract-features`), then detect in the feature files.",
+        )
     if has_videos:
-        _ = loaded.extractor, loaded.flow
+        if loaded.extractor.notice:
+            report.notice(loaded.extractor.notice)
+        _ = loaded.flow
         if text := other_flow(loaded.preset, models):
             report.warning(text)
     if models.any_kind and (text := describe_other_kinds(feature_files, loaded.preset.features)):

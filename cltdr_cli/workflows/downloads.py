@@ -22,15 +22,19 @@ def fetch_weights(name: str, *, accept_license: bool = False, report: Reporter =
         WeightsError: As ``zoo.weights.ensure``.
     """
     found = weights.entry(name)
-    if weights.state(name) == "absent" and found.url is not None and not weights.is_offline():
+    is_missing = weights.state(name) == "absent" and found.url is not None and not weights.is_offline()
+    if is_missing:
         report.notice(f"fetching the weights {name} ({found.licence}) from {found.origin}")
     with report.progress(f"downloading {name}", None, "MB") as bar:
-        return weights.ensure(
+        path = weights.ensure(
             name,
             allow_download=True,
             agree=make_agreement(accept_license, report),
             on_progress=lambda done, total: bar.update(done / 1e6, total / 1e6 if total else None),
         )
+    if is_missing and found.is_pinned:
+        report.notice(f"{name}: the right file, {found.expected}")
+    return path
 
 
 def download_weights(name: str, *, accept_license: bool = False, report: Reporter = SILENT) -> Path:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,11 +22,20 @@ from cltdr_cli.workflows.detector import InputDetector, make_input_detector, pre
 from cltdr_cli.workflows.models import find_models, load_reported_detector
 from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
 from cltdr_cli.workflows.scores import SplitScores, score_split
+from cltdr_cli.workflows.segmentation import (
+    SegmentationOptions,
+    check_segmentation,
+    choose_least_score,
+    score_as_segmentation,
+)
 from cltdr_cli.workflows.split import detect_in_features, detect_in_videos, detect_split
 from cltdr_cli.zoo.extractors import ModelSources
 from cltdr_cli.zoo.load import LoadedDetector
 
 _DATA_ROOT_VARIABLE = "CLTDR_DATA"
+
+_FindRows = Callable[[Reference], tuple[ResultRows, list[FailedInput]]]
+"""Part of an annotation -> detections in its videos, and the videos that failed."""
 
 
 def evaluate(
@@ -48,6 +58,11 @@ def evaluate(
     outside: Literal["count", "ignore"] = "count",
     labels: str | Path | None = None,
     video_info: Sequence[str | Path] = (),
+    fps: float | None = None,
+    background: Sequence[str] = (),
+    segmentation: bool = False,
+    segmentation_min_score: float = 0.0,
+    segmentation_choose_on: str | None = None,
     device: str = "auto",
     report: Reporter = SILENT,
 ) -> SplitScores:
@@ -72,6 +87,11 @@ def evaluate(
         outside: Whether predictions in videos that are not scored ``count`` as false positives.
         labels: File of class names, one a line, in place of the data set's.
         video_info: CSV files of durations, rates or subsets.
+        fps: Frames per second of the videos, where the annotation does not say it.
+        background: Labels that are no action, where the annotation has one label per frame.
+        segmentation: Whether to score one label per frame too.
+        segmentation_min_score: Detections below it give no label to a frame.
+        segmentation_choose_on: Split to choose that score on, other than the scored one.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         report: Hears of progress and warnings, and of videos that fail.
 
@@ -88,19 +108,29 @@ def evaluate(
     tious = None if tiou is None else parse_tious(tiou)
     root = data_root or os.environ.get(_DATA_ROOT_VARIABLE)
     read = read_dataset_annotations(
-        record, _to_path(annotations), _to_path(root), _to_path(labels), [Path(file) for file in video_info]
-    )
+        record, _to_path(annotations), _to_path(root), _to_path(labels), [Path(file) for file in video_info],
+        fps, background,
+    )  # fmt: skip
     reference = make_reference(record, read, split, protocol)
-    failures: list[FailedInput] = []
+    choosing = None if segmentation_choose_on is None else make_reference(record, read, segmentation_choose_on)
+    if segmentation:
+        check_segmentation(reference, choosing)
+    elif choosing is not None:
+        raise UsageError("segmentation_choose_on= needs segmentation=", "Give both, or none.")
     if predictions is not None:
-        rows = read_predictions(Path(predictions))
+        find_rows = _take_rows(read_predictions(Path(predictions)))
     else:
         models = find_models(device, flow=flow, force=force, report=report)
         loaded = load_reported_detector(preset, checkpoint, models, report)
         place = _Place(_to_path(features), _to_path(videos))
         detector = _prepare(loaded, models, reference, place, _to_path(video_scores), report)
-        rows, failures = _detect(reference, detector, place, report)
+        find_rows = partial(_detect, detector, place, report)
+    rows, failures = find_rows(reference)
     scores = score_split(reference, rows, tious, ties, outside == "count").with_failures(failures)
+    if segmentation:
+        given = SegmentationOptions(segmentation_min_score)
+        options = given if choosing is None else choose_least_score(choosing, find_rows(choosing)[0])
+        scores = replace(scores, segmentation=score_as_segmentation(reference, scores.predictions, options))
     for text in scores.warnings:
         report.warning(text)
     return scores
@@ -159,8 +189,13 @@ def _prepare(
     return detector
 
 
+def _take_rows(rows: ResultRows) -> _FindRows:
+    """Rows of a file, whatever part of the annotation they are compared with."""
+    return lambda reference: (rows, [])
+
+
 def _detect(
-    reference: Reference, detector: InputDetector, place: _Place, report: Reporter
+    detector: InputDetector, place: _Place, report: Reporter, reference: Reference
 ) -> tuple[ResultRows, list[FailedInput]]:
     """Detect in every video that is scored.
 

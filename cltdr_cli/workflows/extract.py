@@ -72,6 +72,7 @@ def extract_features(
     option: str | None = None,
     flow: Literal["tvl1", "raft"] | None = None,
     dense: bool = False,
+    reset_seconds: float | None = None,
     weights: WeightsFiles = (),
     file_format: Literal["npy", "npz", "pt", "hdf5", "zarr"] = "npy",
     overwrite: bool = False,
@@ -109,6 +110,7 @@ def extract_features(
         option: Preprocessing where the published recipe leaves it open.
         flow: Optical flow of extractors that look at it; None is ``tvl1``.
         dense: Whether I3D runs in one pass over long clips: faster, and not identical.
+        reset_seconds: After so many seconds a causal extractor forgets what it saw; None never does.
         weights: Files of weights by hand: ``FILE``, ``NAME=FILE``, or a mapping.
         file_format: Kind of the feature files.
         overwrite: Whether finished files are made again.
@@ -139,8 +141,9 @@ def extract_features(
         compiled=compiled, accept_license=accept_license, report=report,
     )  # fmt: skip
     options = VideoOptions(
-        reader, fps, strict=strict, stride_frames=stride, window_frames=window, batch_clips=batch_size, dense=dense
-    )
+        reader, fps, strict=strict, stride_frames=stride, window_frames=window, batch_clips=batch_size, dense=dense,
+        reset_seconds=reset_seconds,
+    )  # fmt: skip
     place = Engine(engine, workers, ray_address, ray_cpus, ray_gpus)
     settings = ExtractionSettings(
         extractor, models, options, Path(out), file_format, overwrite, count_threads(place),

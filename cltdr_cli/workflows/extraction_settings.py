@@ -11,8 +11,9 @@ from cltdr_cli.extraction.engine import Engine
 from cltdr_cli.extraction.settings import ExtractionSettings
 from cltdr_cli.features.dense import check_dense_extraction
 from cltdr_cli.features.extract import check_extraction
+from cltdr_cli.features.streaming import check_reset
 from cltdr_cli.workflows.models import WeightsFiles
-from cltdr_cli.zoo.extractors import check_backend
+from cltdr_cli.zoo.extractors import check_backend, check_causal
 
 if TYPE_CHECKING:
     from cltdr_cli.zoo.extractors import ModelSources
@@ -34,6 +35,8 @@ def check_settings(settings: ExtractionSettings) -> None:
     """
     spec, options = _find_spec(settings), settings.options
     check_backend(settings.sources)
+    check_causal(spec, settings.sources)
+    check_reset(spec, options.reset_seconds)
     stride = options.stride_frames or spec.stride_frames
     window = options.window_frames or spec.window_frames
     check_extraction(spec, stride_frames=stride, window_frames=window, batch_clips=options.batch_clips)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations
-from cltdr_cli.data.class_lists import read_class_list
+from cltdr_cli.data.class_lists import read_numbered_class_list
 from cltdr_cli.data.datasets import DatasetRecord, Protocol, find_annotation_file
 from cltdr_cli.data.ground_truth import ScoredSplit, select_scored_split
 
@@ -59,6 +59,8 @@ def read_dataset_annotations(
     data_root: Path | None = None,
     labels: Path | None = None,
     video_info: Sequence[Path] = (),
+    fps: float | None = None,
+    background: Sequence[str] = (),
 ) -> Annotations:
     """Read the annotation of a data set.
 
@@ -68,18 +70,25 @@ def read_dataset_annotations(
         data_root: Folder where the usual ones are looked for.
         labels: File of class names in place of the data set's.
         video_info: CSV files of durations, rates or subsets; without any the published ones beside it are found.
+        fps: Frames per second, where the annotation does not say it.
+        background: Labels that are no action, where every frame has a label; by default those of the data set.
 
     Raises:
         UsageError: There is no annotation.
         AnnotationError: It cannot be read.
     """
-    names = read_class_list(labels) if labels is not None else record.class_names
+    names = read_numbered_class_list(labels) if labels is not None else record.class_names
+    source = find_annotation_file(record, annotations, data_root)
+    if fps is None and source.is_dir():
+        fps = record.fps
     return read_annotations(
-        find_annotation_file(record, annotations, data_root),
+        source,
         names,
         first_id=record.first_id,
         task=record.task,
         video_info=list(video_info) or None,
+        fps=fps,
+        background=background or record.background,
     )
 
 

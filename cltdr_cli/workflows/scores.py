@@ -24,6 +24,7 @@ from cltdr_cli.evaluation.tables import Predictions, TieRule
 from cltdr_cli.files import write_bytes, write_text
 from cltdr_cli.video.inputs import FailedInput
 from cltdr_cli.workflows.reference import Reference
+from cltdr_cli.workflows.segmentation import SplitSegmentation
 
 TIE_RULES: tuple[TieRule, ...] = ("published", "stable")
 _LEAST_PERCENT = 0.005
@@ -74,6 +75,7 @@ class SplitScores:
         findings: What is odd in the annotation or the predictions.
         tie_rule: In which order predictions of equal score were taken.
         failures: Videos that could not be detected in; their instances count as missed.
+        segmentation: Scores of one label per frame; None where nobody asked for them.
     """
 
     reference: Reference
@@ -82,6 +84,7 @@ class SplitScores:
     findings: tuple[Finding, ...]
     tie_rule: TieRule
     failures: tuple[FailedInput, ...] = ()
+    segmentation: SplitSegmentation | None = None
 
     @property
     def tiou(self) -> list[float]:
@@ -138,9 +141,10 @@ class SplitScores:
         return {f"{multiple}x": value for multiple, value in zip(multiples, values, strict=True)}
 
     def to_json(self) -> dict[str, Any]:
-        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, and ``recall@kx`` if usual."""
+        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, and what else was measured."""
+        scores = summarize_scores(self.reference.split.truth, self.evaluation)
         recall = {"recall@kx": self.recall_at_kx} if self.recall_at_kx else {}
-        return {**summarize_scores(self.reference.split.truth, self.evaluation), **recall}
+        return {**scores, **recall, **(self.segmentation.to_json() if self.segmentation else {})}
 
     def write_json(self, path: Path) -> None:
         """Write ``to_json()``.
@@ -201,6 +205,8 @@ def score_split(
     thresholds = reference.record.thresholds if tious is None else tious
     numbers = {number: name for name, number in reference.annotations.label_ids.items()}
     row_classes = reference.record.row_classes or None
-    predictions, findings = align_predictions(rows, reference.split, numbers, row_classes, outside_counts)
+    predictions, findings = align_predictions(
+        rows, reference.split, numbers, row_classes, outside_counts, reference.annotations.number_conflicts
+    )
     evaluation = evaluate_predictions(reference.split.truth, predictions, thresholds, ties)
     return SplitScores(reference, predictions, evaluation, (*reference.split.findings, *findings), ties)

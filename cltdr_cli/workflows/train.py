@@ -19,6 +19,7 @@ from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.learner import Learner, Precision
 from cltdr_cli.training.loop import Hooks, Timetable, Training
+from cltdr_cli.training.optim import initial_share
 from cltdr_cli.training.processes import Processes, join_processes
 from cltdr_cli.training.run_folder import Record, RunFolder
 from cltdr_cli.workflows.training_data import TrainingData, read_training_data
@@ -28,6 +29,8 @@ from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.devices import resolve_device
 
 _MISSING = "missing_features.txt"
+_MOST_INITIAL_SHARE = 0.05
+"""More of the random initial weights in the average shows in the results."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,8 @@ def _make_hooks(
         made_by = {"cltdr": __version__, "torch": torch.__version__, "split": data.split_name}
         made_from = {"annotations": data.annotations.source.name, "videos": len(data.split.videos)}
         made_from |= {"pseudo_labels": data.pseudo_labels.facts} if data.pseudo_labels else {}
-        save_checkpoint(path, state, data.preset, data.class_names, {**facts, **made_by, **made_from})
+        numbers = {} if data.label_ids is None else {"label_ids": list(data.label_ids)}
+        save_checkpoint(path, state, data.preset, data.class_names, {**facts, **numbers, **made_by, **made_from})
 
     if data.eval_split is None:
         return Hooks(write_weights)
@@ -238,6 +242,14 @@ def _report_beginning(
         f"{len(data.class_names)} classes; {_describe_length(training, data)} on {learner.device} "
         f"({learner.precision})"
     )
+    steps = training.timetable.total_steps
+    share = initial_share(data.config, steps)
+    if share > _MOST_INITIAL_SHARE:
+        report.warning(
+            f"the averaged weights, which are evaluated and saved, will still be {share:.0%} the random initial ones "
+            f"after the {steps} steps of this run: give the setting training.ema_warmup=true, which "
+            "averages over the last part of short runs, or more epochs"
+        )
     if is_resumed is not None:
         done = f"after step {learner.step} of {training.timetable.total_steps}" if learner.step else "at the start"
         report.notice(f"resumed {done}")

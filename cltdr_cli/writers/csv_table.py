@@ -31,7 +31,7 @@ def write_csv(results: Sequence[VideoResult], path: Path, external: dict[str, ob
     lines = [",".join(COLUMNS)]
     for result in results:
         for s in sort_segments(result):
-            lines.append(",".join(map(_quote, (result.video_id, s.start, s.end, s.label, s.label_id, s.score))))
+            lines.append(",".join(map(quote_cell, (result.video_id, s.start, s.end, s.label, s.label_id, s.score))))
     write_text(path, "\n".join(lines) + "\n", "surrogateescape")  # file names that are not UTF-8 keep their bytes
 
 
@@ -52,7 +52,7 @@ def read_csv(path: Path) -> dict[str, Detections]:
         raise AnnotationError(f"{path}: not a segment table of cltdr: {error!r}") from error
 
 
-def _quote(value: object) -> str:
+def quote_cell(value: object) -> str:
     """Quote as in RFC 4180; csv.writer of older Pythons leaves a lone carriage return unquoted."""
     text = str(value)
     return '"' + text.replace('"', '""') + '"' if any(sign in text for sign in ',"\r\n') else text

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.published_form import rename_state
 from cltdr_cli.methods.record import build_network
+from cltdr_cli.zoo.checkpoint import find_broken_weights
 from cltdr_cli.zoo.preset import Preset
 from cltdr_cli.zoo.recognition import find_signed_method
 
@@ -38,9 +39,9 @@ def read_published_state(content: object, source: str, preset: Preset | None) ->
         return read_ema_state(content, source)
     import torch
 
-    whole = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+    holder: dict[str, Any] = content if isinstance(content, dict) else {}
     for key in form.state_keys:
-        state: Any = whole if key == "" else whole.get(key)
+        state = holder if key == "" else holder.get(key)
         if isinstance(state, dict) and any(isinstance(value, torch.Tensor) for value in state.values()):
             return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     raise WeightsError(
@@ -73,7 +74,7 @@ def convert_state(published: dict[str, Tensor], preset: Preset) -> dict[str, Ten
     """A published state dict under our names, checked to fill the preset's network exactly.
 
     Raises:
-        WeightsError: Keys are left over or missing, or shapes differ; the first of each kind are named.
+        WeightsError: A weight is not finite, keys are left over or missing, or shapes differ; some are named.
     """
     import torch
 
@@ -98,6 +99,12 @@ def convert_state(published: dict[str, Tensor], preset: Preset) -> dict[str, Ten
     if any(problems.values()):
         _check_method(preset, published)
         raise WeightsError("\n".join(_list_keys(kind, names) for kind, names in problems.items() if names), _HINT)
+    broken = find_broken_weights(state)
+    if broken:
+        raise WeightsError(
+            f"{len(broken)} weights of the checkpoint hold NaN or infinity, first {broken[0]}",
+            "Its training broke down before it was saved: take an earlier checkpoint.",
+        )
     return {name: state[name].float() for name in wanted}
 
 

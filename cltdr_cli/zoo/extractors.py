@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from extractors import ExtractorRecord
-    from extractors.spec import Extractor
+    from extractors.spec import Extractor, ExtractorSpec
 
 Fetch = Callable[[str], Path]
 """Name of a weights entry -> its verified file; the command line's also downloads, with a progress bar."""
@@ -45,7 +45,7 @@ class ModelSources:
         fetch: Finds weights that were not given by hand.
         flow: Name of the optical flow, in place of the preset's.
         any_kind: Whether features of another kind than the preset's are taken.
-        backend: What runs the extractor: ``torch`` or ``openvino``.
+        backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``, which chooses when it is loaded.
         compiled: Whether PyTorch compiles the network first.
     """
 
@@ -68,10 +68,12 @@ class LoadedExtractor:
     Attributes:
         extractor: The network with its record.
         digests: Weights entry or file name -> SHA-256.
+        notice: What runs it and why, where ``backend="auto"`` left that open.
     """
 
     extractor: Extractor
     digests: dict[str, str]
+    notice: str = ""
 
 
 def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
@@ -87,8 +89,10 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     from cltdr_cli.zoo.digests import known_sha256
     from cltdr_cli.zoo.state_dict import load_state_dict
 
+    if sources.backend == "auto":
+        return _load_on_best_backend(name, sources)
     check_backend(sources)
-    _check_option(name, sources.option)
+    check_causal(_find_spec(name, sources.option), sources)
     paths = list(weights_files(name, sources).values())
     states = [load_state_dict(path) for path in paths]
     try:
@@ -109,9 +113,27 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     return LoadedExtractor(built, {path.name: known_sha256(path) for path in paths})
 
 
-def _check_option(name: str, option: str | None) -> None:
+def _load_on_best_backend(name: str, sources: ModelSources) -> LoadedExtractor:
+    """OpenVINO where it pays and its features are close enough, which is measured; else PyTorch."""
+    from cltdr_cli.zoo.backends import LARGEST_DIFFERENCE, explain_torch, measure_difference
+    from extractors.openvino_backend import OpenVinoExtractor
+
+    reason = explain_torch(_find_spec(name, sources.option), sources)
+    if not reason:
+        found = load_extractor(name, replace(sources, backend="openvino"))
+        assert isinstance(found.extractor, OpenVinoExtractor)
+        difference = measure_difference(found.extractor)
+        if difference <= LARGEST_DIFFERENCE:
+            return replace(
+                found, notice=f"{name} runs on OpenVINO; its features differ from PyTorch's by {difference:.1g}"
+            )
+        reason = f"OpenVINO's features would differ by {difference:.1g}"
+    return replace(load_extractor(name, replace(sources, backend="torch")), notice=f"{name} runs on PyTorch: {reason}")
+
+
+def _find_spec(name: str, option: str | None) -> ExtractorSpec:
     try:
-        extractor_record(name).with_option(option)
+        return extractor_record(name).with_option(option)
     except ValueError as error:
         raise UsageError(f"extractor {name}: {error}.", "`cltdr extractors` names the options.") from error
 
@@ -136,6 +158,19 @@ def check_backend(sources: ModelSources) -> None:
     if sources.compiled:
         raise UsageError("compiled= is for PyTorch; OpenVINO compiles in any case.", "Leave it out.")
     _check_installed("nncf" if sources.precision == "int8" else "openvino")
+
+
+def check_causal(spec: ExtractorSpec, sources: ModelSources) -> None:
+    """Refuse a backend that cannot carry the state of a causal extractor from frame to frame.
+
+    Raises:
+        UsageError: The extractor is causal, and something other than PyTorch is to run it, or PyTorch compiled.
+    """
+    if spec.causal and (sources.backend != "torch" or sources.compiled):
+        raise UsageError(
+            f"{spec.name} goes frame by frame and remembers what it saw: only PyTorch runs it, without compiling.",
+            "Leave backend= and compiled= out.",
+        )
 
 
 def _check_installed(package: str) -> None:
@@ -180,6 +215,8 @@ def extractor_of(preset: Preset, sources: ModelSources) -> LoadedExtractor:
             f"Extractor {name} makes features {width} wide; preset {preset.name} takes {preset.features.width}.",
             "`cltdr extractors` lists the widths.",
         )
+    if sources.extractor is None and sources.option is None:
+        sources = replace(sources, option=preset.features.option)
     return load_extractor(name, sources)
 
 

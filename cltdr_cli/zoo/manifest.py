@@ -30,6 +30,7 @@ class WeightsEntry:
         non_commercial: Whether the licence excludes uses, so that the user must agree before the download.
         origin: Who released it.
         note: What one should know before using it.
+        about_bytes: Roughly the size, counted from the tensors, where the exact one is unknown.
     """
 
     name: str
@@ -41,11 +42,19 @@ class WeightsEntry:
     origin: str
     note: str
     digests: dict[str, str] = field(default_factory=dict[str, str])
+    about_bytes: int | None = None
 
     @property
     def is_pinned(self) -> bool:
         """Whether a whole digest is published: only one file fits."""
         return bool(self.digests.keys() - {"sha256_prefix"})
+
+    @property
+    def megabytes(self) -> str:
+        """The size in words; empty where nothing is known of it."""
+        if self.bytes is not None:
+            return f"{self.bytes / 1e6:.1f}"
+        return f"about {self.about_bytes / 1e6:.0f}" if self.about_bytes else ""
 
     @property
     def expected(self) -> str:

@@ -10,6 +10,7 @@ import yaml
 from pydantic.dataclasses import dataclass
 
 from cltdr_cli.errors import PresetError
+from cltdr_cli.file_kinds import is_safetensors
 from cltdr_cli.methods import METHODS, find_method
 from cltdr_cli.methods.record import Method
 from cltdr_cli.ranges import STRICT, PositiveFloat, PositiveInt
@@ -38,6 +39,8 @@ class FeatureConfig:
         rate: Frames per second of the sampled video; None is each file's own rate.
         flow: Optical flow that the extractor looked at; None where it looks at none, or nobody knows which.
         dense: Whether I3D made them in one pass over long clips (``dense=``), which is another kind.
+        option: Preprocessing option of the extractor; None is its usual one.
+        reset_seconds: After so many seconds a causal extractor forgot what it saw; None never did.
         first_channels: Of wider files only so many channels, the first, are used; equals ``width``. None where files
             have just the width.
         file_prefix: What stands before the video id in file names.
@@ -55,6 +58,8 @@ class FeatureConfig:
     rate: PositiveFloat | None
     flow: Literal["tvl1", "raft"] | None = field(default=None, metadata={LATER: True})
     dense: bool = field(default=False, metadata={LATER: True})
+    option: str | None = field(default=None, metadata={LATER: True})
+    reset_seconds: PositiveFloat | None = field(default=None, metadata={LATER: True})
     first_channels: int | None = field(default=None, metadata={LATER: True})
     file_prefix: str = ""
     file_suffix: str = ".npy"
@@ -234,6 +239,8 @@ def read_text(path: Path) -> str:
     Raises:
         PresetError: It cannot be read.
     """
+    if is_safetensors(path):
+        raise PresetError(f"{path} is a checkpoint, not a preset", "Give it as checkpoint=.")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from cltdr_cli.ranges import describe_range
+from cltdr_cli.ranges import OPTIONAL, describe_range
 from cltdr_cli.zoo.yaml_nodes import BOOLEANS, NULLS, NUMBER, Mismatch, entries, line_of, shown, to_plain
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ SYNONYMS = {
 def build(kind: type[T], node: yaml.Node, what: str, kinds: Mapping[str, Any] | None = None) -> T:
     """A dataclass from a mapping that has exactly its fields.
 
-    Only fields marked ``LATER`` may be absent, and then have their default.
+    Only fields marked ``LATER`` or ``OPTIONAL`` may be absent, and then have their default.
 
     Args:
         kind: A dataclass.
@@ -97,7 +97,7 @@ def _check_keys(kind: Any, found: Mapping[str, yaml.Node], owner: yaml.Node, wha
     for key in found.keys() - set(names):
         yield line_of(found[key]), f"unknown key {key!r} in {what}{nearest(key, names)}"
     for field in fields(kind):
-        if field.name not in found and not field.metadata.get(LATER):
+        if field.name not in found and not (field.metadata.get(LATER) or field.metadata.get(OPTIONAL)):
             yield line_of(owner), f"{what} lacks the key {field.name!r}"
 
 
@@ -194,9 +194,10 @@ def dump(record: object) -> str:
 
 
 def plain(record: object) -> Any:
-    """Dataclasses, at any depth, as dicts; tuples stay tuples."""
+    """Dataclasses, at any depth, as dicts without ``OPTIONAL`` fields at their defaults; tuples stay tuples."""
     if is_dataclass(record):
-        return {field.name: plain(getattr(record, field.name)) for field in fields(record)}
+        values = [(field, getattr(record, field.name)) for field in fields(record)]
+        return {f.name: plain(value) for f, value in values if not f.metadata.get(OPTIONAL) or value != f.default}
     if isinstance(record, tuple):
         return tuple(plain(item) for item in cast("tuple[object, ...]", record))
     return record

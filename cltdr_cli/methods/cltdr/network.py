@@ -50,11 +50,14 @@ class Cltdr(PointDetector):
         levels = pyramid.levels
         class_levels, offset_levels = self.class_decoupling(levels), self.offset_decoupling(levels)
         offsets = self.offset_head(packing.pack(offset_levels), packing)
+        packed = packing.pack(levels)
         outputs = HeadOutputs(
             packing,
             self.class_head(packing.pack(class_levels), packing),
-            self.read_boundaries(packing.pack(levels), offsets, packing),
+            self.read_boundaries(packed, offsets, packing),
+            embeddings=packed if self.training else None,
         )
+        del packed  # a long video's levels need not stay while the outputs are refined
         if self.refine_head is not None and self.fusion is not None:
             found = self.refine_head(packing.pack(self.fusion(levels, packing.lengths)), packing)
             outputs.class_refinement = found.class_factor

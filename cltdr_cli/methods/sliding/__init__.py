@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cltdr_cli.timeline import FeatureGrid
 
 
-def adopt(config: SlidingConfig, head: nn.Linear) -> nn.Module:
+def adopt(config: SlidingConfig, head: nn.Module) -> nn.Module:
     """The extractor's class head as a network over whole sequences."""
     from cltdr_cli.methods.sliding.classifier import StepClassifier
 

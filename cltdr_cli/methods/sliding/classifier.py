@@ -1,4 +1,4 @@
-"""A linear classifier on every step."""
+"""A classifier on every step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class StepClassifier(nn.Module):
         head: From a feature vector to class logits.
     """
 
-    def __init__(self, head: nn.Linear) -> None:
+    def __init__(self, head: nn.Module) -> None:
         super().__init__()
         self.head = head
 

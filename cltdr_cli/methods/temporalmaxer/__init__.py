@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltdr_cli.methods.point_method import decode_points
+from cltdr_cli.methods.point_method import decode_points, make_point_objective
 from cltdr_cli.methods.record import Method
 from cltdr_cli.methods.temporalmaxer.config import TemporalMaxerConfig
 from cltdr_cli.methods.temporalmaxer.published import PUBLISHED
@@ -25,13 +25,11 @@ def build(config: TemporalMaxerConfig) -> TemporalMaxer:
 def make_objective(config: TemporalMaxerConfig, training: TrainConfig) -> Objective:
     """Focal loss (or what ``class_loss`` says) and DIoU, targets by cost; ``center_sample`` is not read."""
     from cltdr_cli.methods.temporalmaxer.assigner import CostAssigner
-    from cltdr_cli.models.points import PointGrid
     from cltdr_cli.training.losses import CLASS_LOSSES
-    from cltdr_cli.training.objective import PointObjective, PointTerm
+    from cltdr_cli.training.objective import PointTerm
 
-    grid = PointGrid(config.max_seq_len, config.regression_range)
     terms = [PointTerm(CLASS_LOSSES[training.class_loss])]
-    return PointObjective(grid, terms, CostAssigner(config), training, looks_at_outputs=True)
+    return make_point_objective(config, training, terms, CostAssigner(config), looks_at_outputs=True)
 
 
 METHOD = Method(

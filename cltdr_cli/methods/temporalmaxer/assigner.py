@@ -41,8 +41,9 @@ class CostAssigner:
         inside = (distances.amin(3) >= 0) & mask[..., None] & (labels >= 0)[:, None]
         distances = distances / points.strides[None, :, None, None]
         costs = self._find_costs(outputs, labels, distances).masked_fill(~inside, torch.inf)
-        chosen = costs.argmin(2)[..., None, None].expand(-1, -1, 1, 2)
-        return Targets(classes, distances.gather(2, chosen).squeeze(2), self._weigh(costs, inside, mask))
+        chosen = costs.argmin(2)
+        ends = distances.gather(2, chosen[..., None, None].expand(-1, -1, 1, 2)).squeeze(2)
+        return Targets(classes, ends, chosen, self._weigh(costs, inside, mask))
 
     def _find_costs(self, outputs: HeadOutputs, labels: Tensor, distances: Tensor) -> Tensor:
         """``[B, P, N]`` of labels ``[B, N]`` and distances ``[B, P, N, 2]`` in strides; finite also outside."""

@@ -134,7 +134,9 @@ class WtalTraining:
     schedule: ClassVar[str] = "constant"
     clip_grad_l2norm: ClassVar[float | None] = None
     ema_decay: ClassVar[float] = 0.0
+    ema_warmup: ClassVar[bool] = False
     input_noise: ClassVar[float] = 0.0
+    channel_dropout: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         if self.pairs is not None and 2 * self.pairs > self.batch_size:

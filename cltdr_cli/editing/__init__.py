@@ -1,0 +1,1 @@
+"""Makes videos from videos: clips, copies with chapters, copies with labels burnt in, contact sheets."""

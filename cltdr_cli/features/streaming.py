@@ -1,0 +1,103 @@
+"""Features of a causal extractor: every frame goes through the network once, in order, with the state so far."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.errors import UsageError, VideoError
+from cltdr_cli.features.extract import FeatureCollector, TimedFrames
+from cltdr_cli.video.frames import FrameTiming
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from extractors.spec import ExtractorSpec, FeatureRun, StreamExtractor
+
+
+def check_reset(spec: ExtractorSpec, reset_seconds: float | None) -> None:
+    """Check when the state is to be reset, before weights or frames are read.
+
+    Raises:
+        UsageError: The extractor has no state, or the seconds are not above 0.
+    """
+    if reset_seconds is None:
+        return
+    if not spec.causal:
+        raise UsageError(f"reset_seconds= is for causal extractors; {spec.name} has no state.", "Leave it out.")
+    if not 0 < reset_seconds < math.inf:
+        raise UsageError(f"reset_seconds= is {reset_seconds:g}, and must be above 0.", "Leave it out for no reset.")
+
+
+def extract_stream(
+    stream: TimedFrames,
+    extractor: StreamExtractor,
+    *,
+    fps: float,
+    stride_frames: int = 1,
+    batch_frames: int = 8,
+    reset_seconds: float | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> tuple[NDArray[np.float32], FrameTiming]:
+    """Extract the features of frames 0, stride, 2·stride …, each from the frames up to its own, in bounded memory.
+
+    Args:
+        stream: The frames; ``timing`` is read after the last one.
+        extractor: The causal network.
+        fps: Frames per second of the stream.
+        stride_frames: Frames between two steps; the network sees those between as well.
+        batch_frames: Frames that go through the network together.
+        reset_seconds: After so many seconds the state starts afresh, again and again; None never resets it.
+        on_progress: Called with the number of frames done so far.
+
+    Returns:
+        Features float32 ``[T, C]``, ``T = ⌈frames / stride⌉``, and the stream's timing.
+
+    Raises:
+        VideoError: The stream has no frames; or what the stream itself raises.
+    """
+    import torch
+
+    reset_frames = max(1, round(reset_seconds * fps)) if reset_seconds is not None else None
+    run = _ResettingRun(extractor, stride_frames, reset_frames)
+    collected = FeatureCollector()
+    for batch in stream:
+        prepared = extractor.prepare(torch.from_numpy(np.require(batch.frames, requirements=["C", "W"])))
+        for piece in prepared.split(batch_frames):
+            for features in run.encode(piece):
+                collected.add(features)
+        if on_progress is not None:
+            on_progress(run.frames)
+    features = collected.stack()
+    if features is None:
+        raise VideoError("The video has no frames: there is nothing to compute.", "Take another video.")
+    return features, stream.timing
+
+
+class _ResettingRun:
+    """The way through one video, beginning afresh after every so many frames.
+
+    Attributes:
+        frames: Frames seen.
+    """
+
+    def __init__(self, extractor: StreamExtractor, stride_frames: int, reset_frames: int | None) -> None:
+        self.frames = 0
+        self._extractor, self._stride, self._reset = extractor, stride_frames, reset_frames
+        self._run: FeatureRun | None = None
+
+    def encode(self, frames: Tensor) -> Iterator[Tensor]:
+        """Features ``[N, C]`` of the steps among the next prepared frames ``[N, C, S, S]``."""
+        while len(frames):
+            if self._run is None or (self._reset is not None and self.frames % self._reset == 0):
+                self._run = self._extractor.start_run()
+            left = len(frames) if self._reset is None else self._reset - self.frames % self._reset
+            features = self._run.encode(frames[:left])[-self.frames % self._stride :: self._stride]
+            self.frames += len(frames[:left])
+            frames = frames[left:]
+            if len(features):
+                yield features
