@@ -32,7 +32,7 @@ SUPERVISED = (
     f"features.rate={WINDOWS.rate}", f"model.input_dim={WIDTH}", "max_seq_len=512", "embd_dim=64", "fpn_dim=64",
     "head_dim=64", "mlp_dim=96", "embd_layers=1", "stem_blocks=1", "head_num_layers=2", "init_conv_vars=0.1",
     "regression_range=[[0, 4], [4, 8], [8, 16], [16, 32], [32, 64], [64, 10000]]", "training.learning_rate=1e-3",
-    "warmup_epochs=2", "epochs=10", "ema_decay=0.98", "pre_nms_topk=400", "max_seg_num=200",
+    "warmup_epochs=2", "epochs=6", "ema_decay=0.98", "pre_nms_topk=400", "max_seg_num=200",
 )  # fmt: skip
 SUPERVISED_PRESET = "thumos14-i3d"
 

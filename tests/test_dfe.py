@@ -16,7 +16,7 @@ from cltdr_cli.methods.wtal.co2net import Co2Net
 from cltdr_cli.methods.wtal.taught_objective import TaughtObjective
 from cltdr_cli.training.label_batches import LabelBatch
 from cltdr_cli.training.label_loader import LabelLoader
-from cltdr_cli.training.learner import Learner
+from cltdr_cli.training.learner import Learner, Precision
 from cltdr_cli.training.loop import Hooks, Timetable, Training
 from cltdr_cli.training.randomness import seed_network
 from cltdr_cli.training.run_folder import RunFolder
@@ -57,7 +57,7 @@ class ToyVideos:
         return np.stack([self.sample(index).labels for index in range(self.count)])
 
 
-def training(folder: Path, preset: Preset, stop: int = STEPS) -> Training:
+def training(folder: Path, preset: Preset, stop: int = STEPS, precision: Precision = "fp32") -> Training:
     method, videos, config = find_method(preset.method), ToyVideos(), preset.training
     learner = Learner(
         build_network(method, preset.model, config.seed),
@@ -65,6 +65,7 @@ def training(folder: Path, preset: Preset, stop: int = STEPS) -> Training:
         config,
         STEPS,
         torch.device("cpu"),
+        precision=precision,
     )
     loader = LabelLoader(videos, method.sampler(preset.model, config, videos.labels), config.seed, threads=1)
     run = RunFolder(folder)
@@ -249,6 +250,13 @@ def test_every_choice_trains(tmp_path, setting):
     made = trained(tmp_path, f"model.{setting}")
     assert all(np.isfinite(step["total_loss"]) for step in steps_of(made))
     assert isinstance(made.learner.objective, TaughtObjective)
+
+
+def test_it_trains_in_bf16_and_keeps_the_memory_in_fp32(tmp_path):
+    made = training(tmp_path, toy(), WARMUP + 2, "bf16")
+    made.run()
+    assert np.isfinite(steps_of(made)[-1]["total_loss"])
+    assert made.learner.objective.teacher.memory.vectors.dtype == torch.float32
 
 
 def test_a_window_trains_on_steps_in_a_row(tmp_path):

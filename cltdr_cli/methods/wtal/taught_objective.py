@@ -36,6 +36,7 @@ class TaughtObjective(Co2Objective):
         self.schedule = Schedule(training.iterations, training.warmup_share, training.ramp_share)
         self.distillation = Distillation(training.distillation_temperature, training.feature_distillation_weight)
         self.register_buffer("steps_done", torch.zeros((), dtype=torch.int64))
+        self._taught: WtalOutputs | None = None
 
     @property
     def is_warm(self) -> bool:
@@ -47,12 +48,16 @@ class TaughtObjective(Co2Objective):
         if int(self.steps_done) == self.schedule.warmup_steps:
             self.teacher.begin(network, videos)
 
+    def measure(self, outputs: WtalOutputs, batch: LabelBatch) -> Tensor:
+        """All terms, ``[M]``; after the warm-up the global branch answers first, in the precision of the network."""
+        self._taught = self.teacher.answer(outputs, batch.labels) if self.is_warm else None
+        return super().measure(outputs, batch)
+
     def terms(self, outputs: WtalOutputs, batch: LabelBatch) -> dict[str, Tensor]:
         """CO2-Net's; after the warm-up also those of the global branch, and the distance to it."""
-        terms = super().terms(outputs, batch)
-        if not self.is_warm:
+        terms, taught, self._taught = super().terms(outputs, batch), self._taught, None
+        if taught is None:
             return terms
-        taught = self.teacher.answer(outputs, batch.labels)
         # What a batch says of its videos is read from the next step on.
         self.teacher.remember(outputs, batch.labels, batch.videos)
         branch = {f"global_{name}": value for name, value in self.branch_terms(taught, batch).items()}
