@@ -101,6 +101,8 @@ ONLY_IN = {
     "opentimelineio": {"cltdr_cli/interchange/editors.py"},
     "typer": {"cltdr_cli/commands/", "cltdr_cli/main.py"},
     "safetensors": {"cltdr_cli/", "extractors/"},
+    "timm": {"extractors/timm_networks.py"},
+    "huggingface_hub": {"cltdr_cli/zoo/hub.py"},
     "ray": {"cltdr_cli/extraction/ray_workers.py", "cltdr_cli/commands/doctor.py"},
 }
 FORBIDDEN = {"shelve", "marshal", "dill", "joblib", "cloudpickle"}

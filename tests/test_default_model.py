@@ -185,3 +185,25 @@ def test_a_program_is_told_the_same(serve, monkeypatch, home, sample_video):
     assert len(Detector.load(download=True).labels) == 600
     assert requests == ["/movinet"]
     shutil.rmtree(home)
+
+
+def test_several_videos_at_once_give_what_one_by_one_gives(cltdr, sample_video, tmp_path):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        shutil.copy(sample_video, folder / f"{name}.mp4")
+    (folder / "d.mp4").write_text("no video")
+    found = []
+    for workers in (1, 3):
+        out = tmp_path / f"{workers}.json"
+        done = cltdr("detect", folder, "--preset", "demo", "--workers", workers, "--out", out)
+        assert done.code == 1
+        assert "d.mp4" in done.err
+        assert "1 of 4 inputs failed" in done.err
+        found.append(json.loads(out.read_text())["results"])
+    assert list(found[0]) == list(found[1]) == ["a", "b", "c"]
+    for name, rows in found[0].items():
+        assert [row["label"] for row in rows] == [row["label"] for row in found[1][name]]
+        for row, other in zip(rows, found[1][name], strict=True):
+            assert row["score"] == pytest.approx(other["score"], abs=1e-4)
+            assert row["segment"] == pytest.approx(other["segment"], abs=1e-3)

@@ -68,6 +68,7 @@ def detect(
     reader: Reader = "auto",
     strict: Strict = False,
     batch_size: BatchSize = 8,
+    workers: Annotated[int, typer.Option(help="Videos at once, sharing one network.", metavar="N", min=1)] = 1,
     precision: Precision = "fp32",
     backend: Annotated[
         Literal["auto", "torch", "openvino"], typer.Option(help="What runs the extractor on a CPU; auto says which.")
@@ -117,6 +118,7 @@ def detect(
         reader=reader,
         strict=strict,
         batch_size=batch_size,
+        workers=workers,
         precision=precision,
         backend=backend,
         accept_license=accept_license,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cltdr_cli.errors import UsageError
+from cltdr_cli.features.batching import SharedExtractor
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.features.store import load_features
 from cltdr_cli.inference.fusion import VideoScores
@@ -82,6 +85,28 @@ class InputDetector:
             AnnotationError: There are video scores, but none of this video.
         """
         return self._finish(detect_features(self.loaded, sequence, self.scores))
+
+    @contextmanager
+    def shared(self) -> Generator[InputDetector]:
+        """The same detector for several threads: clips of all their videos go through one network.
+
+        Raises:
+            UsageError: Its features are dense or need optical flow, whose engines serve one video at a time.
+        """
+        if self.options.dense or self.loaded.flow is not None:
+            raise UsageError(
+                f"Videos cannot share the extractor of preset {self.loaded.preset.name}: it is dense, or looks at "
+                "optical flow.",
+                "Leave workers= out.",
+            )
+        found = self.loaded.extractor
+        network = SharedExtractor(found.extractor, self.options.batch_clips)
+        loaded = copy.copy(self.loaded)
+        loaded.__dict__["extractor"] = replace(found, extractor=network)  # a cached property, filled beforehand
+        try:
+            yield replace(self, loaded=loaded)
+        finally:
+            network.close()
 
     def describe_run(self) -> dict[str, object]:
         """Preset, weights used so far with their digests, and notices, as plain JSON."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import UsageError, WeightsError
+from cltdr_cli.zoo.hub import explain_missing_timm, is_hub_name
 from cltdr_cli.zoo.preset import Preset
 from cltdr_cli.zoo.weights import ensure
 
@@ -203,7 +204,7 @@ def extractor_of(preset: Preset, sources: ModelSources) -> LoadedExtractor:
     from extractors import EXTRACTORS
 
     name = sources.extractor or preset.features.extractor
-    if sources.extractor is None and name not in EXTRACTORS:
+    if sources.extractor is None and name not in EXTRACTORS and not is_hub_name(name):
         raise UsageError(
             f"Preset {preset.name} was trained on features ({name}, {preset.features.width} wide) that cannot be "
             "extracted from video here.",
@@ -226,8 +227,15 @@ def extractor_record(name: str) -> ExtractorRecord:
     Raises:
         UsageError: There is none; the nearest names are given.
     """
-    from extractors import EXTRACTORS
+    from extractors import EXTRACTORS, find_record
 
+    if is_hub_name(name):
+        try:
+            return find_record(name)
+        except ImportError as error:
+            raise explain_missing_timm() from error
+        except ValueError as error:
+            raise UsageError(f"There is no extractor {name!r}: {error}.", "timm.list_models() lists them.") from error
     if name not in EXTRACTORS:
         near = get_close_matches(name, EXTRACTORS, 3)
         hint = f"Did you mean {' or '.join(near)}?" if near else "`cltdr extractors` lists them."
