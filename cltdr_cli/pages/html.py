@@ -47,9 +47,7 @@ def to_script_json(content: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _fill(
-    name: str, program: Sequence[str], title: str, content: Any, allowed: Sequence[str], **more: str
-) -> str:
+def _fill(name: str, program: Sequence[str], title: str, content: Any, allowed: Sequence[str], **more: str) -> str:
     style, script = _read(f"{name}.css"), '"use strict";\n' + "\n".join(_read(part) for part in program)
     policy = [
         "default-src 'none'",
@@ -77,4 +75,4 @@ def _digest(text: str) -> str:
 
 @cache
 def _read(name: str) -> str:
-    return resources.files("cltdr_cli.pages").joinpath("templates", name).read_text(encoding="utf-8")
+    return (resources.files("cltdr_cli.pages") / "templates" / name).read_text(encoding="utf-8")

@@ -93,8 +93,10 @@ def find_page_videos(
                 f"video= names one file for {len(video_ids)} videos", "Name the folder of the videos as videos=."
             )
         if not Path(video).is_file():
-            raise find_inputs([str(video)]).failures[0].error if not Path(video).exists() else UsageError(
-                f"video= {video} is a folder", "Name a folder as videos=."
+            raise (
+                find_inputs([str(video)]).failures[0].error
+                if not Path(video).exists()
+                else UsageError(f"video= {video} is a folder", "Name a folder as videos=.")
             )
         return {video_ids[0]: Path(video)}
     if videos is None:
@@ -157,12 +159,12 @@ def _read_embedded(video: Path) -> bytes:
     return video.read_bytes()
 
 
-def _write_folder(
-    folder: Path, pages: Sequence[PageVideo], files: dict[str, Path], writer: _PageWriter
-) -> list[Path]:
+def _write_folder(folder: Path, pages: Sequence[PageVideo], files: dict[str, Path], writer: _PageWriter) -> list[Path]:
     """A page for each video, and the index that lists them."""
     check_writable_folder(folder)
-    names = [name if name.lower() != "index" else "index-video" for name in make_file_names([p.video_id for p in pages])]
+    names = [
+        name if name.lower() != "index" else "index-video" for name in make_file_names([p.video_id for p in pages])
+    ]
     written, rows = [folder / INDEX_NAME], list[dict[str, object]]()
     with writer.report.progress("pages", len(pages), "videos") as bar:
         for done, (page, name) in enumerate(zip(pages, names, strict=True), 1):
