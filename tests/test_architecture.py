@@ -79,7 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "review": {"data"},  # the server of `cltdr review` and its store of segments; pages are handed to it
     # doors
-    "api": {"pipeline", "workflows", "zoo"},
+    "api": {"pipeline", "video", "workflows", "zoo"},  # `video` for frames that are in memory
     "console": set(),
     "commands": {
         "api", "bench", "console", "data", "demo", "evaluation", "extraction", "extractors", "features",

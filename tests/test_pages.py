@@ -160,19 +160,16 @@ def test_what_is_wrong_is_said(cltdr, tmp_path, sample_video):
 
 
 def test_score_curves_go_from_the_detector_to_the_page(tmp_path):
-    from cltdr_cli.pipeline import describe_curves
-
     times = np.arange(3000) / 10
     curves = ScoreCurves(times, np.tile([0.25, 0.5], (3000, 1)).astype(np.float32), np.array([0, 2]))
     found = Detections(np.array([[0.0, 9.0]]), np.array([0.5], np.float32), np.array([0]), curves)
-    facts = describe_curves(found.limited(0.1), LABELS)
+    facts = {"score_curves": found.limited(0.1).curves.describe(LABELS)}
     result = VideoResult("clip", found, LABELS, 300.0, facts)
     write("html", [result], tmp_path / "p.html", {})
     shown = read_page_data(tmp_path / "p.html")["curves"]
     assert shown["scores"].keys() == {"jump", "kick"}
     assert shown["scores"]["kick"][0] == 0.5
     assert len(shown["times_seconds"]) == len(shown["scores"]["jump"]) <= 1000
-    assert describe_curves(Detections.empty(), LABELS) == {}
 
 
 def test_the_sliding_classifier_tells_its_scores():
