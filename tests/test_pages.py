@@ -208,3 +208,17 @@ def test_a_notebook_shows_timeline_and_table():
 def test_pages_are_in_the_wheel():
     text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
     assert '"cltdr_cli.pages" = ["templates/*"]' in text
+
+
+def test_the_example_notebook_runs(tmp_path, monkeypatch):
+    """Its code cells in order, in one namespace, as a kernel runs them; nbclient would bring a whole kernel."""
+    notebook = json.loads((Path(__file__).parent.parent / "examples" / "notebook.ipynb").read_text())
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
+    assert len(names["table"]) == len(names["result"]) == len(names["of_frames"]) > 0
+    assert "<svg" in base64.b64decode(re.search(r"base64,([^\"]+)", names["of_frames"]._repr_html_())[1]).decode()
+    assert read_page_data(tmp_path / "drawn.html")["video"] == "drawn.mp4"
