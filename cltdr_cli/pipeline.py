@@ -14,16 +14,13 @@ from cltdr_cli.timeline import FeatureSequence
 
 if TYPE_CHECKING:
     from cltdr_cli.inference.fusion import VideoScores
-    from cltdr_cli.video.frames import FrameTiming, VideoInfo
+    from cltdr_cli.video.frames import FrameTiming, VideoInfo, VideoReader
     from extractors.dense import DenseEncoder
     from extractors.flow import FlowEngine
     from extractors.spec import Extractor
 
 Progress = Callable[[int, "int | None"], object]
 """Called with the frames that are done, and the frames in all where the video's header tells."""
-
-_CURVE_POINTS = 1000
-"""A page is about as many pixels wide; more would only make result files large."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ class Detector(Protocol):
 
 
 def extract_video(
-    path: Path,
+    video: Path | VideoReader,
     extractor: Extractor,
     options: VideoOptions,
     on_progress: Progress | None = None,
@@ -124,7 +121,7 @@ def extract_video(
     """Compute the features of one video: decode it, cut it into windows, encode each.
 
     Args:
-        path: The video.
+        video: The file, or a reader of it; a reader is closed afterwards.
         extractor: Loaded and frozen.
         options: How to read it.
         on_progress: Called with the frames done and expected.
@@ -151,7 +148,7 @@ def extract_video(
     check_reset(spec, options.reset_seconds)
     encoder = _make_dense_encoder(extractor, stride, window) if options.dense else None
     stream_fps = options.fps or spec.rate
-    reader = open_video(path, options.reader)
+    reader = open_video(video, options.reader) if isinstance(video, Path) else video
     try:
         stream = FrameStream(
             reader,
@@ -188,7 +185,12 @@ def extract_video(
     finally:
         reader.close()
     sequence = make_sequence(
-        features, timing, stride_frames=stride, window_frames=window, video_id=path.stem, extractor=spec.name
+        features,
+        timing,
+        stride_frames=stride,
+        window_frames=window,
+        video_id=reader.info.path.stem,
+        extractor=spec.name,
     )
     return ExtractedVideo(sequence, timing, reader.info)
 
@@ -240,7 +242,9 @@ def detect_features(
     if video_scores is not None:
         detections = video_scores.add_classes(detections, sequence.video_id)
         labels, numbers = video_scores.labels, None
-    facts = describe_grid(sequence) | describe_curves(detections, labels)
+    facts = describe_grid(sequence)
+    if detections.curves is not None:
+        facts["score_curves"] = detections.curves.describe(labels)
     return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, facts, numbers)
 
 
@@ -261,19 +265,8 @@ def describe_grid(sequence: FeatureSequence) -> dict[str, object]:
     }
 
 
-def describe_curves(detections: Detections, labels: Sequence[str]) -> dict[str, object]:
-    """Scores along the video as plain JSON, at most ``_CURVE_POINTS`` of them; empty where the method has none."""
-    curves = detections.curves
-    if curves is None:
-        return {}
-    thinned = slice(None, None, max(1, math.ceil(len(curves.times_seconds) / _CURVE_POINTS)))
-    columns = curves.scores[thinned].T.astype(float).round(4)
-    scores = {labels[label]: column.tolist() for label, column in zip(curves.labels, columns, strict=True)}
-    return {"score_curves": {"times_seconds": curves.times_seconds[thinned].round(3).tolist(), "scores": scores}}
-
-
 def detect_video(
-    path: Path,
+    source: Path | VideoReader,
     detector: Detector,
     extractor: Extractor,
     options: VideoOptions,
@@ -287,7 +280,7 @@ def detect_video(
         VideoError: As ``extract_video``.
         AnnotationError: As ``detect_features``.
     """
-    video = extract_video(path, extractor, options, on_progress, flow)
+    video = extract_video(source, extractor, options, on_progress, flow)
     result = detect_features(detector, video.sequence, video_scores)
     facts = {**result.provenance, "reader": video.info.reader, "warnings": list(video.problems)}
     if extractor.spec.modality != "rgb" and flow is not None:

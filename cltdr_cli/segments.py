@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_CURVE_POINTS = 1000
+"""A page is about as many pixels wide; more would only make result files large."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -42,6 +45,13 @@ class ScoreCurves:
     times_seconds: NDArray[np.float64]
     scores: NDArray[np.float32]
     labels: NDArray[np.int64]
+
+    def describe(self, label_names: Sequence[str]) -> dict[str, object]:
+        """Plain JSON for ``external_data``, at most ``MOST_CURVE_POINTS`` times."""
+        thinned = slice(None, None, max(1, -(-len(self.times_seconds) // MOST_CURVE_POINTS)))
+        columns = self.scores[thinned].T.astype(np.float64).round(4)
+        scores = {label_names[label]: column.tolist() for label, column in zip(self.labels, columns, strict=True)}
+        return {"times_seconds": self.times_seconds[thinned].round(3).tolist(), "scores": scores}
 
 
 @dataclass(frozen=True, eq=False)

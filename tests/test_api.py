@@ -27,6 +27,7 @@ from cltdr_cli import (
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.main import load_subcommand
 from cltdr_cli.reporting import SILENT
+from cltdr_cli.video import open_video
 from cltdr_cli.zoo.checkpoint import load_checkpoint, save_checkpoint
 from cltdr_cli.zoo.manifest import weights_path
 
@@ -44,6 +45,26 @@ def test_load_detect_iterate_save(sample_video, tmp_path):
         assert result.save(tmp_path / f"x.{suffix}").stat().st_size > 0
     with pytest.raises(UsageError, match="suffix"):
         result.save(tmp_path / "x.xml")
+
+
+def test_frames_in_memory_are_detected_in_like_their_file(sample_video):
+    reader = open_video(sample_video, "pyav")
+    frames = np.concatenate([batch.frames for batch in reader.batches(64)])
+    detector, rate = Detector.load("demo"), float(reader.info.rate)
+    of_file, of_frames = detector.detect(sample_video, reader="pyav"), detector.detect(frames, fps=rate)
+    assert of_frames.to_pandas().drop(columns="video_id").equals(of_file.to_pandas().drop(columns="video_id"))
+    assert of_frames.video_id == "frames"
+    of_file, of_frames = (detector.detect(s, fps=f, start=1.0) for s, f in ((sample_video, None), (frames, rate)))
+    assert of_frames.to_pandas().drop(columns="video_id").equals(of_file.to_pandas().drop(columns="video_id"))
+    for wrong, fps, said in (
+        (frames, None, "fps="),
+        (frames, 0, "fps="),
+        (frames[..., 0], rate, "uint8"),
+        (frames / 255, rate, "float64"),
+        (frames[:0], rate, "N, H, W, 3"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            detector.detect(wrong, fps=fps)
 
 
 DRAWN = {"quiet", "debug", "table", "per_class", "json_out", "report"}

@@ -77,9 +77,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "data", "editing", "evaluation", "extraction", "extractors", "features", "inference", "interchange", "methods",
         "models", "pages", "pipeline", "review", "training", "video", "writers", "zoo",
     },
-    "review": set(),  # the server of `cltdr review`; it is given pages and a store of segments
+    "review": {"data"},  # the server of `cltdr review` and its store of segments; pages are handed to it
     # doors
-    "api": {"pipeline", "workflows", "zoo"},
+    "api": {"pipeline", "video", "workflows", "zoo"},  # `video` for frames that are in memory
     "console": set(),
     "commands": {
         "api", "bench", "console", "data", "demo", "evaluation", "extraction", "extractors", "features",

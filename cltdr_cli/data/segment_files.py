@@ -59,6 +59,13 @@ def read_segments(path: Path) -> list[VideoSegments]:
     return sorted(by_id.values(), key=lambda video: video.video_id)
 
 
+def reviewed_path(source: Path) -> Path:
+    """Where corrections of a results file are saved: beside it, never over it."""
+    if source.name.endswith(REVIEWED_SUFFIX):
+        return source
+    return source.with_name(source.stem + REVIEWED_SUFFIX)
+
+
 def _is_results(file: Path) -> bool:
     """Whether a file of a folder holds results; sidecars, annotations and reviewed files lie there, too."""
     if file.name.endswith(REVIEWED_SUFFIX):

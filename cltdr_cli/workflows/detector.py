@@ -17,6 +17,7 @@ from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limi
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
+from cltdr_cli.video.frames import VideoReader
 from cltdr_cli.video.inputs import FEATURE_SUFFIXES, Input
 from cltdr_cli.workflows.classes import find_label_ids, read_class_scores
 from cltdr_cli.workflows.results import Result
@@ -63,19 +64,16 @@ class InputDetector:
         """
         if item.is_features:
             return self.detect_sequence(self._load_sequence(item))
-        with report.progress(title or item.video_id, None, "frames") as bar:
-            result = detect_video(
-                item.path,
-                self.loaded,
-                self.loaded.extractor.extractor,
-                self.options,
-                self.scores,
-                bar.update,
-                self.loaded.flow,
-            )
-        for text in result.warnings:
-            report.warning(f"{text} strict= makes this an error.")
+        result = self._detect_video(item.path, title or item.video_id, report)
         return self._finish(replace(result, video_id=item.video_id, source=item.path))
+
+    def detect_frames(self, frames: VideoReader, report: Reporter = SILENT) -> Result:
+        """Find actions in frames that are in memory.
+
+        Raises:
+            CltdrError: They are fewer than the extractor's window.
+        """
+        return self._finish(self._detect_video(frames, frames.info.path.stem, report))
 
     def detect_sequence(self, sequence: FeatureSequence) -> Result:
         """Find actions in features that are already loaded.
@@ -119,6 +117,21 @@ class InputDetector:
             "trained": self.loaded.trained,
             "notices": list(self.loaded.notices),
         }
+
+    def _detect_video(self, source: Path | VideoReader, title: str, report: Reporter) -> VideoResult:
+        with report.progress(title, None, "frames") as bar:
+            result = detect_video(
+                source,
+                self.loaded,
+                self.loaded.extractor.extractor,
+                self.options,
+                self.scores,
+                bar.update,
+                self.loaded.flow,
+            )
+        for text in result.warnings:
+            report.warning(f"{text} strict= makes this an error.")
+        return result
 
     def _load_sequence(self, item: Input) -> FeatureSequence:
         sequence = load_features(

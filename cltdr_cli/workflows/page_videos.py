@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cltdr_cli.data.segment_files import REVIEWED_SUFFIX, VideoSegments
+from cltdr_cli.data.segment_files import VideoSegments
 from cltdr_cli.data.video_info import strip_video_id
 from cltdr_cli.errors import VideoError
 from cltdr_cli.pages.content import PageVideo
@@ -20,10 +20,11 @@ MOST_THUMBNAILS = 120
 
 def make_page_videos(videos: Sequence[VideoSegments]) -> list[PageVideo]:
     """The videos of a results file as pages show them."""
-    return [_make_page_video(video) for video in videos]
+    return [make_page_video(video) for video in videos]
 
 
-def _make_page_video(video: VideoSegments) -> PageVideo:
+def make_page_video(video: VideoSegments) -> PageVideo:
+    """One video of a results file as its page shows it."""
     duration = video.facts.get("duration")
     return PageVideo(
         video_id=video.video_id,
@@ -36,15 +37,8 @@ def _make_page_video(video: VideoSegments) -> PageVideo:
     )
 
 
-def reviewed_path(source: Path) -> Path:
-    """Where corrections of a results file are saved: beside it, never over it."""
-    if source.name.endswith(REVIEWED_SUFFIX):
-        return source
-    return source.with_name(source.stem + REVIEWED_SUFFIX)
-
-
 def find_video(video_id: str, there: Mapping[str, Path]) -> Path | None:
-    """The file of a video among files by id; ``v_`` before it, a suffix, and signs of file names may differ."""
+    """The file of a video among files by id; ``v_``, a suffix and signs of file names may differ."""
     cores = {strip_video_id(name): path for name, path in there.items()}
     return there.get(video_id) or there.get(safe_file_name(video_id)) or cores.get(strip_video_id(video_id))
 

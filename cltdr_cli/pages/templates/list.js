@@ -57,6 +57,14 @@ class List {
     return line;
   }
 
+  /** Scroll the list, and never the page, to a segment. */
+  show(key) {
+    const box = byId("list"), item = box.querySelector(`[data-key="${Number(key)}"]`);
+    if (!item || key === null) return;
+    const top = item.getBoundingClientRect().top - box.getBoundingClientRect().top;
+    if (top < 0 || top + item.offsetHeight > box.clientHeight) box.scrollTop += top - box.clientHeight / 3;
+  }
+
   drawBoxes() {
     const counts = new Map();
     for (const row of this.page.segments.rows) counts.set(row.label, (counts.get(row.label) ?? 0) + 1);

@@ -65,7 +65,7 @@ class Page {
   choose(key) {
     this.chosen = key;
     for (const item of document.querySelectorAll("[data-key]")) item.setAttribute("aria-current", String(Number(item.dataset.key) === key));
-    document.querySelector('#list [aria-current="true"]')?.scrollIntoView({ block: "nearest" });
+    this.list.show(key);
     this.drawEditor();
   }
 
