@@ -17,6 +17,7 @@ from cltdr_cli.data.training_set import SampleCache, find_files, label_places
 from cltdr_cli.data.video_labels import find_unknown_labels, video_labels
 from cltdr_cli.errors import AnnotationError, FeatureError
 from cltdr_cli.features.arrangement import arrange_features
+from cltdr_cli.features.headers import read_stored_header
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class LabelledSplit:
 
 
 def labelled_split(
-    annotations: Annotations, folder: Path, files: FeatureFiles, class_names: Sequence[str]
+    annotations: Annotations, folder: Path, files: FeatureFiles, class_names: Sequence[str], fewest_steps: int = 1
 ) -> LabelledSplit:
     """The videos of an annotation that can be trained on by their labels.
 
@@ -67,6 +68,7 @@ def labelled_split(
         folder: Of feature files.
         files: How they are called and made.
         class_names: What the network's classes are, by index.
+        fewest_steps: Videos of fewer steps are left out.
 
     Raises:
         AnnotationError: A label is none of the classes.
@@ -74,17 +76,27 @@ def labelled_split(
     """
     _check_labels(annotations, class_names)
     paths, missing = find_files(annotations, folder, files)
-    videos: list[LabelledVideo] = []
+    videos, short = list[LabelledVideo](), list[str]()
     for name, path in paths.items():
         video = annotations.videos[name]
         check_feature_file(path, video, files)
+        if fewest_steps > 1 and _count_steps(path, files) < fewest_steps:
+            short.append(name)
+            continue
         videos.append(LabelledVideo(name, video_labels(video), path, video.duration_seconds, video.fps))
     unlabelled = [video.video_id for video in videos if not video.labels]
     findings = [
         *make_findings("missing-features", "videos have no feature file", missing, "not trained on"),
+        *make_findings("short", f"videos have fewer than {fewest_steps} steps", short, "left out"),
         *make_findings("no-label", "videos have no label", unlabelled, "trained on as background"),
     ]
     return LabelledSplit(tuple(videos), tuple(missing), tuple(findings))
+
+
+def _count_steps(path: Path, files: FeatureFiles) -> int:
+    """Steps that training sees, told by the file's header."""
+    shape, _ = read_stored_header(path, files.file_keys)
+    return -(-shape[0] // files.downsample_rate)
 
 
 def _check_labels(annotations: Annotations, class_names: Sequence[str]) -> None:

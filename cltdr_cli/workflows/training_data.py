@@ -152,8 +152,11 @@ def read_training_data(
     found = pseudo.annotations if pseudo else found
     _check_class_count(chosen, class_names)
     files = chosen.features.of_any_kind() if force else chosen.features
-    select = labelled_split if method.supervision == "video" else training_split
-    split = select(found.select_split(split_name), features, files, class_names)
+    chosen_videos = found.select_split(split_name)
+    if method.supervision == "video":
+        split = labelled_split(chosen_videos, features, files, class_names, chosen.training.fewest_steps)
+    else:
+        split = training_split(chosen_videos, features, files, class_names)
     eval_split = splits[1] and normalize_split(splits[1])
     return TrainingData(
         chosen, method, chosen.training, class_names, data_set, found, split_name, split, files, eval_split, pseudo

@@ -81,6 +81,7 @@ class WtalTraining:
 
     Attributes:
         iterations: Batches, each one optimiser step.
+        fewest_steps: Videos of fewer steps are left out.
         sampled_steps: Steps that a video is cut down or repeated to (T).
         batch_size: Videos in a batch.
         pairs: Pairs of videos with a class in common, in each batch. Not read by HAM-Net.
@@ -123,6 +124,7 @@ class WtalTraining:
     drop_share: Fraction | None = field(default=None, metadata=_LATER)
     background_weight: NonNegativeFloat | None = field(default=None, metadata=_LATER)
     suppressed_weight: NonNegativeFloat | None = field(default=None, metadata=_LATER)
+    fewest_steps: PositiveInt = field(default=1, metadata=_LATER)
     warmup_share: Fraction = field(default=0.2, metadata=_LATER)
     ramp_share: Fraction = field(default=0.1, metadata=_LATER)
     distillation_weight: NonNegativeFloat = field(default=1.0, metadata=_LATER)
