@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from cltdr_cli.main import app
 from real_annotations import Windows, choose_videos, draw_directions, find_labels, find_peaks
 
 WINDOWS, WIDTH = Windows(stride=4, window=16), 48
@@ -130,8 +131,9 @@ def scored(out: Path, truth: Path, features: Path, run: str, name: str) -> dict[
 
 
 def cltdr(*words: str) -> None:
-    """One command, as a user types it."""
-    subprocess.run([sys.executable, "-m", "cltdr_cli", *words], check=True)
+    """One command, with the words that a user types; in this process, since starting Python takes its time."""
+    if status := app(list(words), standalone_mode=False):
+        sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "extractors": set(),
     "video": set(),
     "models": set(),
-    "writers": set(),
+    "pages": set(),  # web pages: templates and their data; whoever has results turns them into rows
+    "writers": {"pages"},  # one of the formats is a page
     "evaluation": set(),
     # files of other people's annotation tools, players and editors; `writers` make subtitles and table cells
     "interchange": {"writers"},
@@ -74,10 +75,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     # each command as a function: everything but what draws and parses
     "workflows": {
         "data", "editing", "evaluation", "extraction", "extractors", "features", "inference", "interchange", "methods",
-        "models", "pipeline", "training", "video", "writers", "zoo",
+        "models", "pages", "pipeline", "review", "training", "video", "writers", "zoo",
     },
+    "review": {"data"},  # the server of `cltdr review` and its store of segments; pages are handed to it
     # doors
-    "api": {"pipeline", "workflows", "zoo"},
+    "api": {"pipeline", "video", "workflows", "zoo"},  # `video` for frames that are in memory
     "console": set(),
     "commands": {
         "api", "bench", "console", "data", "demo", "evaluation", "extraction", "extractors", "features",
@@ -99,6 +101,8 @@ ONLY_IN = {
     "opentimelineio": {"cltdr_cli/interchange/editors.py"},
     "typer": {"cltdr_cli/commands/", "cltdr_cli/main.py"},
     "safetensors": {"cltdr_cli/", "extractors/"},
+    "timm": {"extractors/timm_networks.py"},
+    "huggingface_hub": {"cltdr_cli/zoo/hub.py"},
     "ray": {"cltdr_cli/extraction/ray_workers.py", "cltdr_cli/commands/doctor.py"},
 }
 FORBIDDEN = {"shelve", "marshal", "dill", "joblib", "cloudpickle"}

@@ -16,7 +16,7 @@ from cltdr_cli.zoo.labels import match_labels, read_labels
 
 COUNTS = {
     "thumos14": 20, "multithumos": 65, "activitynet12": 100, "activitynet13": 200, "hacs": 200, "epic100-verb": 97,
-    "epic100-noun": 300, "charades": 157, "kinetics400": 400, "demo": 8,
+    "epic100-noun": 300, "charades": 157, "kinetics400": 400, "kinetics600": 600, "demo": 8,
 }  # fmt: skip
 
 MULTITHUMOS_COUNTS = {
@@ -178,6 +178,12 @@ def _frequency(stem: str, texts: list[str], has: list[bool], wanted: bool) -> fl
 def test_kinetics_is_the_label_map(annotations: Path):
     names = (annotations / "kinetics" / "label_map_400.txt").read_text().splitlines()
     assert list(catalog.labels("kinetics400")) == names
+
+
+def test_kinetics_600_is_the_published_list(shared: Path):
+    names = (shared / "data" / "labels" / "kinetics600.txt").read_text().splitlines()
+    assert list(catalog.labels("kinetics600")) == names
+    assert names == sorted(names)  # in byte order, as the logits are
 
 
 def test_unknown_list_names_the_nearest():

@@ -163,6 +163,17 @@ def test_the_loss_falls_and_everything_of_it_learns(name):
     assert 0 < last.facts["class_sensitivity_least"] <= last.losses["class_sensitivity_mean"] <= 1
 
 
+@pytest.mark.parametrize("name", TRAINED)
+def test_mixed_precision_measures_alike(name):
+    """The network runs in bfloat16; weights, losses and vectors are float32 all the same."""
+    preset = toy_preset_of(name, ASL)
+    batch = toy_batch(preset)
+    whole, mixed = (make_learner(preset, 4, seed=0, precision=p).train_step([batch]) for p in ("fp32", "bf16"))
+    for loss in ("class_loss", "regression_loss", "evaluation_loss", "class_sensitivity_mean"):
+        assert mixed.losses[loss] == pytest.approx(whole.losses[loss], rel=0.05), loss
+    assert math.isfinite(mixed.losses["contrast_loss"])
+
+
 def test_widths_are_kept_in_their_range_after_each_step():
     settings = (ASL, "warmup_epochs=0", "sensitivity_learning_rate=0.5")
     batch = toy_batch(toy_preset())
@@ -175,6 +186,20 @@ def test_widths_are_kept_in_their_range_after_each_step():
         result = free.train_step([batch])
     assert kept.objective.gaussians.sigma.min().item() == pytest.approx(0.4)
     assert result.facts["class_sigma_least"] < 0.4 or math.isnan(result.facts["class_sigma_least"])
+
+
+def test_peaks_stay_near_where_they_begin():
+    settings = (ASL, "warmup_epochs=0", "sensitivity_learning_rate=0.5")
+    batch = toy_batch(toy_preset())
+    kept, free = (
+        make_learner(toy_preset(*settings, f"sensitivity_mu_shift={far}"), 4, seed=0) for far in (0.2, "null")
+    )
+    first = kept.objective.gaussians.mu.detach().clone()
+    for _ in range(3):
+        kept.train_step([batch])
+        free.train_step([batch])
+    assert (kept.objective.gaussians.mu - first).abs().max().item() == pytest.approx(0.2)
+    assert (free.objective.gaussians.mu - first).abs().max().item() > 0.2
 
 
 def test_its_parameters_have_their_own_rate_and_no_decay():

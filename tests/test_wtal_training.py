@@ -185,7 +185,7 @@ def test_the_split_that_results_are_reported_on_is_named(cltdr, world, tmp_path)
         (("--accumulate", 2), "2 parts cannot share"),
         (("--set", "training.iterations=0"), "iterations must be at least 1"),
         (("--set", "model.rgb_dim=4"), "rgb_dim must be half of input_dim 16"),
-        (("--set", "model.enhancement=local"), "enhancement"),
+        (("--set", "training.pairs=4"), "pairs 4 need a batch_size of 8 or more, got 6"),
     ],
 )
 def test_what_does_not_go_with_video_labels_is_refused(more, said, cltdr, world, tmp_path):

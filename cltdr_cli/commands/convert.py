@@ -51,13 +51,14 @@ def convert(
     chosen = None if preset is None else load_preset(preset)
     published = read_published_state(content, checkpoint.name, chosen)
     settings = chosen or preset_from_published(str(config), None, published)
-    names = _choose_labels(labels, settings)
+    names, numbers = _choose_labels(labels, settings)
     state = convert_state(published, settings)
     facts = {
         "trained": True,
         "source": checkpoint.name,
         "source_sha256": file_digests(checkpoint)["sha256"],
         "epoch": content.get("epoch") if isinstance(content.get("epoch"), int) else None,
+        **({} if numbers is None else {"label_ids": list(numbers)}),
     }
     save_checkpoint(out, state, settings, names, facts)
     console.notice(f"{out}: {len(state)} tensors of {checkpoint.name}, {len(names)} classes")
@@ -72,10 +73,14 @@ def _check_choice(config: Path | None, preset: str | None) -> None:
         )
 
 
-def _choose_labels(file: Path | None, settings: Preset) -> tuple[str, ...]:
+def _choose_labels(file: Path | None, settings: Preset) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
+    """Class names, and the numbers that the file writes beside them; None where it has names only."""
+    from cltdr_cli.data.class_lists import read_numbered_class_list
     from cltdr_cli.zoo.labels import match_labels, read_labels
 
     classes = settings.model.num_classes
-    if file is not None:
-        return match_labels(read_labels(file), classes, str(file))
-    return settings.class_names or tuple(map(str, range(classes)))
+    if file is None:
+        return settings.class_names or tuple(map(str, range(classes))), None
+    names = read_labels(file)
+    listed = read_numbered_class_list(file)
+    return match_labels(names if listed.numbers is None else listed.names, classes, str(file)), listed.numbers

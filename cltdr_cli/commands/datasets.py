@@ -92,6 +92,8 @@ def check(
             for split, count in read.count_splits().items()
         ],
     )
+    for note in read.notes:
+        console.notice(note)
     findings = check_annotations(read, names, _measured(features, videos, list(read.videos)))
     for finding in findings:
         console.warning(f"{'to correct: ' if finding.severe else ''}{finding}")

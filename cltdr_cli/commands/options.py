@@ -68,6 +68,7 @@ class Format(str, Enum):  # typer takes no list of Literal
     SRT = "srt"
     VTT = "vtt"
     SVG = "svg"
+    HTML = "html"
 
 
 Strict = Annotated[bool, typer.Option("--strict", help="A stream that breaks midway is an error, not a warning.")]

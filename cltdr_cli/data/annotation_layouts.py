@@ -23,6 +23,7 @@ LAYOUTS = {
     "activitynet": "JSON: database of videos with subset, duration, annotations (label, segment)",
     "bsn": "JSON: videos with duration_second and annotations; subsets in video_info_new.csv beside it",
     "super-events": "JSON: videos with subset, duration, actions [class, start, end] (MultiTHUMOS, Charades)",
+    "reviewed": "JSON: results that a person corrected with cltdr review or on the page of cltdr report",
     "ego4d-moments": "JSON of Ego4D's moment queries: videos, clips, annotations; or a folder of moments_*.json",
     "thumos-folder": "folder of <Class>_test.txt and <Class>_val.txt, rows: video start end",
     "wtalc": "folder of videoname.npy, subset.npy, labels_all.npy, labels.npy, segments.npy, duration.npy",
@@ -68,7 +69,7 @@ def read_annotations(
     tables = find_tables_beside(path) if video_info is None else video_info
     classes = class_names if isinstance(class_names, ClassList) else ClassList(tuple(class_names))
     classes = replace(classes, first_id=first_id)
-    read = _read_folder(path, classes, fps, background) if path.is_dir() else _read_file(path, classes, task)
+    read = _read_folder(path, classes, fps, background) if path.is_dir() else _read_file(path, classes, task, fps)
     return add_rate(add_video_info(read, tables), fps)
 
 
@@ -79,10 +80,10 @@ def _read_folder(path: Path, classes: ClassList, fps: float | None, background: 
         return read_moment_files(files, path, classes)
     if list_thumos_files(path):
         return read_thumos_folder(path, classes)
-    if list_label_files(path):
-        return read_frame_labels(path, _check_rate(path, fps), background, classes)
     tool_files = find_tool_files(path)
-    return read_tool_files(path, tool_files, classes) if tool_files else read_thumos_folder(path, classes)
+    if set(list_label_files(path)) - {file for file, _ in tool_files}:  # Audacity's files end in .txt, too
+        return read_frame_labels(path, _check_rate(path, fps), background, classes)
+    return read_tool_files(path, tool_files, classes, fps) if tool_files else read_thumos_folder(path, classes)
 
 
 def _check_rate(path: Path, fps: float | None) -> float:
@@ -94,21 +95,21 @@ def _check_rate(path: Path, fps: float | None) -> float:
     return fps
 
 
-def _read_file(path: Path, classes: ClassList, task: str) -> Annotations:
+def _read_file(path: Path, classes: ClassList, task: str, fps: float | None) -> Annotations:
     if not path.is_file():
         raise AnnotationError(
             f"{path}: no such file or folder", "Annotations are a JSON, CSV or text file, or a folder."
         )
     if tool_files := find_tool_files(path):
-        return read_tool_files(path, tool_files, classes)
-    suffix = path.suffix.lower()
+        return read_tool_files(path, tool_files, classes, fps)
+    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if suffix == ".json":
         return read_annotation_json(path, classes)
-    if suffix == ".csv":
+    if suffix in (".csv", ".tsv"):
         return read_annotation_csv(path, classes, task)
     if suffix == ".txt":
         return read_kth(path)
     raise AnnotationError(
-        f"{path}: annotations are a .json, .csv or .txt file, a file of an annotation tool, or a folder of them",
+        f"{path}: annotations are a .json, .csv, .tsv or .txt file, a file of an annotation tool, or a folder of them",
         f"Files of these tools are known by their content: {', '.join(FORMATS[name].title for name in READABLE)}.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -73,6 +73,7 @@ class Annotations:
         source: The file or folder.
         number_conflicts: How the numbers that the file writes beside its labels contradict each other, in words; empty
             where they do not, or a class list decides.
+        notes: How an unusual file was understood, in words.
     """
 
     videos: dict[str, AnnotatedVideo]
@@ -80,6 +81,7 @@ class Annotations:
     layout: str
     source: Path
     number_conflicts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def instance_count(self) -> int:
@@ -156,7 +158,11 @@ def normalize_split(name: str) -> str:
 
 
 def assemble_annotations(
-    drafts: Mapping[str, VideoDraft], layout: str, source: Path, classes: ClassList = NO_CLASSES
+    drafts: Mapping[str, VideoDraft],
+    layout: str,
+    source: Path,
+    classes: ClassList = NO_CLASSES,
+    notes: Sequence[str] = (),
 ) -> Annotations:
     """Make annotations from drafts and number their classes.
 
@@ -165,9 +171,10 @@ def assemble_annotations(
         layout: Name of the layout.
         source: File or folder.
         classes: The known classes; may be empty.
+        notes: How an unusual file was understood, in words.
     """
     videos = {name: draft.build(name) for name, draft in drafts.items()}
     labels = [one for draft in drafts.values() for one in draft.list_numbered_labels()]
     label_ids = number_classes(labels, classes, layout in PAIRED_LAYOUTS)
     conflicts = () if classes.numbers is not None else tuple(find_number_conflicts(labels))
-    return Annotations(videos, label_ids, layout, source, conflicts)
+    return Annotations(videos, label_ids, layout, source, conflicts, tuple(notes))

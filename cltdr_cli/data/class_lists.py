@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def read_numbered_class_list(path: Path) -> ClassList:
     if twice or not classes.names:
         raise AnnotationError(f"{path}: {f'the class {twice[0]!r} occurs twice' if twice else 'it names no class'}")
     return classes
+
+
+def find_nearest(name: str, class_names: Sequence[str]) -> str | None:
+    """The class that a mistyped name probably means; None where no class is near."""
+    by_folded = {other.casefold(): other for other in class_names}
+    near = get_close_matches(name.strip().casefold(), by_folded, 1, 0.7)
+    return by_folded[near[0]] if near else None
 
 
 def _read_csv_classes(path: Path) -> ClassList:

@@ -9,6 +9,10 @@ from cltdr_cli.data.annotations import PAIRED_LAYOUTS, AnnotatedVideo, Annotatio
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.video_labels import find_unknown_labels, has_other_labels, is_labelled_only
 
+_BACKGROUND_NAMES = frozenset(
+    {"background", "bg", "none", "null", "nothing", "no action", "no_action", "no-action", "noaction", "n/a", "sil"}
+)
+
 
 def check_labels(videos: Sequence[AnnotatedVideo], class_names: Collection[str] = ()) -> list[Finding]:
     """Find everything that is wrong with labels.
@@ -67,6 +71,45 @@ def _find_unknown_video_labels(videos: Sequence[AnnotatedVideo], class_names: Co
     )
 
 
+def _find_blank_labels(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
+    places = [
+        *(f"{v.video_id} {i.start:g}..{i.end:g} s" for v in videos for i in v.instances if not i.label.strip()),
+        *(v.video_id for v in videos for one in v.untimed if not one.label.strip()),
+        *(v.video_id for v in videos for label in v.labels or () if not label.strip()),
+    ]
+    return make_findings("no-label", "annotations have no label, or a blank one", places, "name what happens there")
+
+
+def _find_variants(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
+    """Find labels that differ in upper and lower case or in blanks only."""
+    spellings: dict[str, set[str]] = {}
+    for label in filter(str.strip, _list_labels(videos)):
+        spellings.setdefault(" ".join(label.casefold().split()), set()).add(label)
+    places = [" and ".join(map(repr, sorted(those))) for those in spellings.values() if len(those) > 1]
+    return make_findings(
+        "label-variants", "labels have several spellings", places, "each counts as a class of its own: choose one"
+    )
+
+
+def _find_outer_blanks(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
+    places = [repr(label) for label in _list_labels(videos) if label.strip() and label != label.strip()]
+    return make_findings("label-blanks", "labels begin or end with a blank", places, "it is part of the label: drop it")
+
+
+def _find_background(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
+    places = [label for label in _list_labels(videos) if label.strip().casefold() in _BACKGROUND_NAMES]
+    return make_findings(
+        "background-label",
+        "labels mean that nothing happens",
+        places,
+        "they count as actions: leave such segments out, what is not annotated is background",
+    )
+
+
+def _list_labels(videos: Sequence[AnnotatedVideo]) -> list[str]:
+    return sorted({label for video in videos for label in video.list_labels()})
+
+
 def _find_labelled_only(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
     names = [video.video_id for video in videos if is_labelled_only(video)]
     return make_findings(
@@ -95,6 +138,10 @@ def _find_other_labels(videos: Sequence[AnnotatedVideo], class_names: Collection
 
 
 _CHECKS: tuple[tuple[Callable[[Sequence[AnnotatedVideo], Collection[str]], list[Finding]], bool], ...] = (
+    (_find_blank_labels, True),
+    (_find_variants, True),
+    (_find_outer_blanks, False),
+    (_find_background, False),
     (_find_unknown_labels, True),
     (_find_unknown_video_labels, True),
     (_find_labelled_only, False),

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
+from cltdr_cli.data.class_lists import find_nearest
 from cltdr_cli.data.crop import clip_overrun
 from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, feature_file, load_sequence
 from cltdr_cli.data.findings import Finding, make_findings
@@ -132,19 +133,42 @@ def _find_labelled_only(annotations: Annotations) -> list[str]:
 
 def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> None:
     items = [(v.video_id, i) for v in annotations.videos.values() for i in v.instances]
-    unknown = sorted({item.label for _, item in items} - set(class_names))
-    if unknown and tuple(class_names) != (CLASS_AGNOSTIC,):
-        shown = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
+    blank = [name for name, item in items if not item.label.strip()]
+    if blank:
         raise AnnotationError(
-            f"{annotations.source}: {len(unknown)} labels are none of the {len(class_names)} classes: {shown}",
-            "Train on the annotation's own classes (labels= annotations), or on those of a file (labels= FILE).",
+            f"{annotations.source}: {len(blank)} annotations have no label or a blank one, first in {blank[0]}",
+            "cltdr datasets check lists them all.",
         )
+    if tuple(class_names) != (CLASS_AGNOSTIC,):
+        refuse_other_labels(annotations.source, {item.label for _, item in items}, class_names)
     broken = [name for name, item in items if not np.isfinite([item.start, item.end]).all()]
     if broken:
         raise AnnotationError(
             f"{annotations.source}: {len(broken)} instances have a time that is no number, first in {broken[0]}",
             "cltdr datasets check lists them all.",
         )
+
+
+def refuse_other_labels(source: Path, labels: Collection[str], class_names: Sequence[str]) -> None:
+    """Refuse labels that are none of the classes: a mistyped one would become a class of its own.
+
+    Raises:
+        AnnotationError: There are some; the nearest classes are given.
+    """
+    unknown = sorted(set(labels) - set(class_names))
+    if not unknown:
+        return
+    shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+    guesses = [(name, find_nearest(name, class_names)) for name in unknown[:5]]
+    meant = [f"{name!r}: did you mean {near!r}?" for name, near in guesses if near]
+    raise AnnotationError(
+        f"{source}: {len(unknown)} labels are none of the {len(class_names)} classes: {shown}",
+        " ".join([
+            *meant,
+            "Correct them, or train on the annotation's own classes (labels= annotations) or those of a file "
+            "(labels= FILE).",
+        ]),
+    )  # fmt: skip
 
 
 def _findings(annotations: Annotations, missing: Sequence[str], labelled_only: Sequence[str]) -> list[Finding]:

@@ -55,6 +55,7 @@ class Method:
         config: Frozen dataclass of the preset's ``model`` section; has ``num_classes``, and ``input_dim`` and
             ``max_seq_len`` (steps) where there is a network of its own.
         decode: From the network's outputs to candidate segments.
+        trace: From the network's outputs to class scores along the steps, ``[T, K]``; None where it has none.
         build: ``model`` section -> network with fresh weights; None for methods without a network of their own.
         adopt: ``model`` section and the extractor's own class head -> network; None for methods with their own.
         objective: ``model`` and ``training`` section -> what outputs cost; None where nothing is trained.
@@ -78,6 +79,7 @@ class Method:
     supervision: Literal["segments", "video", "none"]
     config: type[Any]
     decode: Decode
+    trace: Callable[[Any, Any, FeatureGrid], NDArray[np.float32]] | None = None
     build: Callable[[Any], nn.Module] | None = None
     adopt: Callable[[Any, nn.Module], nn.Module] | None = None
     objective: Callable[[Any, Any], Objective] | None = None

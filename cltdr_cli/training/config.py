@@ -20,6 +20,11 @@ from cltdr_cli.ranges import (
 )
 
 
+def _later(default: Any) -> Any:
+    """A key that presets and checkpoints of older versions lack (``zoo.strict_yaml.LATER``)."""
+    return field(default=default, metadata={"later": True})
+
+
 class OptimizerConfig(Protocol):
     """What every way of training says of its optimiser; ``TrainConfig`` tells what the names mean."""
 
@@ -41,11 +46,6 @@ class OptimizerConfig(Protocol):
     def input_noise(self) -> float: ...  # noqa: D102
     @property
     def channel_dropout(self) -> float: ...  # noqa: D102
-
-
-def _later(default: Any) -> Any:
-    """A key that presets and checkpoints of older versions lack (``zoo.strict_yaml.LATER``)."""
-    return field(default=default, metadata={"later": True})
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -94,6 +94,7 @@ class TrainConfig:
         sensitivity_learning_rate: Base rate of all that belongs to ``sensitivity``; None is that of the run.
         sensitivity_topk: Share of an instance's steps that count as its sensitive ones.
         sensitivity_sigma_range: The Gaussians' widths are kept within it after each step; None keeps them nowhere.
+        sensitivity_mu_shift: How far the Gaussians' peaks may go from where they begin; None lets them go anywhere.
         sensitivity_normalize: Whether the weights of each instance's points are divided by their mean.
         sensitivity_replaces_iou_weight: Whether the weights stand in place of the IoU's (``iou_weight_power``).
     """
@@ -132,6 +133,7 @@ class TrainConfig:
     sensitivity_learning_rate: PositiveFloat | None = optional(None)
     sensitivity_topk: PositiveFraction = optional(0.2)
     sensitivity_sigma_range: tuple[PositiveFloat, PositiveFloat] | None = optional((0.1, 3.0))
+    sensitivity_mu_shift: NonNegativeFloat | None = optional(0.5)
     sensitivity_normalize: bool = optional(False)
     sensitivity_replaces_iou_weight: bool = optional(True)
 

@@ -20,19 +20,21 @@ class LabelBatch:
         labels: float32 ``[B, K]``, 1 for each label of a video.
         seeds: One for the chance of each sample.
         pairs: Rows 2i and 2i + 1 have a label in common, for each i below it.
+        videos: Number of the video in each row; empty where nobody asks.
     """
 
     features: Tensor
     labels: Tensor
     seeds: tuple[int, ...]
     pairs: int = 0
+    videos: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, samples: Sequence[LabelSample], pairs: int = 0) -> LabelBatch:
+    def of(cls, samples: Sequence[LabelSample], pairs: int = 0, videos: tuple[int, ...] = ()) -> LabelBatch:
         """Join samples of one length."""
         features = torch.stack([torch.from_numpy(sample.features) for sample in samples])
         labels = torch.stack([torch.from_numpy(sample.labels) for sample in samples])
-        return cls(features, labels, tuple(sample.seed for sample in samples), pairs)
+        return cls(features, labels, tuple(sample.seed for sample in samples), pairs, videos)
 
     @property
     def mask(self) -> Tensor:

@@ -71,7 +71,7 @@ class LabelLoader:
     def __init__(
         self, videos: LabelledVideos, sampler: Sampler, seed: int, threads: int = 2, pinned: bool = False
     ) -> None:
-        self._videos, self._sampler, self._seed = videos, sampler, seed
+        self.videos, self._sampler, self._seed = videos, sampler, seed
         self._threads, self._pinned = threads, pinned
 
     def batches(self, first_step: int, last_step: int) -> Iterator[list[LabelBatch]]:
@@ -91,11 +91,11 @@ class LabelLoader:
         """The batch of one iteration."""
         draw = self._sampler.draw(iteration)
         samples = [self._sample(video, iteration, row) for row, video in enumerate(draw.videos)]
-        batch = LabelBatch.of(samples, draw.pairs)
+        batch = LabelBatch.of(samples, draw.pairs, draw.videos)
         return batch.pin() if self._pinned else batch
 
     def _sample(self, video: int, iteration: int, row: int) -> LabelSample:
         """A video as one row of an iteration sees it."""
-        whole, seed = self._videos.sample(video), stream_seed(self._seed, SAMPLE, iteration, row)
+        whole, seed = self.videos.sample(video), stream_seed(self._seed, SAMPLE, iteration, row)
         steps = self._sampler.choose_steps(len(whole.features), np.random.default_rng(seed))
         return LabelSample(whole.features[steps], whole.labels, seed)

@@ -53,6 +53,11 @@ class Hooks:
 class BatchSource(Protocol):
     """Gives the batches of every step; ``loader.Loader`` and ``label_loader.LabelLoader`` are such."""
 
+    @property
+    def videos(self) -> Any:
+        """All that there is to train on, of the kind that the method learns from."""
+        ...
+
     def batches(self, first_step: int, last_step: int) -> Iterator[Sequence[TrainingBatch]]:
         """The parts of the batch of each step, from the first up to (not including) the last."""
         ...
@@ -170,7 +175,8 @@ class Training:
 
     def _train(self, events: EventWriter | None) -> None:
         learner, begin = self.learner, time.monotonic()
-        for parts in self.loader.batches(learner.step, self.total_steps):
+        for parts in self.loader.batches(learner.step, self.timetable.total_steps):
+            learner.objective.before_step(learner.model, self.loader.videos)
             result = learner.train_step([part.to(learner.device) for part in parts])
             self._record_step(result, events)
             if self.timetable.ends_round(learner.step):

@@ -84,6 +84,9 @@ class Objective(nn.Module, ABC):
     def settle(self) -> None:
         """Bring its own parameters back to where they may be, after each optimiser step."""
 
+    def before_step(self, network: nn.Module, videos: Any) -> None:
+        """Called before every step, with all that there is to train on."""
+
     def facts(self) -> dict[str, float]:
         """Numbers of its own state for the log of a step."""
         return {}

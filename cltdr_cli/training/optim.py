@@ -31,8 +31,8 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """AdamW over the trainable parameters: with weight decay, without, and the objective's own, without.
 
-    Or ``adam``, whose decay is an L2 term in the gradient of every parameter. A group's ``rate_factor`` multiplies
-    the rate of each step.
+    A group's ``rate_factor`` multiplies the rate of each step. Or ``adam``, whose decay is an L2 term in the gradient
+    of every parameter.
     """
     if config.optimizer == "adam":
         modules = (model,) if objective is None else (model, objective)
@@ -81,7 +81,7 @@ def average_decay(config: OptimizerConfig, step: int) -> float:
     return min(config.ema_decay, (1 + step) / (10 + step)) if config.ema_warmup else config.ema_decay
 
 
-def initial_share(config: TrainConfig, steps: int) -> float:
+def initial_share(config: OptimizerConfig, steps: int) -> float:
     """Share of the random initial weights in the average after so many steps."""
     return math.prod(average_decay(config, step) for step in range(1, steps + 1))
 

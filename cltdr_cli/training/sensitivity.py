@@ -87,11 +87,18 @@ class Gaussians(nn.Module):
         form: ``paper`` adds start and end for the boundaries. ``released``, as the public code: position over stride,
             counted from the end; the mean of start and end times the class's Gaussian.
         sigma_range: Where the widths, 1 at first, begin and ``keep_in_range`` keeps them; None leaves them.
+        mu_shift: How far from their beginnings it lets the peaks be; None leaves them.
     """
 
-    def __init__(self, num_classes: int, form: Form = "paper", sigma_range: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        form: Form = "paper",
+        sigma_range: tuple[float, float] | None = None,
+        mu_shift: float | None = None,
+    ) -> None:
         super().__init__()
-        self.form, self.sigma_range = form, sigma_range
+        self.form, self.sigma_range, self.mu_shift = form, sigma_range, mu_shift
         self.mu = nn.Parameter(torch.tensor(_FIRST_MEANS)[:, None].repeat(1, num_classes))
         self.sigma = nn.Parameter(torch.ones(3, num_classes))
         self.keep_in_range()
@@ -108,9 +115,12 @@ class Gaussians(nn.Module):
 
     @torch.no_grad()
     def keep_in_range(self) -> None:
-        """Bring widths that left the range back to its ends."""
+        """Bring widths and peaks that left their ranges back to the ends of these."""
         if self.sigma_range is not None:
             self.sigma.clamp_(*self.sigma_range)
+        if self.mu_shift is not None:
+            first = self.mu.new_tensor(_FIRST_MEANS)[:, None]
+            self.mu.copy_(self.mu.clamp(first - self.mu_shift, first + self.mu_shift))
 
     @torch.no_grad()
     def draw_curves(self, count: int = 101) -> tuple[Tensor, Sensitivity]:

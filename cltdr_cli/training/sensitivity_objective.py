@@ -64,7 +64,8 @@ class SensitivityObjective(PointObjective):
         super().__init__(grid, terms, assign, config, looks_at_outputs)
         self.learning_rate = config.sensitivity_learning_rate
         self.contrast_weight = config.sensitivity_contrast_weight
-        self.gaussians = Gaussians(num_classes, config.sensitivity_form, config.sensitivity_sigma_range)
+        limits = config.sensitivity_sigma_range, config.sensitivity_mu_shift
+        self.gaussians = Gaussians(num_classes, config.sensitivity_form, *limits)
         self.evaluators = make_evaluators(channels, config.seed) if config.sensitivity_instance else None
 
     def measure(self, outputs: HeadOutputs, batch: Batch) -> Tensor:
@@ -118,7 +119,7 @@ class SensitivityObjective(PointObjective):
         return contrast_sensitive(vectors)
 
     def settle(self) -> None:
-        """Keep the Gaussians' widths in their range."""
+        """Keep the Gaussians in their range."""
         self.gaussians.keep_in_range()
 
     def facts(self) -> dict[str, float]:

@@ -117,6 +117,8 @@ def evaluate(
         record, _to_path(annotations), _to_path(root), _to_path(labels), [Path(file) for file in video_info],
         fps, background,
     )  # fmt: skip
+    for note in read.notes:
+        report.notice(f"{read.source.name}: {note}")
     reference = make_reference(record, read, split, protocol)
     choosing = None if segmentation_choose_on is None else make_reference(record, read, segmentation_choose_on)
     if segmentation:

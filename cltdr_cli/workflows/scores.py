@@ -153,11 +153,10 @@ class SplitScores:
         return {f"{multiple}x": value for multiple, value in zip(multiples, values, strict=True)}
 
     def to_json(self) -> dict[str, Any]:
-        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, and what else is reported."""
+        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, and what else was measured."""
         scores = self._summarize()
-        if self.recall_at_kx:
-            scores["recall@kx"] = self.recall_at_kx
-        return scores if self.segmentation is None else {**scores, **self.segmentation.to_json()}
+        recall = {"recall@kx": self.recall_at_kx} if self.recall_at_kx else {}
+        return {**scores, **recall, **(self.segmentation.to_json() if self.segmentation else {})}
 
     def _summarize(self) -> dict[str, Any]:
         averages = {"averages": self.averages} if self.average_ranges else {}

@@ -181,7 +181,8 @@ def _make_hooks(
         made_by = {"cltdr": __version__, "torch": torch.__version__, "split": data.split_name}
         made_from = {"annotations": data.annotations.source.name, "videos": len(data.split.videos)}
         made_from |= {"pseudo_labels": data.pseudo_labels.facts} if data.pseudo_labels else {}
-        save_checkpoint(path, state, data.preset, data.class_names, {**facts, **made_by, **made_from})
+        numbers = {} if data.label_ids is None else {"label_ids": list(data.label_ids)}
+        save_checkpoint(path, state, data.preset, data.class_names, {**facts, **numbers, **made_by, **made_from})
 
     if data.eval_split is None:
         return Hooks(write_weights)
@@ -231,6 +232,8 @@ def _report_beginning(
     pseudo = data.pseudo_labels
     if pseudo is not None:
         report.notice(str(pseudo))
+    for note in data.annotations.notes:
+        report.notice(f"{data.annotations.source.name}: {note}")
     for finding in (*(pseudo.findings if pseudo else ()), *data.split.findings):
         report.warning(str(finding))
     if data.split.missing:
@@ -241,11 +244,12 @@ def _report_beginning(
         f"{len(data.class_names)} classes; {_describe_length(training, data)} on {learner.device} "
         f"({learner.precision})"
     )
-    share = initial_share(data.config, training.total_steps)
+    steps = training.timetable.total_steps
+    share = initial_share(data.config, steps)
     if share > _MOST_INITIAL_SHARE:
         report.warning(
             f"the averaged weights, which are evaluated and saved, will still be {share:.0%} the random initial ones "
-            f"after the {training.total_steps} steps of this run: give the setting training.ema_warmup=true, which "
+            f"after the {steps} steps of this run: give the setting training.ema_warmup=true, which "
             "averages over the last part of short runs, or more epochs"
         )
     if is_resumed is not None:

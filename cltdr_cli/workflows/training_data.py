@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations, normalize_split
-from cltdr_cli.data.class_lists import read_class_list
+from cltdr_cli.data.class_lists import ClassList, read_numbered_class_list
 from cltdr_cli.data.datasets import DatasetRecord, find_dataset
 from cltdr_cli.data.label_set import LabelledSplit, labelled_split
 from cltdr_cli.data.prediction_files import read_predictions
 from cltdr_cli.data.pseudo_labels import PseudoLabels, place_pseudo_labels
-from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, training_split
+from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, refuse_other_labels, training_split
 from cltdr_cli.errors import UsageError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import Method
@@ -78,6 +78,12 @@ class TrainingData:
         return self.preset.model
 
     @property
+    def label_ids(self) -> tuple[int, ...] | None:
+        """The annotation's number of each class; None where that is its index, or a class has none."""
+        found = tuple(self.annotations.label_ids.get(name, -1) for name in self.class_names)
+        return None if found == tuple(range(len(found))) or -1 in found else found
+
+    @property
     def empty_classes(self) -> list[int]:
         """Indices of the classes without any instance in the annotation; methods without segments do not ask."""
         if self.preset.benchmark.class_agnostic or self.is_weak:
@@ -126,10 +132,10 @@ def read_training_data(
     """
     chosen = with_overrides(load_preset(preset), settings)
     data_set = find_dataset(chosen.benchmark.dataset)
-    names = _find_class_order(labels, chosen)
+    classes = _find_class_order(labels, chosen)
     found = read_annotations(
         annotations,
-        names,
+        classes,
         first_id=data_set.first_id,
         task=data_set.task,
         fps=data_set.fps if annotations.is_dir() else None,
@@ -138,7 +144,7 @@ def read_training_data(
     split_name = _check_split(found, splits[0] or _choose_split(found, data_set), "train_split=")
     if splits[1] is not None:
         _check_split(found, splits[1], "eval_split=")
-    chosen, class_names = _choose_classes(chosen, labels, found)
+    chosen, class_names = _choose_classes(chosen, labels, found, classes.names)
     method = find_method(chosen.method)
     if not method.is_trained or chosen.training is None:
         raise UsageError(f"preset {chosen.name} (method {chosen.method}) is not trained", "`cltdr presets list`")
@@ -183,22 +189,30 @@ def _read_pseudo_labels(
     return place_pseudo_labels(annotations, splits[0], read_predictions(path), min_score)
 
 
-def _find_class_order(labels: str, preset: Preset) -> tuple[str, ...]:
+def _find_class_order(labels: str, preset: Preset) -> ClassList:
     """Class names for annotations that number their classes, and in whose order classes are numbered."""
     if labels == "annotations":
-        return ()
+        return ClassList()
     if labels != "preset":
-        return read_class_list(Path(labels))
-    return () if preset.benchmark.class_agnostic else preset.class_names or ()
+        return read_numbered_class_list(Path(labels))
+    return ClassList(() if preset.benchmark.class_agnostic else preset.class_names or ())
 
 
-def _choose_classes(preset: Preset, labels: str, annotations: Annotations) -> tuple[Preset, tuple[str, ...]]:
-    """The classes that are asked for, and the preset with as many of them."""
+def _choose_classes(
+    preset: Preset, labels: str, annotations: Annotations, listed: Sequence[str]
+) -> tuple[Preset, tuple[str, ...]]:
+    """The classes that are asked for, and the preset with as many of them.
+
+    Raises:
+        AnnotationError: The annotation has a label that the given file of class names lacks.
+    """
     if preset.benchmark.class_agnostic:
         return preset, (CLASS_AGNOSTIC,)
     names = tuple(annotations.label_ids)
     if labels == "preset":
         return preset, preset.class_names or names
+    if labels != "annotations":
+        refuse_other_labels(annotations.source, names, listed)
     model = replace(preset.model, num_classes=len(names))
     return replace(preset, model=model, benchmark=replace(preset.benchmark, labels=None)), names
 

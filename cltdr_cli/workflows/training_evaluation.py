@@ -37,6 +37,7 @@ class _Detector:
 
     labels: tuple[str, ...]
     localizer: Callable[[FeatureSequence], Detections]
+    label_ids: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.methods import find_method
@@ -39,9 +39,9 @@ def read_published_state(content: object, source: str, preset: Preset | None) ->
         return read_ema_state(content, source)
     import torch
 
-    whole = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+    holder: dict[str, Any] = content if isinstance(content, dict) else {}
     for key in form.state_keys:
-        state: Any = whole if key == "" else whole.get(key)
+        state = holder if key == "" else holder.get(key)
         if isinstance(state, dict) and any(isinstance(value, torch.Tensor) for value in state.values()):
             return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     raise WeightsError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltdr_cli.errors import UsageError
 from cltdr_cli.methods.record import Method
 from cltdr_cli.methods.wtal.config import WtalConfig, WtalInference, WtalTraining, check_sections
 from cltdr_cli.methods.wtal.published import PUBLISHED
@@ -32,24 +31,29 @@ def build(config: WtalConfig) -> nn.Module:
     widths = (config.input_dim, config.attention_dim, config.num_classes, config.feature_dropout)
     if config.network == "hamnet":
         return HamNet(*widths, config.pool_kernel)
-    return Co2Net(*widths, config.attention_dropout or 0.0, config.pool_kernel, build_enhancement(config))
+    enhance = None if config.enhancement in (None, "none") else lambda: build_enhancement(config)
+    return Co2Net(*widths, config.attention_dropout or 0.0, config.pool_kernel, enhance)
 
 
-def build_enhancement(config: WtalConfig) -> nn.Module | None:
-    """What makes enhanced features of fused ones; None where nothing does.
+def build_enhancement(config: WtalConfig) -> nn.Module:
+    """What makes enhanced features of fused ones: the local part of our reconstruction of DFE.
 
-    Raises:
-        UsageError: There is no such enhancement yet.
+    The global part is in the objective, since it exists in training only.
     """
-    if config.enhancement in (None, "none"):
-        return None
-    raise UsageError(f"enhancement {config.enhancement} is not there yet", "Set model.enhancement=none.")
+    from cltdr_cli.methods.wtal.local_enhancement import LocalEnhancement
+
+    assert config.local_kind is not None, "checked with the preset"
+    assert config.local_window is not None, "likewise"
+    return LocalEnhancement(config.input_dim, config.local_kind, config.local_window)
 
 
 def make_objective(config: WtalConfig, training: WtalTraining) -> Objective:
     """The losses of the network."""
     from cltdr_cli.methods.wtal.objective import Co2Objective, HamObjective
+    from cltdr_cli.methods.wtal.taught_objective import TaughtObjective
 
+    if config.enhancement == "global":
+        return TaughtObjective(config, training)
     return HamObjective(training) if config.network == "hamnet" else Co2Objective(training)
 
 

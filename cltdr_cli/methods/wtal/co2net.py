@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -77,6 +79,23 @@ class StepClassifier(nn.Module):
         return self.out(self.dropout(leak(self.first(self.entrance(x)))))
 
 
+class FeatureAttention(nn.Module):
+    """Fused features to the probability of action: convolutions of three steps and of one, without dropout.
+
+    Args:
+        channels: Of the features.
+        hidden: Between the convolutions.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.first, self.out = make_conv(channels, hidden, 3), make_conv(hidden, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, T, C]`` -> ``[B, T, 1]``."""
+        return self.out(leak(self.first(x))).sigmoid()
+
+
 class Co2Net(nn.Module):
     """CO2-Net, with room for an enhancement of the fused features (DFE).
 
@@ -87,8 +106,8 @@ class Co2Net(nn.Module):
         feature_dropout: Of fused features and in the classifier.
         attention_dropout: In the consensus modules.
         pool_kernel: Outputs are averaged over so many steps; None leaves them.
-        enhancement: Fused features ``[B, T, D]`` -> enhanced ones, before dropout. With one there is a third
-            attention, that of the enhanced features.
+        make_enhancement: Makes what turns fused features ``[B, T, D]`` into enhanced ones, before dropout. With one
+            there is a third attention, that of the enhanced features.
     """
 
     def __init__(
@@ -99,7 +118,7 @@ class Co2Net(nn.Module):
         feature_dropout: float = 0.7,
         attention_dropout: float = 0.5,
         pool_kernel: int | None = None,
-        enhancement: nn.Module | None = None,
+        make_enhancement: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.rgb = Consensus(input_dim // 2, attention_dim, attention_dropout)
@@ -109,8 +128,8 @@ class Co2Net(nn.Module):
         self.dropout = SampleDropout(feature_dropout)
         self.pool_kernel = pool_kernel
         # Made last, so that the other weights are the same with and without it.
-        self.enhancement = enhancement
-        self.attention = None if enhancement is None else AttentionHead(input_dim, attention_dim, attention_dropout)
+        self.enhancement = None if make_enhancement is None else make_enhancement()
+        self.attention = None if make_enhancement is None else FeatureAttention(input_dim, attention_dim)
 
     def forward(self, features: Tensor, mask: Tensor, steps: int | None = None) -> WtalOutputs:
         """Features ``[B, T, C]`` -> outputs of every step; nothing is padded, so mask and steps do not matter."""
