@@ -128,7 +128,7 @@ def test_negative_scores_are_kept_by_every_writer(detected, cltdr, tmp_path):
     assert "<svg" in (folder / "video.svg").read_text(encoding="utf-8")
     table = cltdr(*given, "--max-segments", 500)
     assert table.code == 0, table.err
-    assert f"{min(scores):.2f}" in table.out
+    assert f"{min(scores):.3f}" in table.out
     for least in (0, -0.01, max(scores)):
         done = cltdr(*given, "--min-score", least, "--out", tmp_path / "some.json")
         assert done.code == 0, done.err
