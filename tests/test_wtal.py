@@ -96,7 +96,10 @@ def test_three_steps_of_training(golden, case):
         result = learner.train_step([batch])
         assert result.losses == pytest.approx({TERMS[k]: v for k, v in step["terms"].items()}, rel=1e-5, abs=1e-7)
         assert result.total_loss == pytest.approx(step["total"], rel=1e-5)
-        assert result.gradient_norm == pytest.approx(step["gradient_norm"], rel=1e-4)
+        # Summed in float64: that of 12 million float32 squares, which the log shows, is off by up to 1e-3.
+        squares = sum(float(value.grad.double().square().sum()) for value in learner.model.parameters())
+        assert squares**0.5 == pytest.approx(step["gradient_norm"], rel=1e-4)
+        assert result.gradient_norm == pytest.approx(step["gradient_norm"], rel=2e-3)
     assert_weights(learner, preset_of(folder), published_weights(folder), expected["tensors_after_step_3_mean_norm"])
     with torch.no_grad():
         terms = learner.objective.terms(learner.model(batch.features, batch.mask), batch)
