@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from cltdr_cli import evaluate, train
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import build_network
+from cltdr_cli.methods.wtal.config import WtalInference
+from cltdr_cli.methods.wtal.losses import pool_best_steps
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 from cltdr_cli.workflows.scores import SplitScores
 from cltdr_cli.zoo.checkpoint import load_checkpoint
@@ -121,20 +123,28 @@ def _as_record(scores: SplitScores) -> dict[str, float]:
 
 
 class Taught(nn.Module):
-    """A network with the global branch that taught it, which reads the whole memory: no video's labels are known.
+    """A network with the global branch that taught it.
+
+    No video's labels are known at test. A branch that read only the slots of the video's labels in training reads those
+    of the classes that the local branch finds in the video; one that read all slots reads all.
 
     Args:
         network: The local branch.
         teacher: Memory and global enhancement.
+        inference: From which score on a class is found.
     """
 
-    def __init__(self, network: nn.Module, teacher: nn.Module) -> None:
+    def __init__(self, network: nn.Module, teacher: nn.Module, inference: WtalInference) -> None:
         super().__init__()
-        self.network, self.teacher = network, teacher
+        self.network, self.teacher, self.inference = network, teacher, inference
 
     def forward(self, features: Tensor, mask: Tensor, steps: int | None = None) -> object:
         """Features ``[1, T, D]`` -> outputs of the global branch."""
-        return self.teacher.answer(self.network(features, mask))
+        outputs = self.network(features, mask)
+        scores = outputs.attention[..., None] * outputs.logits
+        found = pool_best_steps(scores, self.inference.topk_divisor).softmax(1)[:, :-1]
+        least = found.amax(1, keepdim=True).clamp(max=self.inference.class_threshold)
+        return self.teacher.answer(outputs, (found >= least).float())
 
 
 def score_with_teacher(truth: Path, database: dict[str, dict], run: Path, features: Path) -> dict[str, float]:
@@ -146,7 +156,7 @@ def score_with_teacher(truth: Path, database: dict[str, dict], run: Path, featur
     objective = method.objective(preset.model, preset.training)
     state = torch.load(run / "resume.pt", weights_only=True)
     objective.load_state_dict(state["learner"]["objective"])
-    localizer = make_localizer(preset, Taught(network, objective.teacher), "cpu")
+    localizer = make_localizer(preset, Taught(network, objective.teacher, preset.inference), "cpu")
     results: dict[str, list[dict]] = {}
     for name, video in database.items():
         if video["subset"].lower() != "test":
