@@ -116,6 +116,8 @@ def choose_display_score(video: PageVideo, min_score: float | None = None) -> fl
     """The score below which the page leaves segments out at first."""
     if min_score is not None:
         return min_score
+    if "review" in video.facts:  # a person kept these, whatever their scores
+        return 0.0
     stated = video.run.get("display_score")
     if isinstance(stated, int | float):
         return float(stated)

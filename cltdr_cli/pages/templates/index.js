@@ -1,6 +1,14 @@
 /* The table of all videos: rows are made once, search hides them, a column's name sorts them. */
 
 const SVG = "http://www.w3.org/2000/svg";
+
+/* A row's timeline is drawn when it comes into sight: drawing a thousand at once would hold the page up. */
+const drawn = new IntersectionObserver((entries) => {
+  for (const entry of entries.filter((item) => item.isIntersecting)) {
+    drawn.unobserve(entry.target);
+    entry.target.lastChild.append(makeLine(entry.target.video));
+  }
+}, { rootMargin: "400px" });
 const rows = data.videos.map((video) => ({ video, text: `${video.id} ${video.labels.join(" ")}`.toLowerCase(), row: makeRow(video) }));
 let sorted = { column: "id", down: false };
 
@@ -9,9 +17,9 @@ function makeRow(video) {
   link.href = video.page;
   name.append(link);
   const labels = video.labels.slice(0, 8).join(", ") + (video.labels.length > 8 ? ", …" : "");
-  const line = make("td");
-  line.append(makeLine(video));
-  row.append(name, make("td", "", clockTime(video.duration, 0)), make("td", "", String(video.count)), make("td", "labels", labels), line);
+  row.video = video;
+  drawn.observe(row);
+  row.append(name, make("td", "", clockTime(video.duration, 0)), make("td", "", String(video.count)), make("td", "labels", labels), make("td", "line"));
   return row;
 }
 

@@ -44,7 +44,12 @@ class Page {
     this.drawEditor();
   }
 
+  /** Segments that are saved: a model's weak guesses, which nobody looked at, are none that a person approved. */
+  kept() { return this.segments.rows.filter((row) => row.reviewed || row.score >= this.list.least - 1e-9); }
+
   drawEditor() {
+    byId("keeps").textContent = `Saving keeps ${this.kept().length} of ${this.segments.rows.length} segments: `
+      + `those with a score from ${this.list.least.toFixed(2)} on, and all that were changed.`;
     const row = this.segments.find(this.chosen);
     for (const id of ["split", "merge", "delete", "start", "end", "label"]) byId(id).disabled = !row;
     byId("undo").disabled = !this.segments.past.length;
@@ -165,6 +170,7 @@ class Page {
     try {
       const rows = readSaved(await file.text());
       this.replaced = true;
+      byId("score").value = "0"; // a saved file holds what was kept
       this.chosen = null;
       this.segments.replace(rows);
       this.state(`Opened ${file.name}: ${rows.length} segments.`);

@@ -6,8 +6,10 @@ function toRow(row) {
   return row.reviewed ? { ...plain, reviewed: row.reviewed } : plain;
 }
 
-/** Rows by falling score, as in every results file. */
-const toRows = (segments) => [...segments.rows].sort((a, b) => b.score - a.score || a.start - b.start).map(toRow);
+/** What is saved, by falling score: segments that the score slider shows, and all that a person changed. */
+function toRows(page) {
+  return page.kept().sort((a, b) => b.score - a.score || a.start - b.start).map(toRow);
+}
 
 function makeReview(page) {
   return { by: page.reviewer, at: new Date().toISOString(), edits: page.segments.edits, based_on: data.based_on };
@@ -18,7 +20,7 @@ function makeJson(page) {
   const review = makeReview(page);
   return `${JSON.stringify({
     version: "VERSION 1.3",
-    results: { [data.video_id]: toRows(page.segments) },
+    results: { [data.video_id]: toRows(page) },
     external_data: { ...data.run, videos: { [data.video_id]: { ...facts, review } }, reviewed: true },
   }, null, 1)}\n`;
 }
@@ -28,7 +30,7 @@ const CSV_COLUMNS = ["video_id", "start", "end", "label", "label_id", "score", "
 function makeCsv(page) {
   const quote = (value) => (/[,"\r\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
   const review = makeReview(page);
-  const lines = toRows(page.segments).map((row) => [
+  const lines = toRows(page).map((row) => [
     data.video_id, row.segment[0], row.segment[1], row.label, row.label_id ?? "", row.score,
     row.reviewed?.by ?? review.by, row.reviewed?.at ?? review.at, row.reviewed?.edit ?? "kept",
   ].map(quote).join(","));
@@ -88,7 +90,7 @@ async function sendRows(page) {
   const answer = await fetch(data.save_address, {
     method: "PUT",
     headers: { "Content-Type": "application/json", "If-Match": data.digest },
-    body: JSON.stringify({ rows: toRows(page.segments), by: page.reviewer, edits: page.segments.edits }),
+    body: JSON.stringify({ rows: toRows(page), by: page.reviewer, edits: page.segments.edits }),
   });
   const said = await answer.json();
   if (!answer.ok) throw new Error(said.error);
