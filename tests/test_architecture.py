@@ -82,6 +82,7 @@ ONLY_IN = {
     "av": {"cltdr_cli/video/", "cltdr_cli/demo/", "cltdr_cli/commands/doctor.py"},  # the demo world writes videos
     "typer": {"cltdr_cli/commands/", "cltdr_cli/main.py"},
     "safetensors": {"cltdr_cli/", "extractors/"},
+    "scipy": {"cltdr_cli/data/segmentation_archives.py"},  # an optional extra: MATLAB files
     "ray": {"cltdr_cli/extraction/ray_workers.py", "cltdr_cli/commands/doctor.py"},
 }
 FORBIDDEN = {"shelve", "marshal", "dill", "joblib", "cloudpickle"}

@@ -14,7 +14,7 @@ from cltdr_cli.commands.options import (
     Checkpoint,
     ClassList,
     DataRoot,
-    Dataset,
+    DatasetOrRuns,
     Debug,
     Device,
     Flow,
@@ -25,14 +25,22 @@ from cltdr_cli.commands.options import (
     VideoInfo,
     VideoScores,
 )
+from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from cltdr_cli.workflows.runs import Spread
     from cltdr_cli.workflows.scores import SplitScores
     from cltdr_cli.workflows.segmentation import SplitSegmentation
 
 
 def evaluate(
-    dataset: Dataset,
+    dataset: DatasetOrRuns = None,
+    runs: Annotated[
+        list[Path],
+        typer.Option(
+            help="Only show mean and range of the runs in DIR (their scores.json); repeatable.", metavar="DIR"
+        ),
+    ] = [],  # noqa: B006 # typer copies it
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -99,9 +107,17 @@ def evaluate(
     ordered as the published evaluators do, or by a stable sort (--ties stable). With --segmentation every frame also
     gets the label of the best-scored detection that holds its centre, and the labels are scored as in action
     segmentation.
+
+    --runs DIR shows mean and range over the runs in a folder, a row for each DIR: every scores.json below it, as
+    --json-out wrote it. Splits are averaged for each seed, and the range is that of the seeds.
     """  # fmt: skip
     from cltdr_cli.workflows.evaluate import evaluate
 
+    if runs:
+        _show_runs(runs)
+        return
+    if dataset is None:
+        raise UsageError("no data set is named", "Give dataset= (cltdr datasets lists them), or runs=.")
     _check_outputs(json_out, report)
     scores = evaluate(
         dataset,
@@ -139,6 +155,29 @@ def evaluate(
     if scores.failures:
         console.warning(f"{len(scores.failures)} videos failed; their instances count as missed")
         raise typer.Exit(1)
+
+
+def _show_runs(folders: list[Path]) -> None:
+    """A row for each folder: mean of its runs, and their range in brackets."""
+    from cltdr_cli.workflows.runs import summarize_runs
+
+    summaries = [summarize_runs(folder) for folder in folders]
+    columns = list(dict.fromkeys(name for summary in summaries for name in summary.values))
+    shown = [name for name in columns if not name.endswith("_mean_of_videos")]
+    rows = [
+        (summary.folder.name, summary.description, *(_draw_spread(summary.values.get(name)) for name in shown))
+        for summary in summaries
+    ]
+    console.table("mean (lowest to highest), scores in percent", ("runs", "of", *shown), rows)
+
+
+def _draw_spread(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
+    digits = 0 if spread.mean >= 1000 else 1
+    if spread.low == spread.high:
+        return f"{spread.mean:.{digits}f}"
+    return f"{spread.mean:.{digits}f} ({spread.low:.{digits}f} to {spread.high:.{digits}f})"
 
 
 def _check_outputs(json_out: Path | None, report: Path | None) -> None:

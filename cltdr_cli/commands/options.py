@@ -78,6 +78,12 @@ VideoScores = Annotated[
     Path | None, typer.Option(help="Class scores of whole videos, for class-agnostic presets.", metavar="FILE")
 ]
 Dataset = Annotated[str, typer.Option(help="Data set (cltdr datasets lists them), or custom.", metavar="NAME")]
+DatasetOrRuns = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", help="Data set (cltdr datasets lists them), or custom.", metavar="NAME", show_default=False
+    ),
+]
 AnnotationFile = Annotated[
     Path | None,
     typer.Option(help="JSON, CSV, THUMOS folder, or folder of one label per frame.", metavar="FILE"),

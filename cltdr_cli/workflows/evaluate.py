@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.data.feature_files import feature_file
@@ -20,6 +20,7 @@ from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import find_models, load_reported_detector
+from cltdr_cli.workflows.provenance import describe_detector
 from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
 from cltdr_cli.workflows.scores import SplitScores, score_split
 from cltdr_cli.workflows.segmentation import (
@@ -117,6 +118,7 @@ def evaluate(
         check_segmentation(reference, choosing)
     elif choosing is not None:
         raise UsageError("segmentation_choose_on= needs segmentation=", "Give both, or none.")
+    made_by: dict[str, Any] = {}
     if predictions is not None:
         find_rows = _take_rows(read_predictions(Path(predictions)))
     else:
@@ -125,8 +127,12 @@ def evaluate(
         place = _Place(_to_path(features), _to_path(videos))
         detector = _prepare(loaded, models, reference, place, _to_path(video_scores), report)
         find_rows = partial(_detect, detector, place, report)
+        source = {"annotations": str(read.source), "split": reference.split.split}
+        made_by = {**describe_detector(loaded, _to_path(checkpoint)), **source}
     rows, failures = find_rows(reference)
-    scores = score_split(reference, rows, tious, ties, outside == "count").with_failures(failures)
+    scores = replace(
+        score_split(reference, rows, tious, ties, outside == "count"), failures=tuple(failures), made_by=made_by
+    )
     if segmentation:
         given = SegmentationOptions(segmentation_min_score)
         options = given if choosing is None else choose_least_score(choosing, find_rows(choosing)[0])

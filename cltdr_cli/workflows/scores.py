@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -75,6 +75,7 @@ class SplitScores:
         tie_rule: In which order predictions of equal score were taken.
         failures: Videos that could not be detected in; their instances count as missed.
         segmentation: Scores of one label per frame; None where nobody asked for them.
+        made_by: What detected, and how it came about, as plain JSON; empty where the predictions came in a file.
     """
 
     reference: Reference
@@ -84,6 +85,7 @@ class SplitScores:
     tie_rule: TieRule
     failures: tuple[FailedInput, ...] = ()
     segmentation: SplitSegmentation | None = None
+    made_by: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def tiou(self) -> list[float]:
@@ -130,9 +132,13 @@ class SplitScores:
         return replace(self, failures=tuple(failures))
 
     def to_json(self) -> dict[str, Any]:
-        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, perhaps ``segmentation``."""
+        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``.
+
+        Where they are known also ``segmentation``, and ``made_by``: what detected.
+        """
         scores = summarize_scores(self.reference.split.truth, self.evaluation)
-        return scores if self.segmentation is None else {**scores, **self.segmentation.to_json()}
+        more = {} if self.segmentation is None else self.segmentation.to_json()
+        return {**scores, **more, **({"made_by": dict(self.made_by)} if self.made_by else {})}
 
     def write_json(self, path: Path) -> None:
         """Write ``to_json()``.
