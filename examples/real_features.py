@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,9 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
     "fusion-sum": ("fusion=add",),
 }
 """Changes to the preset of CLTDR-GMG."""
+
+ABLATION_SPLITS = (1,)
+"""Splits of the ablations, unless others are asked for: all of them would take 13 hours on two cores."""
 
 PUBLISHED = {
     "gtea": ("ED-TCN, splits 1 to 3", "gtea-ed-tcn", 47.8),
@@ -91,7 +95,7 @@ def main() -> int:
         for data_set in given.sets
         for variant in variants
         for seed in given.seeds
-        for split in (given.splits or range(1, SPLITS[data_set] + 1))
+        for split in (given.splits or list_splits(data_set, variant))
     ]
     missing = [run for run in runs if not (run.folder(given.out) / RESULT_FILE).exists()]
     print(f"{len(runs)} runs, {len(missing)} of them to do")
@@ -99,6 +103,11 @@ def main() -> int:
         done = list(pool.map(lambda run: do(run, given), missing))
     write_tables(given.out, given.published)
     return 0 if all(done) else 1
+
+
+def list_splits(data_set: str, variant: str) -> Sequence[int]:
+    """The splits that a variant is run on by default."""
+    return ABLATION_SPLITS if variant in ABLATIONS else range(1, SPLITS[data_set] + 1)
 
 
 def parse() -> argparse.Namespace:
@@ -111,6 +120,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--ablations", action="store_true", help="the ablations of CLTDR-GMG, too")
     parser.add_argument("--splits", nargs="+", type=int, help="only these [default: all]")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], help="change a preset's value: KEY=VALUE"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, of one thread each")
     parser.add_argument(
         "--published", type=Path, help="expected.json with segmentation scores of published predictions"
@@ -122,7 +134,7 @@ def do(run: Run, given: argparse.Namespace) -> bool:
     """Train and evaluate one run; False where a command failed, which its log tells."""
     data, folder = find_data(given.data, run), run.folder(given.out)
     files = ["--annotations", data / "annotations.json", "--features", data / "features", "--device", "cpu"]
-    settings = [word for setting in ABLATIONS.get(run.variant, ()) for word in ("--set", setting)]
+    settings = [word for setting in (*ABLATIONS.get(run.variant, ()), *given.settings) for word in ("--set", setting)]
     folder.mkdir(parents=True, exist_ok=True)
     trained = cltdr(
         folder, "train", "--preset", run.preset, *files, "--out", folder, "--seed", run.seed, "--resume",
@@ -158,20 +170,31 @@ def cltdr(folder: Path, *words: object) -> bool:
 
 def write_tables(out: Path, published: Path | None) -> None:
     """The tables of both sets, of all runs that are there."""
-    parts = [table for data_set in SPLITS if (table := make_table(out, data_set, published))]
+    parts: list[str] = []
+    for data_set in SPLITS:
+        rows = draw_rows(out / data_set, METHODS)
+        if rows:
+            first = [draw_published(data_set, published)] if published else []
+            parts.append(make_table(f"{data_set}, all splits", [*first, *rows]))
+        ablations = draw_rows(out / data_set, ABLATIONS, "split-1-*")
+        if ablations:
+            whole = draw_rows(out / data_set, METHODS[:1], "split-1-*")
+            parts.append(make_table(f"{data_set}, split 1, ablations of {METHODS[0]}", [*whole, *ablations]))
     (out / "results.md").write_text("\n".join(parts))
     print("\n".join(parts))
 
 
-def make_table(out: Path, data_set: str, published: Path | None) -> str:
-    """Markdown: a row for each variant that has runs, mean and range; empty where there is none."""
-    names = [name for name in (*METHODS, *ABLATIONS) if any((out / data_set / name).rglob(RESULT_FILE))]
-    if not names:
-        return ""
+def make_table(title: str, rows: list[list[str]]) -> str:
+    """A table in Markdown."""
     head = ["", "runs", *COLUMNS, "parameters", "training"]
-    rows = [draw_row(name, summarize_runs(out / data_set / name)) for name in names]
-    lines = [head, ["---"] * len(head), *([draw_published(data_set, published)] if published else []), *rows]
-    return f"### {data_set}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    lines = [head, ["---"] * len(head), *rows]
+    return f"### {title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def draw_rows(folder: Path, variants: Iterable[str], names: str = "*") -> list[list[str]]:
+    """A row for each variant that has runs of these names."""
+    there = [name for name in variants if any((folder / name).glob(f"{names}/{RESULT_FILE}"))]
+    return [draw_row(name, summarize_runs(folder / name, names)) for name in there]
 
 
 def draw_row(name: str, summary: RunsSummary) -> list[str]:

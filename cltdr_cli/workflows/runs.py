@@ -64,18 +64,19 @@ class RunsSummary:
         return f"{splits} split{'s' * (splits > 1)}, {seeds} seed{'s' * (seeds > 1)}"
 
 
-def summarize_runs(folder: Path) -> RunsSummary:
+def summarize_runs(folder: Path, names: str = "*") -> RunsSummary:
     """Average the scores of all runs in a folder.
 
     Args:
         folder: Every ``scores.json`` in it and below is a run. It is what ``cltdr eval`` writes with ``json_out=``; the
             seed is in it where a trained detector was scored, and the annotation tells splits apart.
+        names: Pattern of the names of the folders that count.
 
     Raises:
         UsageError: There is no such file.
         AnnotationError: A file is not the result of an evaluation.
     """
-    files = tuple(sorted(folder.rglob(RESULT_FILE)))
+    files = tuple(sorted(file for file in folder.rglob(RESULT_FILE) if file.parent.match(names)))
     if not files:
         raise UsageError(
             f"{folder} holds no {RESULT_FILE}", f"`cltdr eval … --json-out RUN/{RESULT_FILE}` writes one for each run."
