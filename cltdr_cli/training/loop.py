@@ -55,11 +55,13 @@ class Timetable:
         epochs: In all, warm-up included.
         eval_every: Epochs between two evaluations; the last epoch is always evaluated.
         save_every: Optimiser steps between two saved states, besides the one after each epoch; 0 for none.
+        patience: Training stops after so many evaluations without a better one; 0 never does.
     """
 
     epochs: int
     eval_every: int = 1
     save_every: int = 0
+    patience: int = 0
 
 
 @dataclass
@@ -105,6 +107,13 @@ class Training:
         """Optimiser steps of the whole run."""
         return self.timetable.epochs * self.loader.steps_per_epoch
 
+    @property
+    def is_stopped_early(self) -> bool:
+        """Whether the last evaluations, as many as the timetable's patience, have brought nothing better."""
+        epochs = self.learner.step // self.loader.steps_per_epoch - self.best.epoch
+        patience = self.timetable.patience * self.timetable.eval_every
+        return bool(patience) and self.best.score is not None and epochs >= patience
+
     def resume(self) -> bool:
         """Continue from the saved state, if there is one; returns whether there was.
 
@@ -143,11 +152,15 @@ class Training:
 
     def _train(self, events: EventWriter | None) -> None:
         learner, begin = self.learner, time.monotonic()
+        if self.is_stopped_early:
+            return
         for parts in self.loader.batches(learner.step, self.total_steps):
             result = learner.train_step([part.to(learner.device) for part in parts])
             self._record_step(result, events)
             if learner.step % self.loader.steps_per_epoch == 0:
                 self._end_epoch(events, time.monotonic() - begin)
+                if self.is_stopped_early:
+                    return
                 begin = time.monotonic()
             elif self.timetable.save_every and learner.step % self.timetable.save_every == 0:
                 self._save()

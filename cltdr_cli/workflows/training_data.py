@@ -13,11 +13,13 @@ from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations, normalize_split
 from cltdr_cli.data.class_lists import read_class_list
 from cltdr_cli.data.datasets import DatasetRecord, find_dataset
+from cltdr_cli.data.folds import HELD_OUT, Fold, hold_out
 from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, training_split
 from cltdr_cli.errors import UsageError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import Method
 from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.workflows.auto_preset import AUTO, make_auto_preset
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import FeatureConfig, Preset, load_preset
 
@@ -37,6 +39,7 @@ class TrainingData:
         split: Its videos that have features.
         files: What feature files are held against.
         eval_split: Whose scores choose the best epoch; None where nothing is evaluated.
+        notes: What was chosen for a preset ``auto``, and why.
     """
 
     preset: Preset
@@ -49,6 +52,7 @@ class TrainingData:
     split: TrainingSplit
     files: FeatureConfig
     eval_split: str | None
+    notes: tuple[str, ...] = ()
 
     @property
     def model(self) -> Any:
@@ -84,35 +88,45 @@ def read_training_data(
     labels: str = "preset",
     splits: tuple[str | None, str | None] = (None, None),
     force: bool = False,
+    fps: float | None = None,
+    background: Sequence[str] = (),
+    fold: Fold | None = None,
 ) -> TrainingData:
     """Read preset, annotations and the headers of feature files.
 
     Args:
-        preset: Name or YAML file.
+        preset: Name or YAML file, or ``auto``.
         annotations: File or folder in any published layout.
         features: Folder of feature files.
         settings: Changes to the preset, ``key=value``.
         labels: Where class names come from: ``preset``, ``annotations``, or a file.
         splits: To train on, and to evaluate on; None for the data set's, and for none.
         force: Whether features of another kind are taken, if width and grid fit.
+        fps: Frames per second of the videos, where the annotation does not say it.
+        background: Labels that are no action, where the annotation has one label per frame.
+        fold: Part of the training videos that is held out and evaluated on; None for none.
 
     Raises:
         CltdrError: Settings and data do not fit each other.
     """
-    chosen = with_overrides(load_preset(preset), settings)
-    data_set = find_dataset(chosen.benchmark.dataset)
-    names = _find_class_order(labels, chosen)
+    given = None if preset == AUTO else with_overrides(load_preset(preset), settings)
+    data_set = find_dataset(given.benchmark.dataset if given else "custom")
     found = read_annotations(
         annotations,
-        names,
+        _find_class_order(labels, given),
         first_id=data_set.first_id,
         task=data_set.task,
-        fps=data_set.fps if annotations.is_dir() else None,
-        background=data_set.background,
+        fps=fps if fps is not None or not annotations.is_dir() else data_set.fps,
+        background=background or data_set.background,
     )
     split_name = _check_split(found, splits[0] or _choose_split(found, data_set), "train_split=")
-    if splits[1] is not None:
-        _check_split(found, splits[1], "eval_split=")
+    chosen, notes = (given, []) if given else _make_preset(found, split_name, features, settings)
+    eval_split = splits[1] and _check_split(found, splits[1], "eval_split=")
+    if fold is not None:
+        if eval_split is not None:
+            raise UsageError("eval_split= and held-out training videos exclude each other", "Give one of them.")
+        assert chosen.training is not None
+        found, eval_split = hold_out(found, split_name, fold, chosen.training.seed), HELD_OUT
     chosen, class_names = _choose_classes(chosen, labels, found)
     method = find_method(chosen.method)
     if not method.is_trained or chosen.training is None:
@@ -120,19 +134,35 @@ def read_training_data(
     _check_class_count(chosen, class_names)
     files = chosen.features.of_any_kind() if force else chosen.features
     split = training_split(found.select_split(split_name), features, files, class_names)
-    eval_split = splits[1] and normalize_split(splits[1])
     return TrainingData(
-        chosen, method, chosen.training, class_names, data_set, found, split_name, split, files, eval_split
+        chosen,
+        method,
+        chosen.training,
+        class_names,
+        data_set,
+        found,
+        split_name,
+        split,
+        files,
+        eval_split,
+        tuple(notes),
     )
 
 
-def _find_class_order(labels: str, preset: Preset) -> tuple[str, ...]:
+def _make_preset(
+    annotations: Annotations, split: str, features: Path, settings: Sequence[str]
+) -> tuple[Preset, list[str]]:
+    preset, notes = make_auto_preset(annotations, split, features)
+    return with_overrides(preset, settings), notes
+
+
+def _find_class_order(labels: str, preset: Preset | None) -> tuple[str, ...]:
     """Class names for annotations that number their classes, and in whose order classes are numbered."""
     if labels == "annotations":
         return ()
     if labels != "preset":
         return read_class_list(Path(labels))
-    return () if preset.benchmark.class_agnostic else preset.class_names or ()
+    return () if preset is None or preset.benchmark.class_agnostic else preset.class_names or ()
 
 
 def _choose_classes(preset: Preset, labels: str, annotations: Annotations) -> tuple[Preset, tuple[str, ...]]:
