@@ -87,9 +87,14 @@ def evaluate(
     segmentation_min_score: Annotated[
         float, typer.Option(help="Detections below it give no label to a frame.", min=0, max=1)
     ] = 0.0,
+    segmentation_min_share: Annotated[
+        float, typer.Option(help="Nor those to which better ones leave a smaller share of their frames.", min=0, max=1)
+    ] = 0.0,
     segmentation_choose_on: Annotated[
         str | None,
-        typer.Option(help="Choose that score on this split, such as training.", metavar="SPLIT", show_default=False),
+        typer.Option(
+            help="Choose the least score on this split, such as training.", metavar="SPLIT", show_default=False
+        ),
     ] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A row for each class.")] = False,
     json_out: Annotated[Path | None, typer.Option(help="Write the numbers as JSON.", metavar="FILE")] = None,
@@ -142,6 +147,7 @@ def evaluate(
         background=background,
         segmentation=segmentation,
         segmentation_min_score=segmentation_min_score,
+        segmentation_min_share=segmentation_min_share,
         segmentation_choose_on=segmentation_choose_on,
         device=device,
         report=console.REPORTER,
@@ -206,15 +212,15 @@ def _draw_scores(scores: SplitScores, per_class: bool) -> None:
 
 def _draw_segmentation(segmentation: SplitSegmentation) -> None:
     """The table of frame-wise scores, in percent."""
-    found, options = segmentation.scores, segmentation.options
-    chosen = f", chosen on {options.chosen_on}" if options.chosen_on else ""
+    found, rule = segmentation.scores, segmentation.rule
+    chosen = f", chosen on {segmentation.chosen_on}" if segmentation.chosen_on else ""
     columns = ["", "accuracy", "edit", *(f"F1@{overlap}" for overlap in found.f1)]
     rows = [
         ["all videos (%)", f"{found.accuracy:.2f}", f"{found.edit:.2f}", *(f"{v:.2f}" for v in found.f1.values())],
         ["mean of videos (%)", "", "", *(f"{value:.2f}" for value in found.f1_mean_of_videos.values())],
     ]
     typer.echo()
-    console.table(f"one label per frame, of scores from {options.least_score:g}{chosen}", columns, rows)
+    console.table(f"one label per frame, of scores from {rule.least_score:g}{chosen}", columns, rows)
 
 
 def _make_row(name: str, fractions: list[float]) -> list[str]:

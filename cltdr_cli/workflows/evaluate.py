@@ -13,6 +13,7 @@ from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.data.feature_files import feature_file
 from cltdr_cli.data.prediction_files import ResultRows, collect_rows, read_predictions
 from cltdr_cli.errors import AnnotationError, UsageError
+from cltdr_cli.evaluation.step_labels import LabellingRule
 from cltdr_cli.evaluation.tables import TieRule
 from cltdr_cli.evaluation.thresholds import parse_tious
 from cltdr_cli.pipeline import VideoOptions
@@ -24,9 +25,8 @@ from cltdr_cli.workflows.provenance import describe_detector
 from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
 from cltdr_cli.workflows.scores import SplitScores, score_split
 from cltdr_cli.workflows.segmentation import (
-    SegmentationOptions,
     check_segmentation,
-    choose_least_score,
+    choose_rule,
     score_as_segmentation,
 )
 from cltdr_cli.workflows.split import detect_in_features, detect_in_videos, detect_split
@@ -63,6 +63,7 @@ def evaluate(
     background: Sequence[str] = (),
     segmentation: bool = False,
     segmentation_min_score: float = 0.0,
+    segmentation_min_share: float = 0.0,
     segmentation_choose_on: str | None = None,
     device: str = "auto",
     report: Reporter = SILENT,
@@ -92,7 +93,8 @@ def evaluate(
         background: Labels that are no action, where the annotation has one label per frame.
         segmentation: Whether to score one label per frame too.
         segmentation_min_score: Detections below it give no label to a frame.
-        segmentation_choose_on: Split to choose that score on, other than the scored one.
+        segmentation_min_share: Detections give none either if better ones leave them a smaller share of their frames.
+        segmentation_choose_on: Split to choose the least score on, other than the scored one.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         report: Hears of progress and warnings, and of videos that fail.
 
@@ -134,9 +136,11 @@ def evaluate(
         score_split(reference, rows, tious, ties, outside == "count"), failures=tuple(failures), made_by=made_by
     )
     if segmentation:
-        given = SegmentationOptions(segmentation_min_score)
-        options = given if choosing is None else choose_least_score(choosing, find_rows(choosing)[0])
-        scores = replace(scores, segmentation=score_as_segmentation(reference, scores.predictions, options))
+        rule = LabellingRule(segmentation_min_score, segmentation_min_share)
+        if choosing is not None:
+            rule = choose_rule(choosing, find_rows(choosing)[0], segmentation_min_share)
+        labelled = score_as_segmentation(reference, scores.predictions, rule, segmentation_choose_on or "")
+        scores = replace(scores, segmentation=labelled)
     for text in scores.warnings:
         report.warning(text)
     return scores
