@@ -86,3 +86,22 @@ def test_a_result_says_how_it_came_about(tmp_path: Path) -> None:
     assert made_by["training_seconds"] > 0
     assert made_by["annotations"] == str(world.annotations)
     assert summarize_runs(tmp_path / "run").description == "1 split, 1 seed"
+
+
+def test_a_report_has_the_learning_curve_of_the_run(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    world = toy_world(tmp_path / "world")
+    words = world.words(tmp_path / "run", "--set", "epochs=2", "--eval-split", "validation")
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    scored = run(
+        "eval", "--dataset", "custom", "--annotations", world.annotations, "--features", world.features,
+        "--checkpoint", tmp_path / "run/last.safetensors", "--split", "validation", "--report", tmp_path / "report",
+        "--device", "cpu",
+    )  # fmt: skip
+    assert scored.exit_code == 0, scored.stderr
+    curve = json.loads((tmp_path / "report/report.json").read_text())["learning_curve"]
+    assert [record["epoch"] for record in curve if record["kind"] == "epoch"] == [1, 2, 3]
+    assert [record["split"] for record in curve if record["kind"] == "evaluation"] == ["validation"] * 3
+    svg = (tmp_path / "report/learning.svg").read_text()
+    assert "<svg" in svg

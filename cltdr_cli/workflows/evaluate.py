@@ -21,7 +21,7 @@ from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import find_models, load_reported_detector
-from cltdr_cli.workflows.provenance import describe_detector
+from cltdr_cli.workflows.provenance import describe_detector, read_learning_curve
 from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
 from cltdr_cli.workflows.scores import SplitScores, score_split
 from cltdr_cli.workflows.segmentation import (
@@ -133,7 +133,10 @@ def evaluate(
         made_by = {**describe_detector(loaded, _to_path(checkpoint)), **source}
     rows, failures = find_rows(reference)
     scores = replace(
-        score_split(reference, rows, tious, ties, outside == "count"), failures=tuple(failures), made_by=made_by
+        score_split(reference, rows, tious, ties, outside == "count"),
+        failures=tuple(failures),
+        made_by=made_by,
+        learning_curve=() if checkpoint is None else read_learning_curve(Path(checkpoint).parent),
     )
     if segmentation:
         rule = LabellingRule(segmentation_min_score, segmentation_min_share)

@@ -60,5 +60,10 @@ def sum_training_seconds(run: Path) -> float | None:
     return round(sum(seconds), 1) if seconds else None
 
 
+def read_learning_curve(run: Path) -> tuple[dict[str, Any], ...]:
+    """Records of the epochs and evaluations in the log of a run's folder; empty without a log."""
+    return tuple(record for record in RunFolder(run).records() if record["kind"] in ("epoch", "evaluation"))
+
+
 def _to_plain(section: Any) -> Any:
     return None if section is None else asdict(section)

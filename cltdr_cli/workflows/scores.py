@@ -76,6 +76,7 @@ class SplitScores:
         failures: Videos that could not be detected in; their instances count as missed.
         segmentation: Scores of one label per frame; None where nobody asked for them.
         made_by: What detected, and how it came about, as plain JSON; empty where the predictions came in a file.
+        learning_curve: Loss and score of each epoch, where the log of the detector's training lies beside it.
     """
 
     reference: Reference
@@ -86,6 +87,7 @@ class SplitScores:
     failures: tuple[FailedInput, ...] = ()
     segmentation: SplitSegmentation | None = None
     made_by: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    learning_curve: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def tiou(self) -> list[float]:
@@ -169,6 +171,7 @@ class SplitScores:
             ),
             "ties": self.ties.to_json(),
             "findings": [vars(finding) for finding in self.findings],
+            "learning_curve": [dict(record) for record in self.learning_curve],
         }
         plots = draw_plots(content)
         write_text(folder / "report.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
