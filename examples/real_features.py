@@ -29,6 +29,12 @@ SEEDS = (1, 2, 3)
 METHODS = ("cltdr", "actionformer", "tridet", "temporalmaxer")
 """Presets <set>-<method>: one width, one training budget."""
 
+AUTO = "auto"
+"""The preset that `cltdr train` makes for features and annotation."""
+
+WHOLE = (*METHODS, AUTO)
+"""Variants that are run on all splits."""
+
 ABLATIONS: dict[str, tuple[str, ...]] = {
     "decoupling-none": ("cls_neighbors=none", "reg_neighbors=none"),
     "decoupling-class": ("reg_neighbors=none",),
@@ -82,6 +88,8 @@ class Run:
     @property
     def preset(self) -> str:
         """Name of its preset."""
+        if self.variant == AUTO:
+            return AUTO
         return f"{self.data_set}-{self.variant if self.variant in METHODS else METHODS[0]}"
 
     def folder(self, out: Path) -> Path:
@@ -119,7 +127,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of gtea/split-K and 50salads/split-K")
     parser.add_argument("--out", type=Path, default=Path("out/results"), help="folder of runs and tables")
     parser.add_argument("--sets", nargs="+", choices=SPLITS, default=list(SPLITS))
-    parser.add_argument("--variants", nargs="*", choices=[*METHODS, *ABLATIONS], default=list(METHODS))
+    parser.add_argument("--variants", nargs="*", choices=[*WHOLE, *ABLATIONS], default=list(WHOLE))
     parser.add_argument("--ablations", action="store_true", help="the ablations of CLTDR-GMG, too")
     parser.add_argument("--splits", nargs="+", type=int, help="only these [default: all]")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
@@ -176,7 +184,7 @@ def write_tables(out: Path, published: Path | None) -> None:
     """The tables of both sets, of all runs that are there."""
     parts: list[str] = []
     for data_set in SPLITS:
-        rows = draw_rows(out / data_set, METHODS)
+        rows = draw_rows(out / data_set, WHOLE)
         if rows:
             first = [draw_published(data_set, published)] if published else []
             parts.append(make_table(f"{data_set}, all splits", [*first, *rows]))

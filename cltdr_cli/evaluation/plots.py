@@ -167,21 +167,22 @@ def _draw_false_positives(analysis: Mapping[str, Any]) -> Figure:
 
 def _draw_learning(analysis: Mapping[str, Any]) -> Figure:
     """Mean loss and score of each epoch of the training that made the detector."""
-    figure, (left, right) = _make_figure(2)
     curve = analysis["learning_curve"]
     losses = [record for record in curve if "mean_loss" in record]
     scores = [record for record in curve if "score" in record]
-    left.plot([r["epoch"] for r in losses], [r["mean_loss"] for r in losses], color=_ONE_COLOR)
-    left.set(xlabel="epoch", ylabel="mean loss", yscale="log", title="training videos")
+    figure, axes = _make_figure(2 if scores else 1)
+    axes[0].plot([r["epoch"] for r in losses], [r["mean_loss"] for r in losses], color=_ONE_COLOR)
+    axes[0].set(xlabel="epoch", ylabel="mean loss", yscale="log", title="training videos")
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter("{x:g}")
     if scores:
-        right.plot([r["epoch"] for r in scores], [100 * r["score"] for r in scores], color=_ONE_COLOR, marker=".")
+        axes[1].plot([r["epoch"] for r in scores], [100 * r["score"] for r in scores], color=_ONE_COLOR, marker=".")
         best = max(scores, key=lambda record: record["score"])
-        right.axvline(
+        axes[1].axvline(
             best["epoch"], color="black", linestyle="--", linewidth=1, label=f"best: {100 * best['score']:.1f}"
         )
-        right.legend(fontsize=8, frameon=False)
-    right.set(xlabel="epoch", ylabel="average mAP (%)", ylim=(0, None))
-    right.set_title(f"split {scores[0]['split']}" if scores else "nothing was evaluated while training")
+        axes[1].legend(fontsize=8, frameon=False)
+        axes[1].set(xlabel="epoch", ylabel="average mAP (%)", ylim=(0, None), title=f"split {scores[0]['split']}")
     return figure
 
 
