@@ -58,6 +58,17 @@ def test_the_command_shows_a_row_for_each_folder(tmp_path: Path) -> None:
     assert "b 1 runs 50.0 60.0 40.0 50.0" in text
 
 
+def test_groups_of_runs_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    write_scores(tmp_path / "first/1", 0.2)
+    write_scores(tmp_path / "first/2", 0.4)
+    write_scores(tmp_path / "second/1", 0.5)
+    words = ["eval", "--runs", tmp_path / "first", "--runs", tmp_path / "second", "--report", tmp_path / "plots"]
+    assert run(*words).exit_code == 0
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {"runs.svg", "runs.png"}
+    assert "<svg" in (tmp_path / "plots/runs.svg").read_text()
+
+
 def test_folders_without_runs_and_other_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no scores\.json"):
         summarize_runs(tmp_path)

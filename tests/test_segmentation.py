@@ -243,7 +243,7 @@ def test_label_files_are_scored(release: Path, tmp_path: Path) -> None:
     done = run(*words, "--dataset", "custom", "--fps", "10", "--background", "background")
     assert done.exit_code == 0, done.stderr
     assert json.loads(out.read_text())["segmentation"]["accuracy"] == pytest.approx(50.0)
-    known = run(*words, "--dataset", "gtea", "--split", "")
+    known = run(*words, "--dataset", "gtea")
     assert known.exit_code == 0, "the record of the data set knows rate and background"
     assert json.loads(out.read_text())["instances"] == 3
 

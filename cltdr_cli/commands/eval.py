@@ -114,12 +114,12 @@ def evaluate(
     segmentation.
 
     --runs DIR shows mean and range over the runs in a folder, a row for each DIR: every scores.json below it, as
-    --json-out wrote it. Splits are averaged for each seed, and the range is that of the seeds.
+    --json-out wrote it. Splits are averaged for each seed, and the range is that of the seeds. --report draws them.
     """  # fmt: skip
     from cltdr_cli.workflows.evaluate import evaluate
 
     if runs:
-        _show_runs(runs)
+        _show_runs(runs, report)
         return
     if dataset is None:
         raise UsageError("no data set is named", "Give dataset= (cltdr datasets lists them), or runs=.")
@@ -163,10 +163,11 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _show_runs(folders: list[Path]) -> None:
+def _show_runs(folders: list[Path], report: Path | None) -> None:
     """A row for each folder: mean of its runs, and their range in brackets."""
-    from cltdr_cli.workflows.runs import summarize_runs
+    from cltdr_cli.workflows.runs import summarize_runs, write_runs_plot
 
+    _check_outputs(None, report)
     summaries = [summarize_runs(folder) for folder in folders]
     columns = list(dict.fromkeys(name for summary in summaries for name in summary.values))
     shown = [name for name in columns if not name.endswith("_mean_of_videos")]
@@ -175,6 +176,8 @@ def _show_runs(folders: list[Path]) -> None:
         for summary in summaries
     ]
     console.table("mean (lowest to highest), scores in percent", ("runs", "of", *shown), rows)
+    if report is not None:
+        console.notice(f"wrote {', '.join(map(str, write_runs_plot(summaries, report)))}")
 
 
 def _draw_spread(spread: Spread | None) -> str:

@@ -174,17 +174,18 @@ _RECORDS = (
         ("charades/charades.json", "charades/Charades_v1_test.csv"),
     ),
     DatasetRecord(
-        "gtea", "training", ("test",), (0.3, 0.7, 5), "", ("gtea/annotations.json", "gtea/groundTruth"),
+        "gtea", "training", ("test", ""), (0.3, 0.7, 5), "", ("gtea/annotations.json", "gtea/groundTruth"),
         length_edges=(1.0, 2.0, 4.0, 8.0), background=("background",), fps=15.0, folds=4, archive=_ARCHIVE,
         note=f"28 videos, split k leaves out person k. {_LEAVE_OUT}",
     ),
     DatasetRecord(
-        "50salads", "training", ("test",), (0.3, 0.7, 5), "", ("50salads/annotations.json", "50salads/groundTruth"),
+        "50salads", "training", ("test", ""), (0.3, 0.7, 5), "", ("50salads/annotations.json", "50salads/groundTruth"),
         length_edges=(5.0, 10.0, 20.0, 40.0), background=("action_start", "action_end"), fps=30.0, folds=5,
         archive=_ARCHIVE, note=f"50 videos, 17 classes (mid level). {_LEAVE_OUT}",
     ),
     DatasetRecord(
-        "breakfast", "training", ("test",), (0.3, 0.7, 5), "", ("breakfast/annotations.json", "breakfast/groundTruth"),
+        "breakfast", "training", ("test", ""), (0.3, 0.7, 5), "",
+        ("breakfast/annotations.json", "breakfast/groundTruth"),
         length_edges=(5.0, 10.0, 20.0, 40.0), background=("SIL",), fps=15.0, folds=4,
         note="1,712 videos, 47 classes without SIL.",
     ),

@@ -11,6 +11,8 @@ from typing import Any
 
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError, UsageError
+from cltdr_cli.evaluation.runs_plot import Line, draw_runs
+from cltdr_cli.files import write_bytes
 
 RESULT_FILE = "scores.json"
 """Name under which a run's scores are looked for."""
@@ -88,6 +90,27 @@ def summarize_runs(folder: Path, names: str = "*") -> RunsSummary:
     summary = RunsSummary(folder, files, splits, {})
     by_seed = [[index for _, index in members] for members in groups.values()]
     return replace(summary, values=_spread(rows, by_seed if summary.is_even else [[i] for i in range(len(rows))]))
+
+
+def write_runs_plot(summaries: Sequence[RunsSummary], folder: Path) -> list[Path]:
+    """Draw mAP over temporal IoU, a line for each summary; returns the files.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+        OutputError: A file cannot be written.
+    """
+    lines = [_make_line(summary) for summary in summaries]
+    files = draw_runs(lines)
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    return [folder / name for name in files]
+
+
+def _make_line(summary: RunsSummary) -> Line:
+    spreads = {float(name[4:]): spread for name, spread in summary.values.items() if name.startswith("mAP@")}
+    values = spreads.values()
+    lows, highs = [spread.low for spread in values], [spread.high for spread in values]
+    return Line(summary.folder.name, list(spreads), [spread.mean for spread in values], lows, highs)
 
 
 def collect_values(content: Mapping[str, Any]) -> dict[str, float]:
