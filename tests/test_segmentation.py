@@ -248,6 +248,25 @@ def test_label_files_are_scored(release: Path, tmp_path: Path) -> None:
     assert json.loads(out.read_text())["instances"] == 3
 
 
+def test_lists_of_videos_tell_the_splits(release: Path, tmp_path: Path) -> None:
+    lists = [
+        write(tmp_path, "train.split1.bundle", "S2.txt\n"),
+        write(tmp_path, "test.split1.bundle", "data/groundTruth/S1.txt\n"),
+    ]
+    read = read_annotations(release, fps=10.0, video_info=lists)
+    assert {name: video.split for name, video in read.videos.items()} == {"S1": "test", "S2": "training"}
+    features = tmp_path / "features"
+    features.mkdir()
+    for name in ("S1", "S2"):
+        np.save(features / f"{name}.npy", np.random.default_rng(0).normal(size=(30, 16)).astype(np.float32))
+    words = ["train", "--preset", "auto", "--annotations", release, "--features", features, "--out", tmp_path / "run"]
+    given = ["--fps", 10, "--background", "background", *(word for file in lists for word in ("--video-info", file))]
+    short = ["--set", "epochs=1", "--set", "warmup_epochs=0", "--device", "cpu", "--eval-split", "test"]
+    trained = run(*words, *given, *short)
+    assert trained.exit_code == 0, trained.stderr
+    assert "1 videos of training, 2 classes" in flat(trained.stderr)
+
+
 def test_bad_label_files_are_named(release: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="one label per frame"):
         read_annotations(release)

@@ -105,6 +105,6 @@ ClassList = Annotated[
 ]
 VideoInfo = Annotated[
     list[Path],
-    typer.Option(help="CSV of durations, rates or subsets; repeatable. Published ones beside it are found.",
-                 metavar="FILE"),
+    typer.Option(help="CSV of durations, rates or subsets, or train.split1.bundle; repeatable. Published ones beside "
+                 "the annotation are found.", metavar="FILE"),
 ]  # fmt: skip

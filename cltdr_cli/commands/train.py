@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Background, Debug, Device, Force, Quiet, Rate
+from cltdr_cli.commands.options import Background, Debug, Device, Force, Quiet, Rate, VideoInfo
 from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def train(
     force: Force = False,
     fps: Rate = None,
     background: Background = [],  # noqa: B006 # typer copies it
+    video_info: VideoInfo = [],  # noqa: B006 # typer copies it
     epochs: Annotated[
         int | None, typer.Option(help="Epochs after the warm-up. [default: the preset's]", show_default=False)
     ] = None,
@@ -123,6 +124,7 @@ def train(
         force=force,
         fps=fps,
         background=background,
+        video_info=video_info,
         epochs=epochs,
         warmup_epochs=warmup_epochs,
         batch_size=batch_size,

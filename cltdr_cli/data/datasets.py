@@ -132,7 +132,7 @@ _THUMOS_PROTOCOLS = (
 )  # fmt: skip
 
 _ACTIVITYNET_TIOUS = (0.5, 0.95, 10)
-_ARCHIVE = "github.com/bityangke/AP_TCN (folders features and splits)"
+_ARCHIVE = "github.com/bityangke/AP_TCN (folder features)"
 _LEAVE_OUT = "Features of split k go with split k only: the network behind them has seen its training videos."
 
 _RECORDS = (

@@ -67,6 +67,7 @@ def train(
     force: bool = False,
     fps: float | None = None,
     background: Sequence[str] = (),
+    video_info: Sequence[str | Path] = (),
     epochs: int | None = None,
     warmup_epochs: int | None = None,
     batch_size: int | None = None,
@@ -100,6 +101,7 @@ def train(
         force: Whether features of another extractor or flow are taken, if width and grid fit.
         fps: Frames per second of the videos, where the annotation does not say it.
         background: Labels that are no action, where the annotation has one label per frame.
+        video_info: CSV files of durations, rates or subsets, or lists ``train.split1.bundle``.
         epochs: After the warm-up; None as the preset says, as are the next four.
         warmup_epochs: Epochs of warm-up.
         batch_size: Videos per step, over all processes.
@@ -130,7 +132,7 @@ def train(
     changes = [f"training.{key}={value}" for key, value in {**given, "seed": seed}.items() if value is not None]
     data = read_training_data(
         str(preset), Path(annotations), Path(features), [*settings, *changes], str(labels), (train_split, eval_split),
-        force, fps, background, fold,
+        force, fps, background, [Path(file) for file in video_info], fold,
     )  # fmt: skip
     way = _Way(precision or ("auto" if amp else "fp32"), accumulate, compile_network, workers, int(cache_gb * 1e9))
     timetable = Timetable(data.config.warmup_epochs + data.config.epochs, eval_every, save_every, patience)

@@ -90,6 +90,7 @@ def read_training_data(
     force: bool = False,
     fps: float | None = None,
     background: Sequence[str] = (),
+    video_info: Sequence[Path] = (),
     fold: Fold | None = None,
 ) -> TrainingData:
     """Read preset, annotations and the headers of feature files.
@@ -104,6 +105,7 @@ def read_training_data(
         force: Whether features of another kind are taken, if width and grid fit.
         fps: Frames per second of the videos, where the annotation does not say it.
         background: Labels that are no action, where the annotation has one label per frame.
+        video_info: Tables of durations, rates or subsets; without any the published ones beside it are found.
         fold: Part of the training videos that is held out and evaluated on; None for none.
 
     Raises:
@@ -116,6 +118,7 @@ def read_training_data(
         _find_class_order(labels, given),
         first_id=data_set.first_id,
         task=data_set.task,
+        video_info=list(video_info) or None,
         fps=fps if fps is not None or not annotations.is_dir() else data_set.fps,
         background=background or data_set.background,
     )
