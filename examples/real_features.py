@@ -215,7 +215,7 @@ def draw_row(name: str, summary: RunsSummary) -> list[str]:
     def cell(column: str) -> str:
         spread = summary.values[column]
         half = max(spread.high - spread.mean, spread.mean - spread.low)
-        return f"{spread.mean:.1f} ± {half:.1f}"
+        return f"{spread.mean:.1f} ± {half:.1f}" if half else f"{spread.mean:.1f}"
 
     values = summary.values
     size = f"{values['parameters'].mean / 1e6:.2f} M"
