@@ -103,6 +103,7 @@ ONLY_IN = {
     "safetensors": {"cltdr_cli/", "extractors/"},
     "timm": {"extractors/timm_networks.py"},
     "huggingface_hub": {"cltdr_cli/zoo/hub.py"},
+    "scipy": {"cltdr_cli/data/segmentation_archives.py"},  # an optional extra: MATLAB files
     "ray": {"cltdr_cli/extraction/ray_workers.py", "cltdr_cli/commands/doctor.py"},
 }
 FORBIDDEN = {"shelve", "marshal", "dill", "joblib", "cloudpickle"}

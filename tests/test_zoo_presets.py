@@ -39,7 +39,7 @@ EPIC = ((0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 1e4))
 def test_the_box_holds_what_it_should():
     ours = {name for name in catalog.presets() if load_preset(name).method in ("cltdr", "sliding")}
     plain = {"demo", "charades-i3d-rgb", "kinetics400-i3d-rgb", "kinetics400-videomae-base", *MOVINETS}
-    assert ours == {*ROWS, *plain}
+    assert ours == {*ROWS, *plain, "gtea-cltdr", "50salads-cltdr"}
 
 
 @pytest.mark.parametrize("name", catalog.presets())
@@ -55,7 +55,7 @@ def test_each_reads_and_round_trips(name: str):
 @pytest.mark.parametrize("name", catalog.presets())
 def test_labels_match_the_class_count(name: str):
     preset = load_preset(name)
-    if name.startswith("ego4d"):  # the list of classes comes with the annotation
+    if name.startswith(("ego4d", "gtea", "50salads")):  # the list of classes comes with the annotation
         assert preset.class_names is None
         return
     assert preset.class_names
@@ -184,7 +184,7 @@ def test_features_are_those_of_our_extractor(name: str):
 
     features = load_preset(name).features
     if features.extractor not in EXTRACTORS:  # features that are only files
-        assert name.startswith(("hacs-i3d", "hacs-slowfast", "thumos14-internvideo2-6b", "ego4d"))
+        assert name.startswith(("hacs-i3d", "hacs-slowfast", "thumos14-internvideo2-6b", "ego4d", "gtea", "50salads"))
         return
     spec = EXTRACTORS[features.extractor].spec
     assert (features.width, features.window_frames) == (spec.width, spec.window_frames)

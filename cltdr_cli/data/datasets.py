@@ -137,7 +137,7 @@ _THUMOS_PROTOCOLS = (
 )  # fmt: skip
 
 _ACTIVITYNET_TIOUS = (0.5, 0.95, 10)
-_ARCHIVE = "github.com/bityangke/AP_TCN (folders features and splits)"
+_ARCHIVE = "github.com/bityangke/AP_TCN (folder features)"
 _LEAVE_OUT = "Features of split k go with split k only: the network behind them has seen its training videos."
 
 _RECORDS = (
@@ -192,17 +192,18 @@ _RECORDS = (
         note="Moment queries: clips under their clip_uid; the 110 classes are those of the annotation.",
     ),
     DatasetRecord(
-        "gtea", "training", ("test",), (0.3, 0.7, 5), "", ("gtea/annotations.json", "gtea/groundTruth"),
+        "gtea", "training", ("test", ""), (0.3, 0.7, 5), "", ("gtea/annotations.json", "gtea/groundTruth"),
         length_edges=(1.0, 2.0, 4.0, 8.0), background=("background",), fps=15.0, folds=4, archive=_ARCHIVE,
         note=f"28 videos, split k leaves out person k. {_LEAVE_OUT}",
     ),
     DatasetRecord(
-        "50salads", "training", ("test",), (0.3, 0.7, 5), "", ("50salads/annotations.json", "50salads/groundTruth"),
+        "50salads", "training", ("test", ""), (0.3, 0.7, 5), "", ("50salads/annotations.json", "50salads/groundTruth"),
         length_edges=(5.0, 10.0, 20.0, 40.0), background=("action_start", "action_end"), fps=30.0, folds=5,
         archive=_ARCHIVE, note=f"50 videos, 17 classes (mid level). {_LEAVE_OUT}",
     ),
     DatasetRecord(
-        "breakfast", "training", ("test",), (0.3, 0.7, 5), "", ("breakfast/annotations.json", "breakfast/groundTruth"),
+        "breakfast", "training", ("test", ""), (0.3, 0.7, 5), "",
+        ("breakfast/annotations.json", "breakfast/groundTruth"),
         length_edges=(5.0, 10.0, 20.0, 40.0), background=("SIL",), fps=15.0, folds=4,
         note="1,712 videos, 47 classes without SIL.",
     ),

@@ -73,6 +73,7 @@ class Timetable:
         eval_every: Rounds between two evaluations; the last round is always evaluated.
         save_every: Optimiser steps between two saved states, besides the one after each round; 0 for none.
         unit: What progress is counted in.
+        patience: Training stops after so many evaluations without a better one; 0 never does.
     """
 
     total_steps: int
@@ -80,6 +81,7 @@ class Timetable:
     eval_every: int = 1
     save_every: int = 0
     unit: Literal["epoch", "iteration"] = "epoch"
+    patience: int = 0
 
     def count(self, step: int) -> int:
         """So many steps in the unit of progress."""
@@ -137,6 +139,14 @@ class Training:
         """Optimiser steps of the whole run."""
         return self.timetable.total_steps
 
+    @property
+    def is_stopped_early(self) -> bool:
+        """Whether the last evaluations, as many as the timetable's patience, have brought nothing better."""
+        timetable = self.timetable
+        steps = self.learner.step - self.best.epoch * (1 if timetable.unit == "iteration" else timetable.round_steps)
+        patience = timetable.patience * timetable.eval_every * timetable.round_steps
+        return bool(patience) and self.best.score is not None and steps >= patience
+
     def resume(self) -> bool:
         """Continue from the saved state, if there is one; returns whether there was.
 
@@ -175,12 +185,16 @@ class Training:
 
     def _train(self, events: EventWriter | None) -> None:
         learner, begin = self.learner, time.monotonic()
+        if self.is_stopped_early:
+            return
         for parts in self.loader.batches(learner.step, self.timetable.total_steps):
             learner.objective.before_step(learner.model, self.loader.videos)
             result = learner.train_step([part.to(learner.device) for part in parts])
             self._record_step(result, events)
             if self.timetable.ends_round(learner.step):
                 self._end_round(events, time.monotonic() - begin)
+                if self.is_stopped_early:
+                    return
                 begin = time.monotonic()
             elif self.timetable.save_every and learner.step % self.timetable.save_every == 0:
                 self._save()

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cltdr_cli.data.ambiguous import drop_ambiguous
 from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.data.feature_files import feature_file
 from cltdr_cli.data.prediction_files import ResultRows, collect_rows, read_predictions
 from cltdr_cli.errors import AnnotationError, UsageError
+from cltdr_cli.evaluation.step_labels import LabellingRule
 from cltdr_cli.evaluation.tables import TieRule
 from cltdr_cli.evaluation.thresholds import parse_tious
 from cltdr_cli.methods import find_method
@@ -22,12 +23,12 @@ from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import find_models, load_reported_detector
+from cltdr_cli.workflows.provenance import describe_detector, read_learning_curve
 from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
 from cltdr_cli.workflows.scores import SplitScores, score_split
 from cltdr_cli.workflows.segmentation import (
-    SegmentationOptions,
     check_segmentation,
-    choose_least_score,
+    choose_rule,
     score_as_segmentation,
 )
 from cltdr_cli.workflows.split import detect_in_features, detect_in_videos, detect_split
@@ -65,6 +66,7 @@ def evaluate(
     background: Sequence[str] = (),
     segmentation: bool = False,
     segmentation_min_score: float = 0.0,
+    segmentation_min_share: float = 0.0,
     segmentation_choose_on: str | None = None,
     device: str = "auto",
     report: Reporter = SILENT,
@@ -97,7 +99,8 @@ def evaluate(
         background: Labels that are no action, where the annotation has one label per frame.
         segmentation: Whether to score one label per frame too.
         segmentation_min_score: Detections below it give no label to a frame.
-        segmentation_choose_on: Split to choose that score on, other than the scored one.
+        segmentation_min_share: Detections give none either if better ones leave them a smaller share of their frames.
+        segmentation_choose_on: Split to choose the least score on, other than the scored one.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         report: Hears of progress and warnings, and of videos that fail.
 
@@ -126,6 +129,7 @@ def evaluate(
     elif choosing is not None:
         raise UsageError("segmentation_choose_on= needs segmentation=", "Give both, or none.")
     averages: tuple[tuple[float, float], ...] = ()
+    made_by: dict[str, Any] = {}
     if predictions is not None:
         find_rows = _take_rows(read_predictions(Path(predictions)))
     else:
@@ -138,15 +142,24 @@ def evaluate(
             method = find_method(loaded.preset.method)
             tious = method.find_tious(record.name)
             averages = method.averages if tious is not None else ()
+        source = {"annotations": str(read.source), "split": reference.split.split}
+        made_by = {**describe_detector(loaded, _to_path(checkpoint)), **source}
     rows, failures = find_rows(reference)
     if ambiguous == "drop":
         rows = drop_ambiguous(rows, read.videos)
-    scores = score_split(reference, rows, tious, ties, outside == "count").with_failures(failures)
-    scores = replace(scores, average_ranges=averages)
+    scores = replace(
+        score_split(reference, rows, tious, ties, outside == "count"),
+        failures=tuple(failures),
+        average_ranges=averages,
+        made_by=made_by,
+        learning_curve=() if checkpoint is None else read_learning_curve(Path(checkpoint).parent),
+    )
     if segmentation:
-        given = SegmentationOptions(segmentation_min_score)
-        options = given if choosing is None else choose_least_score(choosing, find_rows(choosing)[0])
-        scores = replace(scores, segmentation=score_as_segmentation(reference, scores.predictions, options))
+        rule = LabellingRule(segmentation_min_score, segmentation_min_share)
+        if choosing is not None:
+            rule = choose_rule(choosing, find_rows(choosing)[0], segmentation_min_share)
+        labelled = score_as_segmentation(reference, scores.predictions, rule, segmentation_choose_on or "")
+        scores = replace(scores, segmentation=labelled)
     for text in scores.warnings:
         report.warning(text)
     return scores

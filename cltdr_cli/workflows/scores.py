@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +78,8 @@ class SplitScores:
         failures: Videos that could not be detected in; their instances count as missed.
         segmentation: Scores of one label per frame; None where nobody asked for them.
         average_ranges: First and last threshold of averages that are usual besides that over all.
+        made_by: What detected, and how it came about, as plain JSON; empty where the predictions came in a file.
+        learning_curve: Loss and score of each epoch, where the log of the detector's training lies beside it.
     """
 
     reference: Reference
@@ -88,6 +90,8 @@ class SplitScores:
     failures: tuple[FailedInput, ...] = ()
     segmentation: SplitSegmentation | None = None
     average_ranges: tuple[tuple[float, float], ...] = ()
+    made_by: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    learning_curve: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def tiou(self) -> list[float]:
@@ -153,10 +157,14 @@ class SplitScores:
         return {f"{multiple}x": value for multiple, value in zip(multiples, values, strict=True)}
 
     def to_json(self) -> dict[str, Any]:
-        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, and what else was measured."""
+        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, and what else was measured.
+
+        ``made_by`` says what detected, where that is known.
+        """
         scores = self._summarize()
         recall = {"recall@kx": self.recall_at_kx} if self.recall_at_kx else {}
-        return {**scores, **recall, **(self.segmentation.to_json() if self.segmentation else {})}
+        labelled = self.segmentation.to_json() if self.segmentation else {}
+        return {**scores, **recall, **labelled, **({"made_by": dict(self.made_by)} if self.made_by else {})}
 
     def _summarize(self) -> dict[str, Any]:
         averages = {"averages": self.averages} if self.average_ranges else {}
@@ -191,6 +199,7 @@ class SplitScores:
             ),
             "ties": self.ties.to_json(),
             "findings": [vars(finding) for finding in self.findings],
+            "learning_curve": [dict(record) for record in self.learning_curve],
         }
         plots = draw_plots(content)
         write_text(folder / "report.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -11,26 +11,22 @@ import torch
 from torch import Tensor
 
 from cltdr_cli import __version__
+from cltdr_cli.data.folds import Fold
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.files import write_text
 from cltdr_cli.methods.record import build_network
 from cltdr_cli.models.heads import expect_nothing_of
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.learner import Learner, Precision
-from cltdr_cli.training.loop import Hooks, Timetable, Training
-from cltdr_cli.training.optim import initial_share
+from cltdr_cli.training.loop import Hooks, Training
 from cltdr_cli.training.processes import Processes, join_processes
-from cltdr_cli.training.run_folder import Record, RunFolder
+from cltdr_cli.training.run_folder import RunFolder
 from cltdr_cli.workflows.training_data import TrainingData, read_training_data
 from cltdr_cli.workflows.training_evaluation import SplitEvaluation
+from cltdr_cli.workflows.training_report import MISSING, describe_round, report_beginning, report_end
 from cltdr_cli.workflows.training_schedule import RunSettings, make_schedule, refuse_epochs
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.devices import resolve_device
-
-_MISSING = "missing_features.txt"
-_MOST_INITIAL_SHARE = 0.05
-"""More of the random initial weights in the average shows in the results."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,9 @@ def train(
     features: str | Path,
     out: str | Path,
     force: bool = False,
+    fps: float | None = None,
+    background: Sequence[str] = (),
+    video_info: Sequence[str | Path] = (),
     epochs: int | None = None,
     warmup_epochs: int | None = None,
     batch_size: int | None = None,
@@ -69,6 +68,8 @@ def train(
     train_split: str | None = None,
     eval_split: str | None = None,
     eval_every: int | None = None,
+    fold: Fold | None = None,
+    patience: int = 0,
     save_every: int = 0,
     resume: bool = False,
     amp: bool = False,
@@ -83,11 +84,14 @@ def train(
     """Train a localizer on features and annotations; in each of the processes of torchrun, if it started us.
 
     Args:
-        preset: Name or YAML file: network, features, losses.
+        preset: Name or YAML file: network, features, losses; ``auto`` makes one for these features and annotation.
         annotations: JSON, CSV or THUMOS folder, in any published layout.
         features: Folder of feature files, as the preset names them.
         out: Folder of the run: checkpoints, resume state, log, settings.
         force: Whether features of another extractor or flow are taken, if width and grid fit.
+        fps: Frames per second of the videos, where the annotation does not say it.
+        background: Labels that are no action, where the annotation has one label per frame.
+        video_info: CSV files of durations, rates or subsets, or lists ``train.split1.bundle``.
         epochs: After the warm-up; None as the preset says, as are the next four. Presets that learn from video labels
             train by iterations and have none: ``settings=["training.iterations=N"]``.
         warmup_epochs: Epochs of warm-up.
@@ -102,6 +106,8 @@ def train(
         train_split: Split to train on; None for the data set's.
         eval_split: Split to evaluate on while training; it chooses the best epoch.
         eval_every: Epochs between evaluations (None: 1); where there are none, iterations (None: 200).
+        fold: Part of the training videos to hold out and evaluate on, in place of ``eval_split``.
+        patience: Stop after so many evaluations without a better one; 0 never does.
         save_every: Steps between saved states, besides each epoch's end; 0 for none.
         resume: Whether to continue the run in ``out`` where it was stopped.
         amp: Mixed precision: bf16 where the device has it, else fp16.
@@ -121,11 +127,12 @@ def train(
     data = read_training_data(
         str(preset), Path(annotations), Path(features), [*settings, *changes], str(labels), (train_split, eval_split),
         force, None if pseudo_labels is None else Path(pseudo_labels), min_score,
+        fps, background, [Path(file) for file in video_info], fold,
     )  # fmt: skip
     refuse_epochs(data, epochs=epochs, warmup_epochs=warmup_epochs)
     run = RunSettings(
         precision or ("auto" if amp else "fp32"), accumulate, compile_network, workers, int(cache_gb * 1e9),
-        eval_every, save_every,
+        eval_every, save_every, patience,
     )  # fmt: skip
     with join_processes(resolve_device(device)) as (processes, place):
         heard = report if processes.is_first else SILENT
@@ -133,12 +140,12 @@ def train(
         training = _make_training(data, Path(out), run, hooks, processes, place)
         is_resumed = _begin(training, data, Path(out), resume)
         if processes.is_first:
-            _report_beginning(training, data, Path(out), is_resumed if resume else None, heard)
+            report_beginning(training, data, Path(out), is_resumed if resume else None, heard)
             if force and (text := describe_other_kinds((v.path for v in data.split.videos), data.preset.features)):
                 heard.warning(text)
         _run(training, heard)
         if processes.is_first:
-            _report_end(training, heard)
+            report_end(training, heard)
     return TrainingSummary(training.folder.last, training.folder.best, training.best.score, training.best.epoch)
 
 
@@ -200,7 +207,7 @@ def _begin(training: Training, data: TrainingData, out: Path, resume: bool) -> b
     if processes.is_first and not is_resumed:
         write_text(folder.preset, data.preset.to_yaml())
         if data.split.missing:
-            write_text(out / _MISSING, "".join(f"{name}\n" for name in data.split.missing))
+            write_text(out / MISSING, "".join(f"{name}\n" for name in data.split.missing))
     return is_resumed
 
 
@@ -211,79 +218,6 @@ def _run(training: Training, report: Reporter) -> None:
         training.hooks = replace(
             training.hooks,
             on_step=lambda result: bar.update(result.step, total),
-            on_round=lambda record: report.notice(_describe_round(record, timetable)),
+            on_round=lambda record: report.notice(describe_round(record, timetable)),
         )
         training.run()
-
-
-def _describe_round(record: Record, timetable: Timetable) -> str:
-    unit = timetable.unit
-    head = f"{unit} {record[unit]}/{timetable.count(timetable.total_steps)}"
-    if record["kind"] == unit:
-        return f"{head}: loss {record['mean_loss']:.4f}, {record['seconds']:.1f} s"
-    best = ", the best so far" if record["is_best"] else ""
-    return f"{head}: average mAP {100 * record['score']:.2f} on {record['split']}{best}"
-
-
-def _report_beginning(
-    training: Training, data: TrainingData, out: Path, is_resumed: bool | None, report: Reporter
-) -> None:
-    """What is trained on what, and what is missing; ``is_resumed`` is None where nobody asked to resume."""
-    pseudo = data.pseudo_labels
-    if pseudo is not None:
-        report.notice(str(pseudo))
-    for note in data.annotations.notes:
-        report.notice(f"{data.annotations.source.name}: {note}")
-    for finding in (*(pseudo.findings if pseudo else ()), *data.split.findings):
-        report.warning(str(finding))
-    if data.split.missing:
-        report.notice(f"{out / _MISSING} lists the missing ones")
-    learner = training.learner
-    report.notice(
-        f"{data.preset.name}: {len(data.split.videos)} videos of {data.split_name or 'the annotation'}, "
-        f"{len(data.class_names)} classes; {_describe_length(training, data)} on {learner.device} "
-        f"({learner.precision})"
-    )
-    steps = training.timetable.total_steps
-    share = initial_share(data.config, steps)
-    if share > _MOST_INITIAL_SHARE:
-        report.warning(
-            f"the averaged weights, which are evaluated and saved, will still be {share:.0%} the random initial ones "
-            f"after the {steps} steps of this run: give the setting training.ema_warmup=true, which "
-            "averages over the last part of short runs, or more epochs"
-        )
-    if is_resumed is not None:
-        done = f"after step {learner.step} of {training.timetable.total_steps}" if learner.step else "at the start"
-        report.notice(f"resumed {done}")
-    unit = training.timetable.unit
-    if not tensorboard_is_here():
-        report.notice("no TensorBoard events: pip install 'cltdr-cli[train]' (log.jsonl has all numbers)")
-    if data.eval_split is None:
-        report.notice(f"no eval_split=: nothing chooses among {unit}s, best.safetensors will be the last")
-    elif data.is_weak and data.chooses_on_test:
-        report.notice(
-            f"best.safetensors will be chosen on {data.eval_split}, the split that results are reported on, as "
-            "published for this family: last.safetensors is the honest figure"
-        )
-
-
-def _describe_length(training: Training, data: TrainingData) -> str:
-    config, timetable = data.config, training.timetable
-    if timetable.unit == "iteration":
-        return f"{timetable.total_steps} iterations of {config.batch_size} videos"
-    epochs = f"{config.warmup_epochs} + {config.epochs} epochs"
-    return f"{epochs} of {timetable.round_steps} steps of {config.batch_size}"
-
-
-def _report_end(training: Training, report: Reporter) -> None:
-    folder, best, unit = training.folder, training.best, training.timetable.unit
-    evaluations = [record for record in folder.records() if record["kind"] == "evaluation"]
-    if not evaluations or best.score is None:
-        report.notice(f"trained: {folder.last}")
-        return
-    last = evaluations[-1]
-    report.notice(f"last: average mAP {100 * last['score']:.2f} on {last['split']} ({folder.last})")
-    report.notice(
-        f"best: average mAP {100 * best.score:.2f} after {unit} {best.epoch}, chosen on {best.split} itself "
-        f"({folder.best})"
-    )

@@ -28,6 +28,7 @@ class RunSettings:
         cache_bytes: Features kept in memory.
         eval_every: Epochs, or iterations, between evaluations; None for 1 or 200.
         save_every: Steps between saved states, besides those after each epoch or evaluation; 0 for none.
+        patience: Training stops after so many evaluations without a better one; 0 never does.
     """
 
     precision: str
@@ -37,6 +38,7 @@ class RunSettings:
     cache_bytes: int
     eval_every: int | None
     save_every: int
+    patience: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def _schedule_epochs(
     margin = method.crop_margin_windows * files.window_frames / files.stride_frames
     loader = Loader(videos, config, steps, Share(processes, run.parts), run.threads, pinned, margin)
     epochs, length = config.warmup_epochs + config.epochs, loader.steps_per_epoch
-    return Schedule(loader, Timetable(epochs * length, length, run.eval_every or 1, run.save_every), steps)
+    timetable = Timetable(epochs * length, length, run.eval_every or 1, run.save_every, patience=run.patience)
+    return Schedule(loader, timetable, steps)
 
 
 def _schedule_iterations(
@@ -98,7 +101,7 @@ def _schedule_iterations(
     sampler = data.method.sampler(data.model, config, videos.labels)
     loader = LabelLoader(videos, sampler, config.seed, run.threads, pinned)
     every = run.eval_every or EVAL_EVERY_ITERATIONS
-    timetable = Timetable(config.iterations, every, save_every=run.save_every, unit="iteration")
+    timetable = Timetable(config.iterations, every, save_every=run.save_every, unit="iteration", patience=run.patience)
     return Schedule(loader, timetable, config.sampled_steps)
 
 
