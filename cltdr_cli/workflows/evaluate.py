@@ -140,6 +140,8 @@ def evaluate(
             averages = method.averages if tious is not None else ()
     rows, failures = find_rows(reference)
     if ambiguous == "drop":
+        if not any(video.ambiguous for video in reference.annotations.videos.values()):
+            report.warning(f"{read.source} marks nothing as Ambiguous, so no detection is dropped")
         rows = drop_ambiguous(rows, read.videos)
     scores = score_split(reference, rows, tious, ties, outside == "count").with_failures(failures)
     scores = replace(scores, average_ranges=averages)
