@@ -178,8 +178,7 @@ def write_truth(path, split="test"):
     videos = {
         "video": {"subset": split, "duration": 60.0, "fps": 25.0,
                   "annotations": [{"label": "HighJump", "segment": [5.0, 9.0]},
-                                  {"label": "LongJump", "segment": [20.0, 31.0]},
-                                  {"label": "Ambiguous", "segment": [40.0, 44.0]}]},
+                                  {"label": "LongJump", "segment": [20.0, 31.0]}]},
     }  # fmt: skip
     path.write_text(json.dumps({"database": videos}))
     return path
@@ -232,7 +231,7 @@ def list_results(rows, labels):
         {"label": labels[label], "score": score, "segment": [start * 0.64, end * 0.64]}
         for start, end, score, label in rows
     ]
-    return {"results": {"video": items}}
+    return {"results": {"video_test_0000001": items}}
 
 
 def test_ambiguous_rows_drop_the_detections_they_touch(golden, cltdr, tmp_path):
@@ -242,20 +241,30 @@ def test_ambiguous_rows_drop_the_detections_they_touch(golden, cltdr, tmp_path):
     every = [row for row in case["co2net_snippets_without_ambiguous_rule"] if row[3] in labels]
     left = [row for row in case["co2net_snippets"] if row[3] in labels]
     assert len(left) < len(every)
-    truth = json.loads(write_truth(tmp_path / "truth.json").read_text())
-    items = [item for item in truth["database"]["video"]["annotations"] if item["label"] != "Ambiguous"]
-    items += [{"label": "Ambiguous", "segment": segment} for segment in case["ambiguous"]]
-    truth["database"]["video"]["annotations"] = items
-    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "annotation_test").mkdir()
+    for label, segments in (("HighJump", [(5, 9)]), ("LongJump", [(20, 31)]), ("Ambiguous", case["ambiguous"])):
+        lines = "".join(f"video_test_0000001  {start} {end}\n" for start, end in segments)
+        (tmp_path / f"annotation_test/{label}_test.txt").write_text(lines)
     results = {kind: list_results(rows, labels) for kind, rows in (("every", every), ("left", left))}
     counts = {}
     for kind, more in (("every", ()), ("left", ()), ("every", ("--ambiguous", "drop"))):
         (tmp_path / f"{kind}.json").write_text(json.dumps(results[kind]))
         done = cltdr(
-            "eval", "--dataset", "thumos14", "--annotations", tmp_path / "truth.json", "--predictions",
+            "eval", "--dataset", "thumos14", "--annotations", tmp_path / "annotation_test", "--predictions",
             tmp_path / f"{kind}.json", *more,
         )  # fmt: skip
         assert done.code == 0, f"{name}: {done.err}"
         counts[kind, bool(more)] = int(done.out.split(" predictions")[0].split()[-1])
     assert counts["every", False] == len(every)
     assert counts["every", True] == counts["left", False] == len(left)
+
+
+def test_dropping_where_nothing_is_marked_says_so(cltdr, tmp_path):
+    found = {"results": {"video": [{"label": "HighJump", "score": 0.5, "segment": [5.0, 9.0]}]}}
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    done = cltdr(
+        "eval", "--dataset", "thumos14", "--annotations", write_truth(tmp_path / "truth.json"), "--predictions",
+        tmp_path / "found.json", "--ambiguous", "drop",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "marks nothing as Ambiguous" in " ".join(done.err.split())

@@ -183,7 +183,7 @@ def test_the_split_that_results_are_reported_on_is_named(cltdr, world, tmp_path)
         (("--epochs", 3), "--set training.iterations=N"),
         (("--warmup-epochs", 3), "--set training.iterations=N"),
         (("--accumulate", 2), "2 parts cannot share"),
-        (("--set", "training.iterations=0"), "iterations must be at least 1"),
+        (("--set", "training.iterations=0"), "must be at least 1, got 0"),
         (("--set", "model.rgb_dim=4"), "rgb_dim must be half of input_dim 16"),
         (("--set", "training.pairs=4"), "pairs 4 need a batch_size of 8 or more, got 6"),
     ],

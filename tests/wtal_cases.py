@@ -39,14 +39,15 @@ def read_case(folder: Path, name: str) -> dict[str, Any]:
 def preset_of(folder: Path, *more: str) -> Preset:
     """The preset in the box with the sizes of a golden case, and without dropout."""
     case = read_case(folder, "config.json")
-    weights = case["weights"]
+    weights, train = case["weights"], read_case(folder, "train.json")
     settings = {
         "features.width": case["input_dim"], "model.input_dim": case["input_dim"], "benchmark.labels": "null",
         "model.attention_dim": case["hidden_dim"], "model.num_classes": case["num_classes"],
         "model.pool_kernel": case["pool_kernel"] or "null", "model.feature_dropout": 0.0,
         "training.sampled_steps": case["train_steps"], "training.batch_size": case["batch"],
         "training.topk_divisor": case["topk_divisor"], "training.norm_weight": weights["norm"],
-        "training.guide_weight": weights["guide"], "training.learning_rate": 1e-3, "training.weight_decay": 1e-3,
+        "training.guide_weight": weights["guide"], "training.learning_rate": train["lr"],
+        "training.weight_decay": train["weight_decay"],
     }  # fmt: skip
     if case["network"] == "co2net":
         settings |= {"model.rgb_dim": case["rgb_dim"], "model.attention_dropout": 0.0}

@@ -146,6 +146,8 @@ def evaluate(
         made_by = {**describe_detector(loaded, _to_path(checkpoint)), **source}
     rows, failures = find_rows(reference)
     if ambiguous == "drop":
+        if not any(video.ambiguous for video in reference.annotations.videos.values()):
+            report.warning(f"{read.source} marks nothing as Ambiguous, so no detection is dropped")
         rows = drop_ambiguous(rows, read.videos)
     scores = replace(
         score_split(reference, rows, tious, ties, outside == "count"),

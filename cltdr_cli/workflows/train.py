@@ -27,6 +27,7 @@ from cltdr_cli.workflows.training_report import MISSING, describe_round, report_
 from cltdr_cli.workflows.training_schedule import RunSettings, make_schedule, refuse_epochs
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.devices import resolve_device
+from cltdr_cli.zoo.preset import load_preset
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def train(
     Raises:
         CltdrError: Settings, data or folder are not in order, or the loss is not finite.
     """
+    refuse_epochs(load_preset(preset), epochs=epochs, warmup_epochs=warmup_epochs)
     given = {"epochs": epochs, "warmup_epochs": warmup_epochs, "batch_size": batch_size, "learning_rate": lr}
     changes = [f"training.{key}={value}" for key, value in {**given, "seed": seed}.items() if value is not None]
     data = read_training_data(
@@ -129,7 +131,6 @@ def train(
         force, None if pseudo_labels is None else Path(pseudo_labels), min_score,
         fps, background, [Path(file) for file in video_info], fold,
     )  # fmt: skip
-    refuse_epochs(data, epochs=epochs, warmup_epochs=warmup_epochs)
     run = RunSettings(
         precision or ("auto" if amp else "fp32"), accumulate, compile_network, workers, int(cache_gb * 1e9),
         eval_every, save_every, patience,

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from cltdr_cli.data.label_set import LabelledSplit, LabelSet
 from cltdr_cli.data.training_set import TrainingSet, TrainingSplit
 from cltdr_cli.errors import UsageError
+from cltdr_cli.methods import find_method
 from cltdr_cli.training.label_loader import LabelLoader
 from cltdr_cli.training.loader import Loader, Share
 from cltdr_cli.training.loop import BatchSource, Timetable
 from cltdr_cli.training.processes import Processes
 from cltdr_cli.workflows.training_data import TrainingData
+from cltdr_cli.zoo.preset import Preset
 
 EVAL_EVERY_ITERATIONS = 200
 
@@ -105,11 +107,11 @@ def _schedule_iterations(
     return Schedule(loader, timetable, config.sampled_steps)
 
 
-def refuse_epochs(data: TrainingData, **given: int | None) -> None:
+def refuse_epochs(preset: Preset, **given: int | None) -> None:
     """Raise UsageError where a number of epochs is given to a method that trains by iterations."""
     names = [f"{name}=" for name, value in given.items() if value is not None]
-    if data.is_weak and names:
+    if names and find_method(preset.method).supervision == "video":
         raise UsageError(
-            f"preset {data.preset.name} trains by iterations and has no epochs: {' and '.join(names)} cannot be given",
+            f"preset {preset.name} trains by iterations and has no epochs: {' and '.join(names)} cannot be given",
             "Give their number as a setting: `--set training.iterations=N` on the command line.",
         )
