@@ -98,7 +98,7 @@ def test_the_command_prints_a_table(tmp_path):
 def test_a_preset_without_a_network_is_refused():
     done = CliRunner().invoke(app, ["bench", "localizer", "--preset", "kinetics400-i3d-rgb"])
     assert done.exit_code == 2
-    assert "no network of its own" in done.stderr
+    assert "no point detector to measure" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["--runs", "0"], ["--steps", "0"], ["--threads", "0"], ["--preset", "nothing"]])

@@ -132,7 +132,6 @@ def train(
     run continues with --resume, to the same weights. --hold-out or --folds score on training videos that are not
     learned from. Several GPUs: torchrun --nproc-per-node N -m cltdr_cli train
     """
-    from cltdr_cli.data.folds import Fold
     from cltdr_cli.workflows.cross_validation import cross_validate
     from cltdr_cli.workflows.train import train as train_localizer
 
@@ -173,8 +172,7 @@ def train(
             raise UsageError(f"--folds scores each run on its own part, so {given} has no place", "Leave it out.")
         _draw_folds(cross_validate(folds, out=out, group_by=group_by, report=console.REPORTER, **options))
         return
-    fold = Fold(0, round(1 / hold_out), group_by) if hold_out is not None else None
-    train_localizer(out=out, fold=fold, report=console.REPORTER, **options)
+    train_localizer(out=out, hold_out=hold_out, group_by=group_by, report=console.REPORTER, **options)
 
 
 def _draw_folds(found: CrossValidation) -> None:

@@ -69,6 +69,8 @@ def train(
     train_split: str | None = None,
     eval_split: str | None = None,
     eval_every: int | None = None,
+    hold_out: float | None = None,
+    group_by: str | None = None,
     fold: Fold | None = None,
     patience: int = 0,
     save_every: int = 0,
@@ -107,7 +109,9 @@ def train(
         train_split: Split to train on; None for the data set's.
         eval_split: Split to evaluate on while training; it chooses the best epoch.
         eval_every: Epochs between evaluations (None: 1); where there are none, iterations (None: 200).
-        fold: Part of the training videos to hold out and evaluate on, in place of ``eval_split``.
+        hold_out: Share of the training videos to evaluate on instead, in place of ``eval_split``.
+        group_by: Regular expression; videos whose ids it matches alike are held out together.
+        fold: The part that is held out, in place of ``hold_out`` (``cross_validate`` gives each in turn).
         patience: Stop after so many evaluations without a better one; 0 never does.
         save_every: Steps between saved states, besides each epoch's end; 0 for none.
         resume: Whether to continue the run in ``out`` where it was stopped.
@@ -126,6 +130,8 @@ def train(
     refuse_epochs(load_preset(preset), epochs=epochs, warmup_epochs=warmup_epochs)
     given = {"epochs": epochs, "warmup_epochs": warmup_epochs, "batch_size": batch_size, "learning_rate": lr}
     changes = [f"training.{key}={value}" for key, value in {**given, "seed": seed}.items() if value is not None]
+    if hold_out is not None:
+        fold = Fold(0, round(1 / hold_out), group_by)
     data = read_training_data(
         str(preset), Path(annotations), Path(features), [*settings, *changes], str(labels), (train_split, eval_split),
         force, None if pseudo_labels is None else Path(pseudo_labels), min_score,
