@@ -1,13 +1,14 @@
 # make demo   set up .venv, draw a video, find its actions: a table, JSON, CSV, SRT and a picture
 # make test   set up .venv, run the test suite
 # make bench-train   proof that training learns, on the real THUMOS14 annotations (about 5 minutes)
+# make results   real numbers: all methods and ablations on GTEA and 50Salads (6 hours on two cores; resumable)
 # make check  what CI runs: lint, types, tests, and the wheel in an empty environment
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test bench-train lint types wheel check clean
+.PHONY: demo test bench-train results lint types wheel check clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -25,6 +26,9 @@ test: $(INSTALLED)
 bench-train: $(INSTALLED)
 	rm -rf out/proof
 	$(BIN)/python examples/learns_from_real_annotations.py ../shared/data/annotations/thumos14/thumos14.json --out out/proof
+
+results: $(INSTALLED)
+	$(BIN)/python examples/real_features.py --data ../shared/data/real-features --out out/results --ablations --jobs 2 --published ../shared/golden/segmentation/expected.json
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

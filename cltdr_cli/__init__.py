@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cltdr_cli.workflows.results import Result
     from cltdr_cli.workflows.train import train
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = [
     "Detector",
     "Result",

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cltdr_cli.file_kinds import is_safetensors
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.video.array_reader import ArrayReader
+from cltdr_cli.video.inputs import Input
 from cltdr_cli.workflows.detector import make_input, make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
 from cltdr_cli.workflows.results import Result
@@ -34,22 +39,28 @@ class Detector:
         flow: str | None = None,
         force: bool = False,
         precision: str = "fp32",
+        backend: str = "auto",
         accept_license: bool = False,
+        download: bool | None = None,
         device: str = "auto",
         report: Reporter = SILENT,
     ) -> Detector:
         """Load a detector by the name of its preset, by a preset file, or by a checkpoint.
 
         Args:
-            preset: Name, YAML file or checkpoint (``.safetensors``); ``auto`` is an installed real detector, else
-                the bundled demo model.
+            preset: Name, YAML file or checkpoint (``.safetensors``); ``auto`` is an installed real detector, or
+                else the one that is downloaded now, or offline the bundled demo model.
             checkpoint: Checkpoint in place of a preset.
             extractor_weights: Files in place of the cache, by name of the extractor or of the weights.
             extractor: Name of the extractor, where a converted checkpoint does not say it.
             flow: Optical flow in place of the preset's.
             force: Whether features of another extractor or flow are taken, if width and grid fit.
-            precision: Arithmetic of the extractor: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+            precision: Arithmetic of the extractor: ``fp32``, ``fp16`` or ``bf16``.
+            backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``: OpenVINO on a CPU where it is
+                installed, pays, and gives the same features within 1e-3.
             accept_license: Whether licences of weights that exclude some uses are agreed to.
+            download: Whether a detector is downloaded where none is named or installed; False takes the bundled
+                demo model instead, None is an error that says what to do.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             report: Hears of downloads and notices.
 
@@ -60,9 +71,9 @@ class Detector:
             preset, checkpoint = "auto", preset
         models = find_models(
             device, extractor_weights, precision,
-            extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
+            extractor=extractor, flow=flow, force=force, backend=backend, accept_license=accept_license, report=report,
         )  # fmt: skip
-        return cls(load_reported_detector(preset, checkpoint, models, report), models)
+        return cls(load_reported_detector(preset, checkpoint, models, report, download=download), models)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -76,9 +87,9 @@ class Detector:
 
     def detect(
         self,
-        source: str | Path,
+        source: str | Path | NDArray[np.uint8],
         *,
-        min_score: float = 0.0,
+        min_score: float | None = None,
         max_segments: int | None = None,
         labels: str | Sequence[str] | None = None,
         start: float | None = None,
@@ -91,15 +102,20 @@ class Detector:
         batch_size: int = 8,
         report: Reporter = SILENT,
     ) -> Result:
-        """Find actions in one video or feature file; ``cltdr_cli.detect`` describes the arguments.
+        """Find actions in one video, feature file, or array of frames; ``cltdr_cli.detect`` describes the arguments.
+
+        Frames are RGB, uint8 ``[N, H, W, 3]``, and need their rate as ``fps=``. Times count from the first one.
 
         Raises:
+            UsageError: Frames lack their rate, or are of another shape or type.
             CltdrError: The input cannot be read, or does not fit the model.
         """
-        item = make_input(Path(source))
+        given = make_input(Path(source)) if isinstance(source, str | Path) else ArrayReader(source, fps)
+        feature_file = given.path if isinstance(given, Input) and given.is_features else None
         detector = make_input_detector(
             self._loaded,
-            VideoOptions(reader, fps, start, end, strict, batch_clips=batch_size),
+            # The rate of frames is that of the array: it resamples nothing.
+            VideoOptions(reader, fps if isinstance(given, Input) else None, start, end, strict, batch_clips=batch_size),
             force=self._models.any_kind,
             duration_seconds=duration,
             video_scores=None if video_scores is None else Path(video_scores),
@@ -111,8 +127,10 @@ class Detector:
         prepare_detector(
             self._loaded,
             self._models,
-            has_videos=not item.is_features,
-            feature_files=[item.path] if item.is_features else [],
+            has_videos=feature_file is None,
+            feature_files=[] if feature_file is None else [feature_file],
             report=report,
         )
-        return detector.detect_input(item, report=report)
+        if isinstance(given, Input):
+            return detector.detect_input(given, report=report)
+        return detector.detect_frames(given, report)

@@ -58,6 +58,10 @@ class WeightsError(CltdrError):
     """Weights are missing, damaged, unsafe, or do not fit the network."""
 
 
+class NoConnectionError(WeightsError):
+    """Weights were to be downloaded, and no server could be reached."""
+
+
 class AnnotationError(CltdrError):
     """Annotations or predictions are unreadable or inconsistent."""
 

@@ -32,6 +32,8 @@ class Subcommand:
 
 SUBCOMMANDS = {
     "detect": Subcommand("detect", "detect", "Find actions in videos (or feature files): when, what, how sure."),
+    "report": Subcommand("report", "report", "Show results as web pages: video, timeline, list."),
+    "review": Subcommand("review", "review", "Correct results in the browser; saved beside them."),
     "extract-features": Subcommand("extract_features", "extract_features", "Turn videos into feature files."),
     "train": Subcommand("train", "train", "Train a localizer on features and annotations."),
     "sensitivity": Subcommand("sensitivity", "sensitivity", "Show what a run learned of action sensitivity."),

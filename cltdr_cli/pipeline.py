@@ -14,7 +14,7 @@ from cltdr_cli.timeline import FeatureSequence
 
 if TYPE_CHECKING:
     from cltdr_cli.inference.fusion import VideoScores
-    from cltdr_cli.video.frames import FrameTiming, VideoInfo
+    from cltdr_cli.video.frames import FrameTiming, VideoInfo, VideoReader
     from extractors.dense import DenseEncoder
     from extractors.flow import FlowEngine
     from extractors.spec import Extractor
@@ -101,13 +101,18 @@ class Detector(Protocol):
         ...
 
     @property
+    def label_ids(self) -> tuple[int, ...] | None:
+        """Number of each class; None where that is its index."""
+        ...
+
+    @property
     def localizer(self) -> Callable[[FeatureSequence], Detections]:
         """Turns features into detections."""
         ...
 
 
 def extract_video(
-    path: Path,
+    video: Path | VideoReader,
     extractor: Extractor,
     options: VideoOptions,
     on_progress: Progress | None = None,
@@ -116,7 +121,7 @@ def extract_video(
     """Compute the features of one video: decode it, cut it into windows, encode each.
 
     Args:
-        path: The video.
+        video: The file, or a reader of it; a reader is closed afterwards.
         extractor: Loaded and frozen.
         options: How to read it.
         on_progress: Called with the frames done and expected.
@@ -143,7 +148,7 @@ def extract_video(
     check_reset(spec, options.reset_seconds)
     encoder = _make_dense_encoder(extractor, stride, window) if options.dense else None
     stream_fps = options.fps or spec.rate
-    reader = open_video(path, options.reader)
+    reader = open_video(video, options.reader) if isinstance(video, Path) else video
     try:
         stream = FrameStream(
             reader,
@@ -180,7 +185,12 @@ def extract_video(
     finally:
         reader.close()
     sequence = make_sequence(
-        features, timing, stride_frames=stride, window_frames=window, video_id=path.stem, extractor=spec.name
+        features,
+        timing,
+        stride_frames=stride,
+        window_frames=window,
+        video_id=reader.info.path.stem,
+        extractor=spec.name,
     )
     return ExtractedVideo(sequence, timing, reader.info)
 
@@ -228,10 +238,14 @@ def detect_features(
     """
     if not len(sequence):
         raise FeatureError(f"{sequence.video_id} has no feature steps.", "Does the range lie within the video?")
-    detections, labels = detector.localizer(sequence), detector.labels
+    detections, labels, numbers = detector.localizer(sequence), detector.labels, detector.label_ids
     if video_scores is not None:
-        detections, labels = video_scores.add_classes(detections, sequence.video_id), video_scores.labels
-    return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, describe_grid(sequence))
+        detections = video_scores.add_classes(detections, sequence.video_id)
+        labels, numbers = video_scores.labels, None
+    facts = describe_grid(sequence)
+    if detections.curves is not None:
+        facts["score_curves"] = detections.curves.describe(labels)
+    return VideoResult(sequence.video_id, detections, labels, sequence.duration_seconds, facts, numbers)
 
 
 def describe_grid(sequence: FeatureSequence) -> dict[str, object]:
@@ -252,7 +266,7 @@ def describe_grid(sequence: FeatureSequence) -> dict[str, object]:
 
 
 def detect_video(
-    path: Path,
+    source: Path | VideoReader,
     detector: Detector,
     extractor: Extractor,
     options: VideoOptions,
@@ -266,7 +280,7 @@ def detect_video(
         VideoError: As ``extract_video``.
         AnnotationError: As ``detect_features``.
     """
-    video = extract_video(path, extractor, options, on_progress, flow)
+    video = extract_video(source, extractor, options, on_progress, flow)
     result = detect_features(detector, video.sequence, video_scores)
     facts = {**result.provenance, "reader": video.info.reader, "warnings": list(video.problems)}
     if extractor.spec.modality != "rgb" and flow is not None:
@@ -281,4 +295,4 @@ def limit_result(
     labels: Sequence[int] | None = None,
 ) -> VideoResult:
     """The result without the segments below a score, of other labels, or beyond the best so many."""
-    return replace(result, detections=result.detections.limited(min_score or 0.0, max_segments, labels))
+    return replace(result, detections=result.detections.limited(min_score, max_segments, labels))

@@ -105,8 +105,9 @@ _UNREAD_TYPES = (
     "argparse.Namespace", "numpy.dtype", "numpy.ndarray", "_codecs.encode",
     "numpy._core.multiarray.scalar", "numpy._core.multiarray._reconstruct",
     "numpy.core.multiarray.scalar", "numpy.core.multiarray._reconstruct",
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint", "pytorch_lightning.utilities.parsing.AttributeDict",
 )  # fmt: skip
-"""Types that training programs save beside the tensors (best mAP, options); torch would refuse the whole file."""
+"""Types that training programs save beside the tensors (best mAP, options, callbacks); torch would refuse the file."""
 
 
 def _explain_refusal(path: Path, message: str) -> _RefusedError:

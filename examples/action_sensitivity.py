@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from learns_from_real_annotations import LONGEST_STEPS, SETTINGS, WINDOWS, Case, cltdr, drawn, scored
 from real_annotations import choose_videos, find_labels, find_peaks
 

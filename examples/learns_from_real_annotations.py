@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from real_annotations import Windows, choose_videos, draw_directions, find_labels, find_peaks
 
 from cltdr_cli.main import app
+from real_annotations import Windows, choose_videos, draw_directions, find_labels, find_peaks
 
 WINDOWS, WIDTH = Windows(stride=4, window=16), 48
 LONGEST_STEPS = 2304

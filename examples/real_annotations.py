@@ -88,3 +88,12 @@ def draw_directions(rng: np.random.Generator, count: int, width: int) -> np.ndar
     """``[count, width]``: random directions of length 1."""
     directions = rng.normal(size=(count, width))
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def keep_classes(database: dict[str, dict], labels: list[str]) -> dict[str, dict]:
+    """Videos with one of these classes, and only their instances of them."""
+    kept = {
+        name: {**video, "annotations": [item for item in video["annotations"] if item["label"] in labels]}
+        for name, video in database.items()
+    }
+    return {name: video for name, video in kept.items() if video["annotations"]}

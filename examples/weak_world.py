@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from real_annotations import Windows, draw_directions, find_labels
 
 WINDOWS, WIDTH = Windows(stride=16, window=16, rate=25.0), 64

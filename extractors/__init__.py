@@ -19,9 +19,25 @@ if TYPE_CHECKING:
     from extractors.frozen import FrozenExtractor
     from extractors.openvino_backend import OpenVinoExtractor
 
-__all__ = ["BACKENDS", "EXTRACTORS", "Extractor", "ExtractorRecord", "ExtractorSpec", "build"]
+__all__ = ["BACKENDS", "EXTRACTORS", "Extractor", "ExtractorRecord", "ExtractorSpec", "build", "find_record"]
 
 BACKENDS = ("torch", "openvino")
+
+
+def find_record(name: str) -> ExtractorRecord:
+    """The record of an extractor: one of ``EXTRACTORS``, or any network of timm as ``timm:NAME``.
+
+    Raises:
+        ValueError: There is none of that name.
+        TimmMissingError: It is one of timm, which is not installed. An ``ImportError``.
+    """
+    if name.startswith("timm:"):
+        from extractors.timm_networks import find_timm_record
+
+        return find_timm_record(name)
+    if name not in EXTRACTORS:
+        raise ValueError(f"unknown extractor {name!r}; there are {', '.join(EXTRACTORS)}")
+    return EXTRACTORS[name]
 
 
 def build(
@@ -37,7 +53,7 @@ def build(
     """A frozen extractor from its weights.
 
     Args:
-        name: Key of ``EXTRACTORS``.
+        name: Key of ``EXTRACTORS``, or ``timm:NAME``.
         state_dict: Tensors by key, as published; for ``i3d`` a pair, RGB first.
         device: Where it runs.
         precision: ``fp32``, ``fp16`` or ``bf16``; of OpenVINO ``fp32`` or ``int8``.
@@ -58,9 +74,7 @@ def build(
         raise ValueError(f"unknown backend {backend!r}; there are {', '.join(BACKENDS)}")
     if backend == "openvino" and (compiled or torch.device(device).type != "cpu"):
         raise ValueError("OpenVINO runs on the CPU and compiles by itself")
-    if name not in EXTRACTORS:
-        raise ValueError(f"unknown extractor {name!r}; there are {', '.join(EXTRACTORS)}")
-    record = EXTRACTORS[name]
+    record = find_record(name)
     spec = record.with_option(option)
     module, _, function = record.builder.partition(":")
     parts = [state_dict] if isinstance(state_dict, Mapping) else list(state_dict)

@@ -28,5 +28,5 @@ def count_flops_per_clip(name: str, window_frames: int | None = None) -> int:
     extractor = build(name, draw_weights(name, device=place), device=place)
     clip = torch.empty(1, window_frames or spec.window_frames, spec.channels, height, width, device=place)
     with torch.inference_mode(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        extractor.network(clip)
+        extractor.encode(clip) if spec.causal else extractor.network(clip)
     return counter.get_total_flops()

@@ -58,7 +58,7 @@ def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
     if spec.squash is not None:
         pixels = resize_lanczos(pixels, spec.squash)
     if spec.crop is not None and not spec.ten_crop:
-        pixels = crop_centre(pixels, spec.crop, rounds_up=spec.crop_rounds_up)
+        pixels = crop_centre(pixels, spec.crop, rounds_up=spec.crop_rounds_up, rounds_to_even=spec.crop_rounds_to_even)
     if spec.bgr:
         pixels = pixels.flip(1)
     mean = torch.tensor(spec.mean, device=pixels.device).view(1, -1, 1, 1)
@@ -74,13 +74,14 @@ def _resize(frames: Tensor, size: tuple[int, ...], spec: ExtractorSpec) -> Tenso
     if not spec.antialias and not spec.byte_resize and pixels[0, 0].numel() > 4 * size[0] * size[1]:
         return resize_by_neighbours(frames, size)
     if spec.byte_resize and frames.device.type == "cpu":
-        return _interpolate(pixels, size, antialias=spec.antialias)
-    pixels = _interpolate(pixels.float(), size, antialias=spec.antialias)
+        return _interpolate(pixels, size, spec)
+    pixels = _interpolate(pixels.float(), size, spec)
     return pixels.round().clamp(0, 255) if spec.byte_resize else pixels
 
 
-def _interpolate(pixels: Tensor, size: tuple[int, ...], *, antialias: bool) -> Tensor:
-    return functional.interpolate(pixels, size=size, mode="bilinear", align_corners=False, antialias=antialias)
+def _interpolate(pixels: Tensor, size: tuple[int, ...], spec: ExtractorSpec) -> Tensor:
+    mode = "bicubic" if spec.bicubic else "bilinear"
+    return functional.interpolate(pixels, size=size, mode=mode, align_corners=False, antialias=spec.antialias)
 
 
 def resize_by_neighbours(frames: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -113,9 +114,12 @@ def scale_to_short_side(size: tuple[int, ...], side: int) -> tuple[int, int]:
     return max(side, int(side * height / width)), side
 
 
-def crop_centre(pixels: Tensor, side: int, *, rounds_up: bool = False) -> Tensor:
+def crop_centre(pixels: Tensor, side: int, *, rounds_up: bool = False, rounds_to_even: bool = False) -> Tensor:
     """The centre square of ``[..., H, W]``; where it cannot be exact, nearer to the upper left, or lower right."""
-    top, left = ((length - side + rounds_up) // 2 for length in pixels.shape[-2:])
+    if rounds_to_even:
+        top, left = (round((length - side) / 2) for length in pixels.shape[-2:])
+    else:
+        top, left = ((length - side + rounds_up) // 2 for length in pixels.shape[-2:])
     return pixels[..., top : top + side, left : left + side]
 
 

@@ -39,6 +39,8 @@ class ExtractorSpec:
             are then rounded to whole grey levels, and large frames cost a CPU little.
         squash: Side of the square that the warped frame is resampled to with a Lanczos filter; None: it is not.
         crop_rounds_up: Whether a crop that cannot be exactly in the centre lies nearer to the lower right.
+        crop_rounds_to_even: Whether the offset of such a crop is the nearest even number, as torchvision rounds.
+        bicubic: Whether the resize is bicubic instead of bilinear.
         bgr: Whether the network was trained on blue, green, red, as OpenCV reads images.
         ten_crop: Whether the feature is the mean over four corners and centre, each also mirrored.
         window_range: Shortest and longest clip the network takes, in frames.
@@ -67,6 +69,8 @@ class ExtractorSpec:
     byte_resize: bool = False
     squash: int | None = None
     crop_rounds_up: bool = False
+    crop_rounds_to_even: bool = False
+    bicubic: bool = False
     bgr: bool = False
     ten_crop: bool = False
     window_range: tuple[int, int] = (1, 1 << 20)
@@ -90,16 +94,18 @@ class ExtractorSpec:
     @property
     def transform(self) -> str:
         """The preprocessing in one line, for the sidecar of a feature file."""
-        bilinear = "bilinear" + " antialiased" * self.antialias + " in bytes" * self.byte_resize
+        scaling = "bicubic" if self.bicubic else "bilinear"
+        scaling += " antialiased" * self.antialias + " in bytes" * self.byte_resize
         steps = [self.option + ":"]
         if self.resize:
-            steps.append(f"warp {self.resize[0]}x{self.resize[1]} {bilinear},")
+            steps.append(f"warp {self.resize[0]}x{self.resize[1]} {scaling},")
         if self.short_side:
-            steps.append(f"short side {self.short_side} {bilinear},")
+            steps.append(f"short side {self.short_side} {scaling},")
         if self.squash:
             steps.append(f"squash {self.squash}x{self.squash} lanczos,")
         if self.crop:
             kind = "ten crops" if self.ten_crop else "centre crop" + " rounded up" * self.crop_rounds_up
+            kind += " rounded to even" * self.crop_rounds_to_even
             steps.append(f"{kind} {self.crop}x{self.crop},")
         if self.bgr:
             steps.append("blue first,")

@@ -22,5 +22,6 @@ empty/bin/cltdr presets list >/dev/null
 empty/bin/cltdr weights verify demo demo-localizer
 empty/bin/cltdr detect sample.mp4 --preset demo --out sample.csv
 head -3 sample.csv
+empty/bin/cltdr report sample.csv --video sample.mp4 --out sample.html
 empty/bin/python -c "import torchvision, extractors, cltdr_cli; assert 'site-packages' in extractors.__file__ + cltdr_cli.__file__"
 echo "the wheel works from an empty environment"

@@ -13,10 +13,21 @@ import pytest
 from training_toys import toy_world
 
 import cltdr_cli
-from cltdr_cli import Detector, Segment, detect, evaluate, extract_features, train
+from cltdr_cli import (
+    Detector,
+    Segment,
+    clips,
+    convert_annotations,
+    detect,
+    evaluate,
+    extract_features,
+    render,
+    train,
+)
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.main import load_subcommand
 from cltdr_cli.reporting import SILENT
+from cltdr_cli.video import open_video
 from cltdr_cli.zoo.checkpoint import load_checkpoint, save_checkpoint
 from cltdr_cli.zoo.manifest import weights_path
 
@@ -36,13 +47,38 @@ def test_load_detect_iterate_save(sample_video, tmp_path):
         result.save(tmp_path / "x.xml")
 
 
+def test_frames_in_memory_are_detected_in_like_their_file(sample_video):
+    reader = open_video(sample_video, "pyav")
+    frames = np.concatenate([batch.frames for batch in reader.batches(64)])
+    detector, rate = Detector.load("demo"), float(reader.info.rate)
+    of_file, of_frames = detector.detect(sample_video, reader="pyav"), detector.detect(frames, fps=rate)
+    assert of_frames.to_pandas().drop(columns="video_id").equals(of_file.to_pandas().drop(columns="video_id"))
+    assert of_frames.video_id == "frames"
+    of_file, of_frames = (detector.detect(s, fps=f, start=1.0) for s, f in ((sample_video, None), (frames, rate)))
+    assert of_frames.to_pandas().drop(columns="video_id").equals(of_file.to_pandas().drop(columns="video_id"))
+    for wrong, fps, said in (
+        (frames, None, "fps="),
+        (frames, 0, "fps="),
+        (frames[..., 0], rate, "uint8"),
+        (frames / 255, rate, "float64"),
+        (frames[:0], rate, "N, H, W, 3"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            detector.detect(wrong, fps=fps)
+
+
 DRAWN = {"quiet", "debug", "table", "per_class", "json_out", "report"}
 """What commands do themselves with the result: print it, or write it by a method of its own."""
 LIBRARY = {"report", "on_result"}
 """How a program hears of the work."""
 
 
-FUNCTIONS = {"detect": detect, "eval": evaluate, "extract-features": extract_features, "train": train}
+FUNCTIONS = {
+    "clips": clips, "convert-annotations": convert_annotations, "detect": detect, "eval": evaluate,
+    "extract-features": extract_features, "render": render, "train": train,
+}  # fmt: skip
+WITHOUT_NETWORKS = {"clips", "convert-annotations", "render"}
+"""What runs no network needs no device; the commands take one because all do."""
 
 
 @pytest.mark.parametrize(("name", "function"), FUNCTIONS.items(), ids=FUNCTIONS)
@@ -50,7 +86,8 @@ def test_functions_have_the_names_and_defaults_of_the_command_line(name, functio
     def plain(default):
         return None if default in ([], (), inspect.Parameter.empty) else default
 
-    options = {p.name: plain(p.default) for p in load_subcommand(name).params if p.name not in {*DRAWN, "help"}}
+    shown = {*DRAWN, "help", *({"device"} if name in WITHOUT_NETWORKS else ())}
+    options = {p.name: plain(p.default) for p in load_subcommand(name).params if p.name not in shown}
     arguments = inspect.signature(function).parameters.values()
     assert {p.name: plain(p.default) for p in arguments if p.name not in LIBRARY} == options
     assert all(p.kind is p.KEYWORD_ONLY for p in list(arguments)[1:])

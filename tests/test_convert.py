@@ -110,3 +110,13 @@ def test_a_converted_checkpoint_says_why_it_takes_no_video(cltdr, thumos_like, s
     done = cltdr("detect", sample_video, "--checkpoint", ours, "--extractor", "demo")
     assert "256" in done.err
     assert "24" in done.err
+
+
+def test_numbers_written_in_a_label_file_stay_with_the_classes(cltdr, thumos_like, tmp_path):
+    names = tmp_path / "labels.txt"
+    names.write_text("9 run\n1 jump\n3 throw\n4 catch\n7 fall\n")
+    out = tmp_path / "ours.safetensors"
+    words = [thumos_like / "checkpoint.pth.tar", "--config", thumos_like / "config.yaml", "--out", out]
+    assert cltdr("convert", *words, "--labels", names).code == 0
+    found = load_checkpoint(out)
+    assert (found.labels, found.label_ids) == (("jump", "throw", "catch", "fall", "run"), (1, 3, 4, 7, 9))

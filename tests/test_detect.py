@@ -28,7 +28,7 @@ def test_a_video_becomes_a_table_that_says_it_is_a_demo(cltdr, sample_video):
 def test_auto_takes_the_demo_when_nothing_is_installed(cltdr, sample_video):
     done = cltdr("detect", sample_video, "--max-segments", 1)
     assert done.code == 0
-    assert "weights download i3d-rgb" in done.err
+    assert "weights download movinet-a2-stream" in done.err
 
 
 def test_every_format_in_a_folder(cltdr, sample_video, tmp_path):

@@ -18,7 +18,7 @@ from cltdr_cli.evaluation.breakdown import compute_normalized_mean_ap, split_by_
 from cltdr_cli.evaluation.curves import compute_precision_at_recall
 from cltdr_cli.evaluation.false_positives import KINDS, classify_predictions
 from cltdr_cli.evaluation.plots import draw_plots, require_matplotlib
-from cltdr_cli.evaluation.recall import compute_recall, rank_in_video
+from cltdr_cli.evaluation.recall import compute_recall, compute_recall_at_kx, rank_in_video
 
 TRUTH: list[TruthRow] = [("v", "a", 0, 10), ("v", "b", 20, 30), ("w", "a", 0, 10)]
 KINDS_OF: list[tuple[str, PredictionRow]] = [
@@ -89,6 +89,22 @@ def test_recall_at_n_segments_per_video() -> None:
     np.testing.assert_allclose(recall.average, [1 / 3, 2 / 3, 5 / 6])
     labelled = compute_recall(*tables(truth, found), [0.5], (1, 2, 3), same_label=True)
     np.testing.assert_allclose(labelled.recall, [[1 / 3, 1 / 3, 2 / 3]])
+
+
+def test_recall_of_as_many_segments_as_there_are_instances() -> None:
+    """Class a: 2 instances in v (k 2), 1 in w (k 1); class b: 1 in v, without a segment; the mean is over classes."""
+    truth: list[TruthRow] = [("v", "a", 0, 10), ("v", "a", 20, 30), ("w", "a", 0, 10), ("v", "b", 0, 10)]
+    found: list[PredictionRow] = [
+        ("v", "a", 50, 60, 0.9), ("v", "a", 0, 8, 0.8), ("v", "a", 20, 30, 0.7), ("v", "c", 0, 10, 0.99),
+        ("w", "a", 50, 60, 0.6), ("w", "a", 0, 5, 0.5), ("elsewhere", "a", 0, 10, 1.0),
+    ]  # fmt: skip
+    case = tables(truth, found)
+    np.testing.assert_allclose(compute_recall_at_kx(*case, (1, 2, 5), 0.5), [1 / 6, 3 / 6, 3 / 6])
+    np.testing.assert_allclose(compute_recall_at_kx(*case, (1, 2), 0.6), [1 / 6, 2 / 6])
+    np.testing.assert_allclose(compute_recall_at_kx(*tables(truth, []), (1, 5), 0.5), [0, 0])
+    one: list[PredictionRow] = [("v", "a", 0, 30, 0.9)]
+    both = tables([("v", "a", 0, 16), ("v", "a", 14, 30)], one)
+    np.testing.assert_allclose(compute_recall_at_kx(*both, (1,), 0.5), [1])  # one segment detects both
 
 
 def test_places_in_video_follow_score_then_file() -> None:

@@ -126,8 +126,8 @@ def test_bytes_resized_on_another_device_differ_by_rounding_only(monkeypatch):
     on_cpu = prepare_frames(frames, EXTRACTORS["demo"].spec, CPU)
     original = room._interpolate
 
-    def as_float(pixels, size, *, antialias):
-        return original(pixels.float(), size, antialias=antialias).round().clamp(0, 255)
+    def as_float(pixels, size, spec):
+        return original(pixels.float(), size, spec).round().clamp(0, 255)
 
     monkeypatch.setattr(room, "_interpolate", as_float)
     elsewhere = prepare_frames(frames, EXTRACTORS["demo"].spec, CPU)

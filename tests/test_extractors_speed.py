@@ -37,6 +37,11 @@ def test_arithmetic_of_a_clip_is_what_was_published(name, published_gmac, tolera
     assert count_flops_per_clip(name) / 2e9 == pytest.approx(published_gmac, rel=tolerance)
 
 
+def test_fifty_frames_of_movinet_a0_cost_what_its_authors_say():
+    assert count_flops_per_clip("movinet-a0", 50) / 2e9 == pytest.approx(2.7, rel=0.05)
+    assert count_flops_per_clip("movinet-a0-stream") * 50 / 2e9 == pytest.approx(2.7, rel=0.12)  # no padding in time
+
+
 def test_two_streams_cost_both():
     assert count_flops_per_clip("i3d") == count_flops_per_clip("i3d-rgb") + count_flops_per_clip("i3d-flow")
 

@@ -172,3 +172,19 @@ def test_several_videos_at_once_equal_one_by_one(extract, sample_video, cltdr, w
     assert done.code == 0, done.err
     for name in ("a", "b"):
         np.testing.assert_allclose(np.load(tmp_path / "two" / f"{name}.npy"), alone, rtol=1e-5, atol=1e-6)
+
+
+def test_a_preset_takes_features_of_its_own_layer_only(cltdr, extract, weights, tmp_path):
+    words = ["--preset", "kinetics600-movinet-a0", "--extractor-weights", f"movinet-a0-stream={weights}"]
+    extract()
+    done = cltdr("detect", tmp_path / "features" / "drawn.npy", *words)
+    assert done.code == 1
+    assert "was made with option pooled" in done.err
+    assert "the model needs option frame" in done.err
+    extract("--option", "frame", out="frames")
+    done = cltdr("detect", tmp_path / "frames" / "drawn.npy", *words, "--out", tmp_path / "found.json")
+    assert done.code == 0, done.err
+    extract("--option", "frame", "--reset-seconds", 1, out="resets")
+    done = cltdr("detect", tmp_path / "resets" / "drawn.npy", *words)
+    assert done.code == 1
+    assert "was made with reset_seconds 1.0" in done.err

@@ -109,6 +109,8 @@ def test_textgrid_long_and_short(tmp_path, encoding):
     hello = (1.125, 1.9, 'says "hello" 3', "Mary 2")
     assert rows(track) == [hello, (0.0, 2.3, "nods", "John"), (1.5, 1.5, "ding", "bell")]
     assert track.duration_seconds == 2.3
+    commented = samples.TEXTGRID.replace("intervals: size = 3", 'intervals: size = 3 ! of "3" or 4', 1)
+    assert read(tmp_path, "z.TextGrid", commented, "textgrid", encoding).tracks[0].intervals == track.intervals
     (short,) = read(tmp_path, "y.TextGrid", samples.TEXTGRID_SHORT, "textgrid", encoding).tracks
     assert rows(short) == [(1.125, 2.3, 'says "hello" 3', "Mary 2"), (1.5, 1.5, "ding", "bell")]
 

@@ -15,8 +15,8 @@ from cltdr_cli.zoo import catalog
 from cltdr_cli.zoo.labels import match_labels, read_labels
 
 COUNTS = {
-    "thumos14": 20, "multithumos": 65, "activitynet13": 200, "hacs": 200, "epic100-verb": 97, "epic100-noun": 300,
-    "charades": 157, "kinetics400": 400, "demo": 8,
+    "thumos14": 20, "multithumos": 65, "activitynet12": 100, "activitynet13": 200, "hacs": 200, "epic100-verb": 97,
+    "epic100-noun": 300, "charades": 157, "kinetics400": 400, "kinetics600": 600, "demo": 8,
 }  # fmt: skip
 
 MULTITHUMOS_COUNTS = {
@@ -180,6 +180,12 @@ def test_kinetics_is_the_label_map(annotations: Path):
     assert list(catalog.labels("kinetics400")) == names
 
 
+def test_kinetics_600_is_the_published_list(shared: Path):
+    names = (shared / "data" / "labels" / "kinetics600.txt").read_text().splitlines()
+    assert list(catalog.labels("kinetics600")) == names
+    assert names == sorted(names)  # in byte order, as the logits are
+
+
 def test_unknown_list_names_the_nearest():
     with pytest.raises(PresetError, match=r"no label list 'thumos'; did you mean thumos14"):
         catalog.labels("thumos")
@@ -218,3 +224,9 @@ def test_labels_must_fit_the_model():
     assert match_labels(("a", "b"), 2, "mine.txt") == ("a", "b")
     with pytest.raises(PresetError, match=r"mine\.txt: 2 class names, but the model has 3 classes"):
         match_labels(("a", "b"), 3, "mine.txt")
+
+
+def test_activitynet12_is_the_alphabet_of_its_annotation(annotations: Path):
+    database = read_json(annotations / "activitynet/activity_net.v1-2.min-missing-removed.json")["database"]
+    labels = {item["label"] for video in database.values() for item in video["annotations"]}
+    assert catalog.labels("activitynet12") == tuple(sorted(labels))

@@ -39,6 +39,12 @@ ego4d-slowfast-omnivore-egovlp-actionformer     | 110 | 4096 | 16/32/30   | 1024
 ROWS = read_rows(ACTIONFORMER)
 
 
+def published_presets(method: str) -> set[str]:
+    """Presets of a method with published settings; those of GTEA and 50Salads are our own."""
+    own = {name for name in catalog.presets() if name.startswith(("gtea", "50salads"))}
+    return {name for name in catalog.presets() if load_preset(name).method == method} - own
+
+
 def count_millions(name: str) -> float:
     """Parameters of a preset's network, in millions."""
     preset = load_preset(name)
@@ -48,7 +54,8 @@ def count_millions(name: str) -> float:
 
 
 def test_every_published_config_of_actionformer_is_there():
-    assert {name for name in catalog.presets() if load_preset(name).method == "actionformer"} == set(ROWS)
+    ours = {"charades-i3d-rgb-actionformer"}  # our settings, on other people's features
+    assert published_presets("actionformer") - ours == set(ROWS)
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -101,7 +108,7 @@ MAXER_ROWS = read_rows(TEMPORALMAXER)
 
 @pytest.mark.parametrize(("method", "rows"), [("tridet", TRIDET_ROWS), ("temporalmaxer", MAXER_ROWS)])
 def test_every_published_config_of_the_others_is_there(method, rows):
-    assert {name for name in catalog.presets() if load_preset(name).method == method} == set(rows)
+    assert published_presets(method) == set(rows)
 
 
 def assert_grid(p, row: list[str]) -> None:

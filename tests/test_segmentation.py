@@ -22,7 +22,14 @@ from cltdr_cli.evaluation.segmentation import (
     find_runs,
     score_segmentation,
 )
-from cltdr_cli.evaluation.step_labels import Steps, find_least_score, label_predictions, label_steps, label_truth
+from cltdr_cli.evaluation.step_labels import (
+    LabellingRule,
+    Steps,
+    find_least_score,
+    label_predictions,
+    label_steps,
+    label_truth,
+)
 
 NAMES = ["gtea-ed-tcn", "gtea-svm", "50salads-mid-ed-tcn", "50salads-mid-dilated-tcn"]
 
@@ -120,6 +127,18 @@ def test_the_best_of_overlapping_segments_wins() -> None:
     assert label_steps(segments, labels, np.array([0.5, 0.5, 0.5]), Steps(6, 1.0)).tolist() == [0, 0, 0, 0, 2, 2]
 
 
+def test_a_segment_that_better_ones_mostly_hold_may_be_left_out() -> None:
+    segments, labels, scores = (
+        np.array([[0.0, 4.0], [2.0, 6.0], [3.0, 9.0]]),
+        np.array([0, 1, 2]),
+        np.array([3, 2, 1.0]),
+    )
+    line = [label_steps(segments, labels, scores, Steps(10, 1.0), share).tolist() for share in (0.0, 0.5, 0.6)]
+    assert line[0] == [0, 0, 0, 0, 1, 1, 2, 2, 2, -1]
+    assert line[1] == line[0], "half of their steps are free: the least that counts"
+    assert line[2] == [0, 0, 0, 0, 2, 2, 2, 2, 2, -1], "the second is left out, so the third has more steps to itself"
+
+
 def test_unknown_videos_and_labels_paint_nothing() -> None:
     truth, found = tables(
         [("v", "a", 0, 2), ("v", "b", 1, 4)],
@@ -127,8 +146,8 @@ def test_unknown_videos_and_labels_paint_nothing() -> None:
     )
     steps = (Steps(4, 1.0),)
     assert [line.tolist() for line in label_truth(truth, steps)] == [[0, 1, 1, 1]]
-    assert [line.tolist() for line in label_predictions(found, steps, 0.0)] == [[0, 0, 0, 0]]
-    assert [line.tolist() for line in label_predictions(found, steps, 0.6)] == [[-1, -1, -1, -1]]
+    assert [line.tolist() for line in label_predictions(found, steps, LabellingRule())] == [[0, 0, 0, 0]]
+    assert [line.tolist() for line in label_predictions(found, steps, LabellingRule(0.6))] == [[-1, -1, -1, -1]]
 
 
 def test_the_least_score_keeps_the_right_detections() -> None:
@@ -171,6 +190,11 @@ def test_the_least_score_is_chosen_on_other_videos(two_splits: list[object], tmp
     given = run(*two_splits, "--segmentation-min-score", "0.5", "--json-out", out)
     assert given.exit_code == 0
     assert json.loads(out.read_text())["segmentation"]["accuracy"] == 100
+    shared = run(*two_splits, "--segmentation-min-share", "0.95", "--json-out", out)
+    assert shared.exit_code == 0
+    written = json.loads(out.read_text())
+    assert written["segmentation_min_share"] == 0.95
+    assert written["segmentation"]["f1@50"] == pytest.approx(80.0), "only the one at 30 seconds is still false"
 
 
 def test_the_least_score_is_never_chosen_on_the_scored_videos(two_splits: list[object]) -> None:
@@ -219,9 +243,28 @@ def test_label_files_are_scored(release: Path, tmp_path: Path) -> None:
     done = run(*words, "--dataset", "custom", "--fps", "10", "--background", "background")
     assert done.exit_code == 0, done.stderr
     assert json.loads(out.read_text())["segmentation"]["accuracy"] == pytest.approx(50.0)
-    known = run(*words, "--dataset", "gtea", "--split", "")
+    known = run(*words, "--dataset", "gtea")
     assert known.exit_code == 0, "the record of the data set knows rate and background"
     assert json.loads(out.read_text())["instances"] == 3
+
+
+def test_lists_of_videos_tell_the_splits(release: Path, tmp_path: Path) -> None:
+    lists = [
+        write(tmp_path, "train.split1.bundle", "S2.txt\n"),
+        write(tmp_path, "test.split1.bundle", "data/groundTruth/S1.txt\n"),
+    ]
+    read = read_annotations(release, fps=10.0, video_info=lists)
+    assert {name: video.split for name, video in read.videos.items()} == {"S1": "test", "S2": "training"}
+    features = tmp_path / "features"
+    features.mkdir()
+    for name in ("S1", "S2"):
+        np.save(features / f"{name}.npy", np.random.default_rng(0).normal(size=(30, 16)).astype(np.float32))
+    words = ["train", "--preset", "auto", "--annotations", release, "--features", features, "--out", tmp_path / "run"]
+    given = ["--fps", 10, "--background", "background", *(word for file in lists for word in ("--video-info", file))]
+    short = ["--set", "epochs=1", "--set", "warmup_epochs=0", "--device", "cpu", "--eval-split", "test"]
+    trained = run(*words, *given, *short)
+    assert trained.exit_code == 0, trained.stderr
+    assert "1 videos of training, 2 classes" in flat(trained.stderr)
 
 
 def test_bad_label_files_are_named(release: Path, tmp_path: Path) -> None:

@@ -103,9 +103,14 @@ def test_csv_columns_and_formula_kept(tmp_path):
 def test_no_segments(tmp_path, format_name):
     write(format_name, [result([])], tmp_path / "a", {})
     text = (tmp_path / "a").read_text()
-    assert {"json": '"clip": []', "csv": "video_id,", "srt": "", "vtt": "WEBVTT\n", "svg": "no segments"}[
-        format_name
-    ] in text
+    assert {
+        "json": '"clip": []',
+        "csv": "video_id,",
+        "srt": "",
+        "vtt": "WEBVTT\n",
+        "svg": "no segments",
+        "html": '"segments":[]',
+    }[format_name] in text
     assert "-->" not in text
 
 

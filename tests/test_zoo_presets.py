@@ -32,12 +32,14 @@ hacs-slowfast            | 200 | 2304 | 8/32/15   | 1024/1024 1024| 1e-3 2e-4   
 ROWS = {row.split("|")[0].strip(): [cell.strip() for cell in row.split("|")] for row in TABLE.split("\n") if row}
 SIX = ((0, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 1e4))
 SEVEN = (*SIX[:-1], (64, 128), (128, 1e4))
+MOVINETS = {"kinetics600-movinet-a0", "kinetics600-movinet-a2"}
 EPIC = ((0, 4), (2, 8), (4, 16), (8, 32), (16, 64), (32, 1e4))
 
 
 def test_the_box_holds_what_it_should():
     ours = {name for name in catalog.presets() if load_preset(name).method in ("cltdr", "sliding")}
-    assert ours == {*ROWS, "demo", "kinetics400-i3d-rgb", "kinetics400-videomae-base"}
+    plain = {"demo", "charades-i3d-rgb", "kinetics400-i3d-rgb", "kinetics400-videomae-base", *MOVINETS}
+    assert ours == {*ROWS, *plain, "gtea-cltdr", "50salads-cltdr"}
 
 
 @pytest.mark.parametrize("name", catalog.presets())
@@ -53,7 +55,7 @@ def test_each_reads_and_round_trips(name: str):
 @pytest.mark.parametrize("name", catalog.presets())
 def test_labels_match_the_class_count(name: str):
     preset = load_preset(name)
-    if name.startswith("ego4d"):  # the list of classes comes with the annotation
+    if name.startswith(("ego4d", "gtea", "50salads")):  # the list of classes comes with the annotation
         assert preset.class_names is None
         return
     assert preset.class_names
@@ -182,12 +184,13 @@ def test_features_are_those_of_our_extractor(name: str):
 
     features = load_preset(name).features
     if features.extractor not in EXTRACTORS:  # features that are only files
-        assert name.startswith(("hacs-i3d", "hacs-slowfast", "thumos14-internvideo2-6b", "ego4d"))
+        assert name.startswith(("hacs-i3d", "hacs-slowfast", "thumos14-internvideo2-6b", "ego4d", "gtea", "50salads"))
         return
     spec = EXTRACTORS[features.extractor].spec
     assert (features.width, features.window_frames) == (spec.width, spec.window_frames)
-    # kinetics400 slides more coarsely, at the rate the class head was trained at; ActivityNet's I3D is at 25 fps
-    if not name.startswith(("kinetics400", "activitynet13-i3d")):
+    # kinetics400 slides more coarsely, at the rate the class head was trained at; ActivityNet's I3D and that of methods
+    # that learn from video labels are at 25 fps
+    if not name.startswith(("kinetics400", "activitynet13-i3d", "thumos14-co2net", "thumos14-hamnet")):
         assert (features.stride_frames, features.rate) == (spec.stride_frames, spec.rate)
 
 

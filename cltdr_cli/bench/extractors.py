@@ -125,6 +125,8 @@ def make_plain_encoder(name: str, device: torch.device) -> Encode:
         ValueError: No random weights are made for this extractor.
     """
     weights = draw_weights(name)
+    if EXTRACTORS[name].spec.causal:
+        return extractors.build(name, weights, device).encode
     if name in ("i3d-rgb", "i3d-flow"):
         network: nn.Module = build_plain_i3d(weights[0])
     else:

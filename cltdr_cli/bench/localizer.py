@@ -77,9 +77,9 @@ def build_random(preset: str, device: torch.device) -> tuple[NetworkLocalizer, i
     """
     chosen = load_preset(preset)
     method = find_method(chosen.method)
-    if method.build is None:
+    if method.build is None or method.supervision != "segments":
         raise UsageError(
-            f"preset {preset}: the method {chosen.method!r} has no network of its own to measure",
+            f"preset {preset}: the method {chosen.method!r} has no point detector to measure",
             "Choose a preset of a trained localizer: `cltdr presets list`.",
         )
     return make_localizer(chosen, build_network(method, chosen.model, 0), device), chosen.model.input_dim

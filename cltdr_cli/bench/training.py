@@ -98,8 +98,11 @@ def find_trained(preset: str) -> TrainedMethod:
     """
     chosen = load_preset(preset)
     method, training = find_method(chosen.method), chosen.training
-    if method.objective is None or training is None:
-        raise UsageError(f"preset {preset}: nothing of it is trained", "Choose another: `cltdr presets list`.")
+    if method.objective is None or method.supervision != "segments":
+        raise UsageError(
+            f"preset {preset}: nothing of it is trained on segments, which this measures",
+            "Choose another: `cltdr presets list`.",
+        )
     objective = method.objective
     return TrainedMethod(
         chosen.model,

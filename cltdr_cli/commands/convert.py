@@ -12,13 +12,13 @@ from cltdr_cli.commands.options import Debug, Device, Quiet
 from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from cltdr_cli.zoo.preset import Preset
 
 
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="Published file (.pth.tar).", metavar="CHECKPOINT.pth.tar")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Published file (.pth.tar, .pkl, .ckpt).", metavar="CHECKPOINT.pth.tar")
+    ],
     out: Annotated[Path, typer.Option(help="Our checkpoint.", metavar="FILE.safetensors")],
     config: Annotated[
         Path | None, typer.Option(help="The published config it was trained with.", metavar="CONFIG.yaml")
@@ -33,28 +33,32 @@ def convert(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Turn a published checkpoint (its averaged weights) and its config into one of ours.
+    """Turn a published checkpoint (its averaged weights, where it has them) and its config into one of ours.
 
     The method is told by the config's model_name, or else by the checkpoint's keys.
     """
     from cltdr_cli.files import check_writable
     from cltdr_cli.zoo.checkpoint import save_checkpoint
-    from cltdr_cli.zoo.convert import convert_state, read_ema_state
+    from cltdr_cli.zoo.convert import convert_state, read_published_state
     from cltdr_cli.zoo.digests import file_digests
+    from cltdr_cli.zoo.preset import load_preset
+    from cltdr_cli.zoo.published import preset_from_published
     from cltdr_cli.zoo.state_dict import load_state_dict
 
     _check_choice(config, preset)
     check_writable(out)
     content = load_state_dict(checkpoint)
-    published = read_ema_state(content, checkpoint.name)
-    settings = _find_settings(config, preset, published)
-    names = _choose_labels(labels, settings)
+    chosen = None if preset is None else load_preset(preset)
+    published = read_published_state(content, checkpoint.name, chosen)
+    settings = chosen or preset_from_published(str(config), None, published)
+    names, numbers = _choose_labels(labels, settings)
     state = convert_state(published, settings)
     facts = {
         "trained": True,
         "source": checkpoint.name,
         "source_sha256": file_digests(checkpoint)["sha256"],
         "epoch": content.get("epoch") if isinstance(content.get("epoch"), int) else None,
+        **({} if numbers is None else {"label_ids": list(numbers)}),
     }
     save_checkpoint(out, state, settings, names, facts)
     console.notice(f"{out}: {len(state)} tensors of {checkpoint.name}, {len(names)} classes")
@@ -69,17 +73,14 @@ def _check_choice(config: Path | None, preset: str | None) -> None:
         )
 
 
-def _find_settings(config: Path | None, preset: str | None, published: dict[str, Tensor]) -> Preset:
-    from cltdr_cli.zoo.preset import load_preset
-    from cltdr_cli.zoo.published import preset_from_published
-
-    return preset_from_published(config, None, published) if config is not None else load_preset(str(preset))
-
-
-def _choose_labels(file: Path | None, settings: Preset) -> tuple[str, ...]:
+def _choose_labels(file: Path | None, settings: Preset) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
+    """Class names, and the numbers that the file writes beside them; None where it has names only."""
+    from cltdr_cli.data.class_lists import read_numbered_class_list
     from cltdr_cli.zoo.labels import match_labels, read_labels
 
     classes = settings.model.num_classes
-    if file is not None:
-        return match_labels(read_labels(file), classes, str(file))
-    return settings.class_names or tuple(map(str, range(classes)))
+    if file is None:
+        return settings.class_names or tuple(map(str, range(classes))), None
+    names = read_labels(file)
+    listed = read_numbered_class_list(file)
+    return match_labels(names if listed.numbers is None else listed.names, classes, str(file)), listed.numbers

@@ -16,6 +16,7 @@ from cltdr_cli.commands.options import (
     Dataset,
     Debug,
     Device,
+    Overwrite,
     Quiet,
     Rate,
     VideoInfo,
@@ -49,6 +50,9 @@ def datasets(
     console.table("video sets (--protocol)", ("dataset", "protocol", "videos", "which and why"), protocols)
     typer.echo()
     root = data_root if data_root is not None else "DIR of --data-root or $CLTDR_DATA"
+    archives = [(b.name, f"1 to {b.folds}", b.archive) for b in records if b.archive]
+    console.table("archives (cltdr datasets import)", ("dataset", "splits", "address"), archives)
+    typer.echo()
     files = [row for b in records for row in _file_rows(b, data_root)]
     console.table(f"annotations under {root} (one of each)", ("dataset", "file or folder", "state"), files)
 
@@ -92,6 +96,8 @@ def check(
             for split, count in read.count_splits().items()
         ],
     )
+    for note in read.notes:
+        console.notice(note)
     findings = check_annotations(read, names, _measured(features, videos, list(read.videos)))
     for finding in findings:
         console.warning(f"{'to correct: ' if finding.severe else ''}{finding}")
@@ -99,6 +105,29 @@ def check(
         console.notice("found nothing wrong")
     if any(finding.severe for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="The archive (.zip, .tar, .tar.gz) or a folder.", metavar="ARCHIVE")],
+    dataset: Annotated[str, typer.Option(help="gtea or 50salads.", metavar="NAME")],
+    split: Annotated[int, typer.Option(help="Number of the split, from 1.", metavar="K")],
+    out: Annotated[Path, typer.Option(help="Folder for features/ and annotations.json.", metavar="DIR")],
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Turn the public archive of a data set into a features folder and an annotation, for one of its splits.
+
+    The archive holds MATLAB files of frame features with one label per frame; cltdr datasets names its address.
+    Needs cltdr-cli[matlab].
+    """
+    from cltdr_cli.workflows.import_archive import import_archive
+
+    found = import_archive(source, dataset, split, out, overwrite, console.REPORTER)
+    counts = ", ".join(f"{count} {name}" for name, count in found.videos.items())
+    console.notice(f"wrote {found.features} and {found.annotations}: videos: {counts}; {found.instances} instances")
 
 
 def _measured(features: Path | None, videos: Path | None, video_ids: list[str]) -> dict[str, VideoFacts] | None:

@@ -14,7 +14,7 @@ from cltdr_cli.commands.options import (
     Checkpoint,
     ClassList,
     DataRoot,
-    Dataset,
+    DatasetOrRuns,
     Debug,
     Device,
     Flow,
@@ -25,14 +25,22 @@ from cltdr_cli.commands.options import (
     VideoInfo,
     VideoScores,
 )
+from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from cltdr_cli.workflows.runs import Spread
     from cltdr_cli.workflows.scores import SplitScores
     from cltdr_cli.workflows.segmentation import SplitSegmentation
 
 
 def evaluate(
-    dataset: Dataset,
+    dataset: DatasetOrRuns = None,
+    runs: Annotated[
+        list[Path],
+        typer.Option(
+            help="Only show mean and range of the runs in DIR (their scores.json); repeatable.", metavar="DIR"
+        ),
+    ] = [],  # noqa: B006 # typer copies it
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -69,6 +77,10 @@ def evaluate(
         Literal["count", "ignore"],
         typer.Option(help="Predictions in videos that are not scored: false positives (as published), or none."),
     ] = "count",
+    ambiguous: Annotated[
+        Literal["count", "drop"],
+        typer.Option(help="Detections at actions marked Ambiguous: as all others, or left out (CO2-Net, DELU)."),
+    ] = "count",
     labels: ClassList = None,
     video_info: VideoInfo = [],  # noqa: B006 # typer copies it
     fps: Rate = None,
@@ -79,9 +91,14 @@ def evaluate(
     segmentation_min_score: Annotated[
         float, typer.Option(help="Detections below it give no label to a frame.", min=0, max=1)
     ] = 0.0,
+    segmentation_min_share: Annotated[
+        float, typer.Option(help="Nor those to which better ones leave a smaller share of their frames.", min=0, max=1)
+    ] = 0.0,
     segmentation_choose_on: Annotated[
         str | None,
-        typer.Option(help="Choose that score on this split, such as training.", metavar="SPLIT", show_default=False),
+        typer.Option(
+            help="Choose the least score on this split, such as training.", metavar="SPLIT", show_default=False
+        ),
     ] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A row for each class.")] = False,
     json_out: Annotated[Path | None, typer.Option(help="Write the numbers as JSON.", metavar="FILE")] = None,
@@ -99,9 +116,17 @@ def evaluate(
     ordered as the published evaluators do, or by a stable sort (--ties stable). With --segmentation every frame also
     gets the label of the best-scored detection that holds its centre, and the labels are scored as in action
     segmentation.
+
+    --runs DIR shows mean and range over the runs in a folder, a row for each DIR: every scores.json below it, as
+    --json-out wrote it. Splits are averaged for each seed, and the range is that of the seeds. --report draws them.
     """  # fmt: skip
     from cltdr_cli.workflows.evaluate import evaluate
 
+    if runs:
+        _show_runs(runs, report)
+        return
+    if dataset is None:
+        raise UsageError("no data set is named", "Give dataset= (cltdr datasets lists them), or runs=.")
     _check_outputs(json_out, report)
     scores = evaluate(
         dataset,
@@ -120,12 +145,14 @@ def evaluate(
         tiou=tiou,
         ties=ties,
         outside=outside,
+        ambiguous=ambiguous,
         labels=labels,
         video_info=video_info,
         fps=fps,
         background=background,
         segmentation=segmentation,
         segmentation_min_score=segmentation_min_score,
+        segmentation_min_share=segmentation_min_share,
         segmentation_choose_on=segmentation_choose_on,
         device=device,
         report=console.REPORTER,
@@ -139,6 +166,32 @@ def evaluate(
     if scores.failures:
         console.warning(f"{len(scores.failures)} videos failed; their instances count as missed")
         raise typer.Exit(1)
+
+
+def _show_runs(folders: list[Path], report: Path | None) -> None:
+    """A row for each folder: mean of its runs, and their range in brackets."""
+    from cltdr_cli.workflows.runs import summarize_runs, write_runs_plot
+
+    _check_outputs(None, report)
+    summaries = [summarize_runs(folder) for folder in folders]
+    columns = list(dict.fromkeys(name for summary in summaries for name in summary.values))
+    shown = [name for name in columns if not name.endswith("_mean_of_videos")]
+    rows = [
+        (summary.folder.name, summary.description, *(_draw_spread(summary.values.get(name)) for name in shown))
+        for summary in summaries
+    ]
+    console.table("mean (lowest to highest), scores in percent", ("runs", "of", *shown), rows)
+    if report is not None:
+        console.notice(f"wrote {', '.join(map(str, write_runs_plot(summaries, report)))}")
+
+
+def _draw_spread(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
+    digits = 0 if spread.mean >= 1000 else 1
+    if spread.low == spread.high:
+        return f"{spread.mean:.{digits}f}"
+    return f"{spread.mean:.{digits}f} ({spread.low:.{digits}f} to {spread.high:.{digits}f})"
 
 
 def _check_outputs(json_out: Path | None, report: Path | None) -> None:
@@ -161,21 +214,31 @@ def _draw_scores(scores: SplitScores, per_class: bool) -> None:
         classes = scores.per_class.items()
         rows = [*(_make_row(name, [*ap, sum(ap) / len(ap)]) for name, ap in classes), *rows]
     console.table(f"{scores.reference.title}, {len(scores.predictions)} predictions", columns, rows)
+    if scores.averages:
+        names = [f"tIoU {name}" for name in scores.averages]
+        console.table("averages", ["", *names], [_make_row("mAP (%)", list(scores.averages.values()))])
+    if scores.recall_at_kx:
+        console.table(
+            f"recall of the k·x best segments of each class and video, k its instances there; tIoU "
+            f"{scores.reference.record.recall_tiou:g}",
+            ["", *(f"R@{multiple}" for multiple in scores.recall_at_kx)],
+            [_make_row("recall (%)", list(scores.recall_at_kx.values()))],
+        )
     if scores.segmentation is not None:
         _draw_segmentation(scores.segmentation)
 
 
 def _draw_segmentation(segmentation: SplitSegmentation) -> None:
     """The table of frame-wise scores, in percent."""
-    found, options = segmentation.scores, segmentation.options
-    chosen = f", chosen on {options.chosen_on}" if options.chosen_on else ""
+    found, rule = segmentation.scores, segmentation.rule
+    chosen = f", chosen on {segmentation.chosen_on}" if segmentation.chosen_on else ""
     columns = ["", "accuracy", "edit", *(f"F1@{overlap}" for overlap in found.f1)]
     rows = [
         ["all videos (%)", f"{found.accuracy:.2f}", f"{found.edit:.2f}", *(f"{v:.2f}" for v in found.f1.values())],
         ["mean of videos (%)", "", "", *(f"{value:.2f}" for value in found.f1_mean_of_videos.values())],
     ]
     typer.echo()
-    console.table(f"one label per frame, of scores from {options.least_score:g}{chosen}", columns, rows)
+    console.table(f"one label per frame, of scores from {rule.least_score:g}{chosen}", columns, rows)
 
 
 def _make_row(name: str, fractions: list[float]) -> list[str]:

@@ -26,6 +26,10 @@ def extractors(device: Device = "auto", quiet: Quiet = False, debug: Debug = Fal
         for name, record in EXTRACTORS.items()
     ]
     console.table("", columns, rows)
+    console.notice(
+        "timm:NAME: any image network of timm, one feature per frame, such as timm:tf_efficientnet_lite0 "
+        "(pip install 'cltdr-cli[frames]')"
+    )
     for name, record in EXTRACTORS.items():
         if record.options:
             console.notice(f"{name} --option {'|'.join(record.options)}: {record.spec.note}")

@@ -68,6 +68,7 @@ class Format(str, Enum):  # typer takes no list of Literal
     SRT = "srt"
     VTT = "vtt"
     SVG = "svg"
+    HTML = "html"
 
 
 Strict = Annotated[bool, typer.Option("--strict", help="A stream that breaks midway is an error, not a warning.")]
@@ -78,6 +79,12 @@ VideoScores = Annotated[
     Path | None, typer.Option(help="Class scores of whole videos, for class-agnostic presets.", metavar="FILE")
 ]
 Dataset = Annotated[str, typer.Option(help="Data set (cltdr datasets lists them), or custom.", metavar="NAME")]
+DatasetOrRuns = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", help="Data set (cltdr datasets lists them), or custom.", metavar="NAME", show_default=False
+    ),
+]
 AnnotationFile = Annotated[
     Path | None,
     typer.Option(help="JSON, CSV, THUMOS folder, or folder of one label per frame.", metavar="FILE"),
@@ -99,8 +106,8 @@ ClassList = Annotated[
 ]
 VideoInfo = Annotated[
     list[Path],
-    typer.Option(help="CSV of durations, rates or subsets; repeatable. Published ones beside it are found.",
-                 metavar="FILE"),
+    typer.Option(help="CSV of durations, rates or subsets, or train.split1.bundle; repeatable. Published ones beside "
+                 "the annotation are found.", metavar="FILE"),
 ]  # fmt: skip
 VideoFile = Annotated[Path, typer.Argument(help="The video.", metavar="VIDEO")]
 SegmentsFile = Annotated[

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Debug, Device, Force, Quiet
+from cltdr_cli.commands.options import Background, Debug, Device, Force, Quiet, Rate, VideoInfo
+from cltdr_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from cltdr_cli.workflows.cross_validation import CrossValidation
 
 
 def train(
     preset: Annotated[
         str,
-        typer.Option(help="Name (cltdr presets list) or YAML file: network, features, losses.", metavar="NAME|FILE"),
+        typer.Option(
+            help="Name (cltdr presets list) or YAML file: network, features, losses; auto makes one for your data.",
+            metavar="auto|NAME|FILE",
+        ),
     ],
     annotations: Annotated[
-        Path, typer.Option(help="JSON, CSV or THUMOS folder, in any published layout.", metavar="FILE")
+        Path, typer.Option(help="JSON, CSV, THUMOS folder, or folder of one label per frame.", metavar="FILE")
     ],
     features: Annotated[Path, typer.Option(help="Folder of feature files, as the preset names them.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="Folder of the run.", metavar="RUN")],
     force: Force = False,
+    fps: Rate = None,
+    background: Background = [],  # noqa: B006 # typer copies it
+    video_info: VideoInfo = [],  # noqa: B006 # typer copies it
     epochs: Annotated[
         int | None, typer.Option(help="Epochs after the warm-up. [default: the preset's]", show_default=False)
     ] = None,
@@ -68,7 +78,33 @@ def train(
         str | None,
         typer.Option(help="Split to evaluate on while training; it chooses best.safetensors.", metavar="NAME"),
     ] = None,
-    eval_every: Annotated[int, typer.Option(help="Epochs between evaluations.", min=1)] = 1,
+    eval_every: Annotated[
+        int | None,
+        typer.Option(
+            help="Epochs between evaluations; iterations, for presets without epochs. [default: 1, or 200]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the training videos to evaluate on instead.", min=0.02, max=0.5, show_default=False
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Cross-validation: so many runs, each scored on a part of its own.", min=2, show_default=False
+        ),
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(help="Videos whose ids this matches alike are held out together: ^S[0-9].", metavar="REGEX"),
+    ] = None,
+    patience: Annotated[
+        int, typer.Option(help="Stop after so many evaluations without a better one; 0 never.", min=0)
+    ] = 0,
     save_every: Annotated[
         int, typer.Option(help="Steps between saved states, besides each epoch's end; 0 for none.", min=0)
     ] = 0,
@@ -93,16 +129,21 @@ def train(
     """Train a localizer on features and annotations.
 
     RUN gets last.safetensors, best.safetensors, resume.pt, log.jsonl, preset.yaml and TensorBoard events. A killed
-    run continues with --resume, to the same weights. Several GPUs: torchrun --nproc-per-node N -m cltdr_cli train
+    run continues with --resume, to the same weights. --hold-out or --folds score on training videos that are not
+    learned from. Several GPUs: torchrun --nproc-per-node N -m cltdr_cli train
     """
+    from cltdr_cli.data.folds import Fold
+    from cltdr_cli.workflows.cross_validation import cross_validate
     from cltdr_cli.workflows.train import train as train_localizer
 
-    train_localizer(
+    options: dict[str, Any] = dict(
         preset=preset,
         annotations=annotations,
         features=features,
-        out=out,
         force=force,
+        fps=fps,
+        background=background,
+        video_info=video_info,
         epochs=epochs,
         warmup_epochs=warmup_epochs,
         batch_size=batch_size,
@@ -115,6 +156,7 @@ def train(
         train_split=train_split,
         eval_split=eval_split,
         eval_every=eval_every,
+        patience=patience,
         save_every=save_every,
         resume=resume,
         amp=amp,
@@ -124,5 +166,23 @@ def train(
         workers=workers,
         cache_gb=cache_gb,
         device=device,
-        report=console.REPORTER,
     )
+    if folds is not None:
+        given = "--eval-split" if eval_split else "--hold-out" if hold_out else ""
+        if given:
+            raise UsageError(f"--folds scores each run on its own part, so {given} has no place", "Leave it out.")
+        _draw_folds(cross_validate(folds, out=out, group_by=group_by, report=console.REPORTER, **options))
+        return
+    fold = Fold(0, round(1 / hold_out), group_by) if hold_out is not None else None
+    train_localizer(out=out, fold=fold, report=console.REPORTER, **options)
+
+
+def _draw_folds(found: CrossValidation) -> None:
+    """A row for each part, in percent."""
+    rows = [
+        (f"fold-{fold.fold}", f"{100 * fold.last:.2f}", f"{100 * fold.best:.2f}", fold.best_epoch)
+        for fold in found.folds
+    ]
+    rows.append(("mean", f"{100 * found.mean_last:.2f}", "", found.median_epoch))
+    console.table("average mAP (%) on held-out training videos", ("", "last epoch", "best epoch", "number"), rows)
+    console.notice(f"wrote {found.file}; the best epoch is chosen on the same videos, so its score flatters")

@@ -7,7 +7,7 @@ labels come from strangers: they are drawn as plain text, and control characters
 from __future__ import annotations
 
 from cltdr_cli.console.bars import PATIENCE_SECONDS, ProgressBar, progress
-from cltdr_cli.console.messages import as_options, confirm, error_panel, failure, notice, warning
+from cltdr_cli.console.messages import as_options, confirm, error_panel, failure, is_attended, notice, warning
 from cltdr_cli.console.streams import is_debug, set_debug, set_quiet
 from cltdr_cli.console.tables import segments_table, table
 
@@ -20,6 +20,7 @@ __all__ = [
     "confirm",
     "error_panel",
     "failure",
+    "is_attended",
     "is_debug",
     "notice",
     "progress",

@@ -55,9 +55,14 @@ def error_panel(error: CltdrError) -> None:
     console.print(Panel(text, title="error", title_align="left", border_style="red"))
 
 
+def is_attended() -> bool:
+    """Whether somebody sits at a terminal, reads what is said and can answer."""
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr.isatty())
+
+
 def confirm(question: str) -> bool:
     """Ask on the terminal; False without a terminal, and for every answer but ``y`` or ``yes``."""
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not is_attended():
         return False
     _print_message("", f"{question} [y/N] ", "bold", end="")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from cltdr_cli.data.annotation_text import AMBIGUOUS, read_ambiguous_rows
-from cltdr_cli.data.annotations import Annotations, Instance, UntimedLabel, VideoDraft, assemble_annotations
+from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.class_lists import ClassList
+from cltdr_cli.data.class_numbers import UntimedLabel
 from cltdr_cli.errors import AnnotationError, FeatureError
 from cltdr_cli.features.object_arrays import (
     read_names,
@@ -29,7 +31,7 @@ NAMES_FILE = "videoname.npy"
 """The file that tells such a folder from others."""
 
 
-def read_array_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotations:
+def read_array_folder(folder: Path, classes: ClassList = NO_CLASSES) -> Annotations:
     """Read annotations from a folder of arrays.
 
     Labels of whole videos become ``AnnotatedVideo.labels``. Rows of ``Ambiguous_*.txt`` in the folder, and instances
@@ -38,7 +40,7 @@ def read_array_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotati
 
     Args:
         folder: The folder.
-        class_names: Class names by number; without them ``classlist.npy`` numbers the classes.
+        classes: The known classes; without them ``classlist.npy`` numbers the classes.
 
     Raises:
         AnnotationError: A file is missing or damaged, or the files do not belong together.
@@ -46,13 +48,14 @@ def read_array_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotati
     try:
         drafts = _read_drafts(folder)
         listed = folder / "classlist.npy"
-        names = class_names or (read_names(listed) if listed.is_file() else ())
+        if not classes.names and listed.is_file():
+            classes = ClassList(tuple(read_names(listed)))
     except FeatureError as error:
         raise AnnotationError(error.message, error.hint) from error
     for video_id, spans in read_ambiguous_rows(folder).items():
         if video_id in drafts:
             drafts[video_id].ambiguous.extend(spans)
-    return assemble_annotations(drafts, "wtalc", folder, names)
+    return assemble_annotations(drafts, "wtalc", folder, classes)
 
 
 def _read_drafts(folder: Path) -> dict[str, VideoDraft]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
+from cltdr_cli.data.feature_files import leads_out
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
-from cltdr_cli.data.label_checks import check_labels
+from cltdr_cli.data.label_checks import check_labels, check_numbers
 from cltdr_cli.data.video_info import VideoFacts, strip_video_id
 from cltdr_cli.data.video_labels import is_labelled_only
 
@@ -60,6 +61,7 @@ def check_annotations(
     )
     findings = [replace(one, severe=severe) for check, severe in _CHECKS for one in check(context)]
     findings += check_labels(context.videos, context.class_names)
+    findings += check_numbers(annotations)
     return sorted(findings, key=lambda one: not one.severe)
 
 
@@ -178,6 +180,11 @@ def _find_other_durations(context: CheckContext) -> list[Finding]:
     return make_findings("duration", "videos are longer or shorter than annotated", places, "is it the same video?")
 
 
+def _find_leading_out(context: CheckContext) -> list[Finding]:
+    names = [v.video_id for v in context.videos if leads_out(v.video_id)]
+    return make_findings("id-leads-out", "video ids lead out of the folder of files", names, "no file is read for them")
+
+
 def _find_missing_files(context: CheckContext) -> list[Finding]:
     names = [v.video_id for v in context.videos if context.files_given and _find_facts(context, v) is None]
     return make_findings("no-file", "annotated videos have no file", names, "not trained on, and missed in scoring")
@@ -231,6 +238,7 @@ def _find_duration(context: CheckContext, video: AnnotatedVideo) -> float:
 
 _CHECKS: tuple[tuple[Callable[[CheckContext], list[Finding]], bool], ...] = (
     (_find_unreadable, True),
+    (_find_leading_out, True),
     (_find_reversed, True),
     (_find_outside, True),
     (_find_other_rates, True),

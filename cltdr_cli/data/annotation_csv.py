@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cltdr_cli.data.annotation_json import name_class
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
-from cltdr_cli.data.source_files import read_csv_rows
+from cltdr_cli.data.annotation_table import find_headings, read_own_table
+from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.class_lists import ClassList
+from cltdr_cli.data.tables import Table, read_table
 from cltdr_cli.errors import AnnotationError
 
 Row = Mapping[str, str]
@@ -19,62 +20,66 @@ class CsvContext:
     """What is needed besides a row to read it.
 
     Attributes:
-        class_names: Class names by number; may be empty.
-        first_id: Number of the first class in the file.
+        classes: The known classes; may be empty.
         task: ``verb`` or ``noun``: which column of EPIC-KITCHENS-100 is the class.
         split: Split according to the file name, for tables without a column for it.
     """
 
-    class_names: Sequence[str]
-    first_id: int
+    classes: ClassList
     task: str
     split: str
 
-    def name(self, number: int) -> str:
-        """Name of the class with this number."""
-        return name_class(number, self.class_names, self.first_id)
 
-
-def read_annotation_csv(
-    path: Path, class_names: Sequence[str] = (), first_id: int = 0, task: str = "verb"
-) -> Annotations:
+def read_annotation_csv(path: Path, classes: ClassList = NO_CLASSES, task: str = "verb") -> Annotations:
     """Read annotations from a CSV table; its header tells the layout.
 
     Args:
         path: The table.
-        class_names: Class names by number.
-        first_id: Number of the first class in the file.
+        classes: The known classes.
         task: ``verb`` or ``noun``, for EPIC-KITCHENS-100.
 
     Raises:
         AnnotationError: Unknown header, or a cell that cannot be read.
     """
-    rows = read_csv_rows(path)
-    layout = _find_layout(path, rows)
-    context = CsvContext(class_names, first_id, task, _find_split(path.stem))
+    table = read_table(path)
+    if not table.rows:
+        raise AnnotationError(f"{path} holds no annotations: it has no rows")
+    split = _find_split(path.stem)
+    layout = next((name for name, needed in _COLUMNS.items() if needed <= set(table.columns)), None)
+    if layout is None:
+        return read_own_table(path, table, _find_own_headings(path, table), split, classes)
+    context = CsvContext(classes, task, split)
     drafts: dict[str, VideoDraft] = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in table.rows:
         try:
             _ROWS[layout](row, drafts, context)
         except (ValueError, KeyError) as error:
             raise AnnotationError(f"{path}: line {number} cannot be read as {layout}: {error}") from error
-    return assemble_annotations(drafts, layout, path, class_names)
+    return assemble_annotations(drafts, layout, path, classes, table.notes)
 
 
-def _find_layout(path: Path, rows: Sequence[Row]) -> str:
-    if not rows:
-        raise AnnotationError(f"{path} holds no annotations: it has no rows")
-    columns = set(rows[0])
-    for layout, needed in _COLUMNS.items():
-        if needed <= columns and (layout != "csv-labels" or columns <= needed | _OPTIONAL_COLUMNS):
-            return layout
-    if "score" in columns:
+def _find_own_headings(path: Path, table: Table) -> dict[str, str]:
+    """Our columns in a table of no published layout.
+
+    Raises:
+        AnnotationError: It has none of them, or only a start or an end, or other columns may be the times.
+    """
+    try:
+        headings = find_headings(table)
+    except AnnotationError as error:
+        raise AnnotationError(f"{path}: {error.message}", error.hint) from error
+    is_ours = set(table.columns) >= {"video_id", "start", "end", "label"}
+    if "score" in table.columns and not is_ours:
         raise AnnotationError(f"{path} holds results, not annotations", "Give it as predictions=.")
-    raise AnnotationError(
-        f"{path} is a CSV table in no known layout (columns: {', '.join(rows[0])})",
-        "Our own layout is video_id,start,end,label and optionally subset,duration,fps,label_id; a row without times "
-        "gives its label to the whole video.",
-    )
+    timed = {"start", "end"} & (headings or {}).keys()
+    others = [name for name in table.columns if name not in (headings or {}).values()]
+    if headings is None or len(timed) == 1 or (not timed and others):
+        raise AnnotationError(
+            f"{path} is a CSV table in no known layout (columns: {', '.join(table.columns)})",
+            "Our own layout is video_id,start,end,label and optionally subset,duration,fps,label_id; a table without "
+            "start and end gives its labels to whole videos.",
+        )
+    return headings
 
 
 def _find_split(stem: str) -> str:
@@ -83,24 +88,11 @@ def _find_split(stem: str) -> str:
     return next((word for word in words if word in ("train", "training", "val", "validation", "test")), "")
 
 
-def _add_own_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
-    """A row without times gives its label to the whole video; without a label too it only says that there is one."""
-    draft = drafts.setdefault(row["video_id"], VideoDraft(split=row.get("subset") or context.split))
-    draft.duration_seconds = float(row["duration"]) if row.get("duration") else draft.duration_seconds
-    draft.fps = float(row["fps"]) if row.get("fps") else draft.fps
-    label, number = row["label"], int(row["label_id"]) if row.get("label_id") else None
-    start, end = row.get("start", ""), row.get("end", "")
-    if start or end:
-        draft.instances.append(Instance(float(start), float(end), label, number))
-    elif label:
-        draft.add_video_label(label, number)
-
-
 def _add_epic_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
     number = int(row[f"{context.task}_class"])
     start, end = _parse_clock(row["start_timestamp"]), _parse_clock(row["stop_timestamp"])
     draft = drafts.setdefault(row["video_id"], VideoDraft(split=context.split))
-    draft.instances.append(Instance(start, end, context.name(number), number))
+    draft.instances.append(Instance(start, end, context.classes.name(number), number))
 
 
 def _add_charades_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) -> None:
@@ -109,7 +101,7 @@ def _add_charades_row(row: Row, drafts: dict[str, VideoDraft], context: CsvConte
     for action in filter(None, row["actions"].split(";")):
         label, start, end = action.split()
         number = int(label.removeprefix("c"))
-        draft.instances.append(Instance(float(start), float(end), context.name(number), number))
+        draft.instances.append(Instance(float(start), float(end), context.classes.name(number), number))
     drafts[row["id"]] = draft
 
 
@@ -131,7 +123,7 @@ def _add_gtad_row(row: Row, drafts: dict[str, VideoDraft], context: CsvContext) 
     if number < 0:
         draft.ambiguous.append((start, end))
     else:
-        draft.instances.append(Instance(start, end, name_class(number, context.class_names), number))
+        draft.instances.append(Instance(start, end, context.classes.name_at(number, number), number))
 
 
 def find_thumos_split(video_id: str) -> str:
@@ -150,17 +142,10 @@ _COLUMNS: dict[str, frozenset[str]] = {
     "charades-csv": frozenset({"id", "actions", "length"}),
     "afsd-csv": frozenset({"video", "type", "type_idx", "start", "end"}),
     "gtad-csv": frozenset({"video-name", "t-init", "t-end", "label-idx", "video-duration", "frame-rate"}),
-    "csv": frozenset({"video_id", "start", "end", "label"}),
-    "csv-labels": frozenset({"video_id", "label"}),
 }
-_OPTIONAL_COLUMNS = frozenset({"subset", "duration", "fps", "label_id"})
-"""With any other column, a table without times may have them under names that we do not know."""
-
 _ROWS: dict[str, Callable[[Row, dict[str, VideoDraft], CsvContext], None]] = {
     "epic": _add_epic_row,
     "charades-csv": _add_charades_row,
     "afsd-csv": _add_afsd_row,
     "gtad-csv": _add_gtad_row,
-    "csv": _add_own_row,
-    "csv-labels": _add_own_row,
 }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from cltdr_cli.data.annotation_csv import find_thumos_split
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.class_lists import ClassList
 from cltdr_cli.data.source_files import read_numbered_lines
 from cltdr_cli.errors import AnnotationError
 
@@ -39,12 +39,12 @@ def list_thumos_files(folder: Path) -> list[Path]:
     return sorted(path for path in inside if _THUMOS_FILE.fullmatch(path.name))
 
 
-def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotations:
+def read_thumos_folder(folder: Path, classes: ClassList = NO_CLASSES) -> Annotations:
     """Read the original THUMOS14 annotation: one text file per class, rows ``video start end``.
 
     Args:
         folder: The folder of these files.
-        class_names: Class names by number; without them classes have the numbers of ``THUMOS_CLASSES``.
+        classes: The known classes; without them classes have the numbers of ``THUMOS_CLASSES``.
 
     Raises:
         AnnotationError: The folder has no such file, or a row cannot be read.
@@ -65,7 +65,7 @@ def read_thumos_folder(folder: Path, class_names: Sequence[str] = ()) -> Annotat
                 draft.ambiguous.append((start, end))
             else:
                 draft.instances.append(Instance(start, end, label, numbers.get(label)))
-    return assemble_annotations(drafts, "thumos-folder", folder, class_names)
+    return assemble_annotations(drafts, "thumos-folder", folder, classes)
 
 
 def read_ambiguous_rows(folder: Path) -> dict[str, list[tuple[float, float]]]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from cltdr_cli.data.class_lists import ClassList
+from cltdr_cli.data.class_numbers import UntimedLabel, find_number_conflicts, number_classes
 from cltdr_cli.errors import AnnotationError
+
+NO_CLASSES = ClassList()
+PAIRED_LAYOUTS = frozenset({"activitynet", "bsn", "csv", "csv-labels"})
+"""Layouts in which whoever wrote the file put a number beside each label; other layouts have one of the two only."""
 
 SPLIT_NAMES = {
     "train": "training", "training": "training", "val": "validation", "valid": "validation",
@@ -22,13 +28,6 @@ class Instance(NamedTuple):
 
     start: float
     end: float
-    label: str
-    label_id: int | None = None
-
-
-class UntimedLabel(NamedTuple):
-    """An action that the file names without saying when it happens; ``label_id`` as in ``Instance``."""
-
     label: str
     label_id: int | None = None
 
@@ -69,16 +68,20 @@ class Annotations:
 
     Attributes:
         videos: By video id, in the order of the file.
-        label_ids: Numbers of the classes by name, sorted by number. They come from the class list given on reading;
-            else from the file; else they number the sorted names.
+        label_ids: Numbers of the classes by name, as ``class_numbers.number_classes`` finds them.
         layout: Name of the layout, see ``annotation_layouts.LAYOUTS``.
         source: The file or folder.
+        number_conflicts: How the numbers that the file writes beside its labels contradict each other, in words; empty
+            where they do not, or a class list decides.
+        notes: How an unusual file was understood, in words.
     """
 
     videos: dict[str, AnnotatedVideo]
     label_ids: dict[str, int]
     layout: str
     source: Path
+    number_conflicts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def instance_count(self) -> int:
@@ -155,7 +158,11 @@ def normalize_split(name: str) -> str:
 
 
 def assemble_annotations(
-    drafts: Mapping[str, VideoDraft], layout: str, source: Path, class_names: Sequence[str] = ()
+    drafts: Mapping[str, VideoDraft],
+    layout: str,
+    source: Path,
+    classes: ClassList = NO_CLASSES,
+    notes: Sequence[str] = (),
 ) -> Annotations:
     """Make annotations from drafts and number their classes.
 
@@ -163,22 +170,11 @@ def assemble_annotations(
         drafts: By video id.
         layout: Name of the layout.
         source: File or folder.
-        class_names: Class names by number; may be empty.
+        classes: The known classes; may be empty.
+        notes: How an unusual file was understood, in words.
     """
     videos = {name: draft.build(name) for name, draft in drafts.items()}
-    labels = (one for draft in drafts.values() for one in draft.list_numbered_labels())
-    return Annotations(videos, _number_classes(labels, class_names), layout, source)
-
-
-def _number_classes(labels: Iterable[UntimedLabel], class_names: Sequence[str]) -> dict[str, int]:
-    """Number the classes by the list, by the file, or alphabetically. Names missing in the list come after it."""
-    of_file: dict[str, int | None] = {}
-    for one in labels:
-        of_file.setdefault(one.label, one.label_id)
-    if class_names:
-        rest = sorted(of_file.keys() - set(class_names))
-        return {name: i for i, name in enumerate([*class_names, *rest])}
-    numbers = [number for number in of_file.values() if number is not None]
-    if len(set(numbers)) == len(of_file):
-        return {name: number for number, name in sorted(zip(numbers, of_file, strict=True))}
-    return {name: i for i, name in enumerate(sorted(of_file))}
+    labels = [one for draft in drafts.values() for one in draft.list_numbered_labels()]
+    label_ids = number_classes(labels, classes, layout in PAIRED_LAYOUTS)
+    conflicts = () if classes.numbers is not None else tuple(find_number_conflicts(labels))
+    return Annotations(videos, label_ids, layout, source, conflicts, tuple(notes))

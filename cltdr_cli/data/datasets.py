@@ -50,6 +50,9 @@ class DatasetRecord:
         length_edges: Seconds that separate very short, short, medium, long and very long instances.
         count_edges: Numbers of instances of one class that separate videos with few and with many.
         protocols: Choices of videos, the default first; empty where all programs score the same videos.
+        recall_multiples: Where recall@kx is reported, too: of each class of a video as many segments count as it has
+            instances there (k), times each of these numbers.
+        recall_tiou: Its temporal IoU threshold.
         background: Labels of the published frame-wise annotation that are no action.
         fps: Frames per second of the videos, where the published annotation does not say it.
         folds: Divisions into training and test videos, numbered from 1; 0 where there is but one.
@@ -68,6 +71,8 @@ class DatasetRecord:
     length_edges: tuple[float, ...] = (3.0, 6.0, 12.0, 18.0)
     count_edges: tuple[float, ...] = (1.0, 4.0, 8.0)
     protocols: tuple[Protocol, ...] = ()
+    recall_multiples: tuple[int, ...] = ()
+    recall_tiou: float = 0.5
     background: tuple[str, ...] = ()
     fps: float | None = None
     folds: int = 0
@@ -132,13 +137,14 @@ _THUMOS_PROTOCOLS = (
 )  # fmt: skip
 
 _ACTIVITYNET_TIOUS = (0.5, 0.95, 10)
-_ARCHIVE = "github.com/bityangke/AP_TCN (folders features and splits)"
+_ARCHIVE = "github.com/bityangke/AP_TCN (folder features)"
 _LEAVE_OUT = "Features of split k go with split k only: the network behind them has seen its training videos."
 
 _RECORDS = (
     DatasetRecord(
         "thumos14", "validation", ("test",), (0.3, 0.7, 5), "thumos14",
-        ("thumos14/thumos14.json", "thumos/annotations/thumos14.json", "thumos14", "thumos14/thumos_gt.json"),
+        ("thumos14/thumos14.json", "thumos/annotations/thumos14.json", "thumos14", "thumos14/thumos_gt.json",
+         "Thumos14reduced-Annotations"),
         count_edges=(1.0, 40.0, 80.0), protocols=_THUMOS_PROTOCOLS,
         note="Ambiguous rows are not scored: a detection there is a false positive, as in all Python evaluators.",
     ),
@@ -165,6 +171,13 @@ _RECORDS = (
         "where blocked ones are left out. They also hang on the video-level classifier.",
     ),
     DatasetRecord(
+        "activitynet-1.2", "training", ("validation",), _ACTIVITYNET_TIOUS, "activitynet12",
+        ("activitynet/activity_net.v1-2.min.json", "activitynet/activity_net.v1-2.min-missing-removed.json",
+         "ActivityNet1.2-Annotations"), length_edges=_LONG,
+        note="The 100 classes of release 1.2, which weakly supervised localization reports. Numbers compare only on "
+        "the same list of videos.",
+    ),
+    DatasetRecord(
         "hacs", "training", ("validation",), _ACTIVITYNET_TIOUS, "hacs",
         ("hacs/HACS_segments_v1.1.1.json", "hacs/annotations/HACS_segments_v1.1.1.json"), length_edges=_LONG,
         note="Some published numbers fuse scores of an outside classifier.",
@@ -174,17 +187,23 @@ _RECORDS = (
         ("charades/charades.json", "charades/Charades_v1_test.csv"),
     ),
     DatasetRecord(
-        "gtea", "training", ("test",), (0.3, 0.7, 5), "", ("gtea/annotations.json", "gtea/groundTruth"),
+        "ego4d-mq", "training", ("validation",), (0.1, 0.5, 5), "",
+        ("ego4d/annotations", "ego4d"), recall_multiples=(1, 5),
+        note="Moment queries: clips under their clip_uid; the 110 classes are those of the annotation.",
+    ),
+    DatasetRecord(
+        "gtea", "training", ("test", ""), (0.3, 0.7, 5), "", ("gtea/annotations.json", "gtea/groundTruth"),
         length_edges=(1.0, 2.0, 4.0, 8.0), background=("background",), fps=15.0, folds=4, archive=_ARCHIVE,
         note=f"28 videos, split k leaves out person k. {_LEAVE_OUT}",
     ),
     DatasetRecord(
-        "50salads", "training", ("test",), (0.3, 0.7, 5), "", ("50salads/annotations.json", "50salads/groundTruth"),
+        "50salads", "training", ("test", ""), (0.3, 0.7, 5), "", ("50salads/annotations.json", "50salads/groundTruth"),
         length_edges=(5.0, 10.0, 20.0, 40.0), background=("action_start", "action_end"), fps=30.0, folds=5,
         archive=_ARCHIVE, note=f"50 videos, 17 classes (mid level). {_LEAVE_OUT}",
     ),
     DatasetRecord(
-        "breakfast", "training", ("test",), (0.3, 0.7, 5), "", ("breakfast/annotations.json", "breakfast/groundTruth"),
+        "breakfast", "training", ("test", ""), (0.3, 0.7, 5), "",
+        ("breakfast/annotations.json", "breakfast/groundTruth"),
         length_edges=(5.0, 10.0, 20.0, 40.0), background=("SIL",), fps=15.0, folds=4,
         note="1,712 videos, 47 classes without SIL.",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Protocol
 
 from cltdr_cli.data.annotations import AnnotatedVideo
@@ -39,8 +39,23 @@ class FeatureFiles(ExpectedFeatures, Protocol):
         ...
 
 
+def leads_out(video_id: str) -> bool:
+    """Whether an id, taken as a path, is absolute or goes up: a file of that name is not in the folder of its kind."""
+    either = (PurePosixPath(video_id), PureWindowsPath(video_id))
+    return any(path.is_absolute() or bool(path.drive) or ".." in path.parts for path in either)
+
+
 def feature_file(folder: Path, video_id: str, files: FeatureFiles) -> Path | None:
-    """The feature file of a video: under its published name, with the prefix or without, or under one of ours."""
+    """The feature file of a video: under its published name, with the prefix or without, or under one of ours.
+
+    Raises:
+        FeatureError: The id leads out of the folder.
+    """
+    if leads_out(video_id):
+        raise FeatureError(
+            f"the video id {video_id!r} leads out of the folder {folder}: no file is read there",
+            "Ids are names of videos, or of videos in folders (sub/v): correct the annotation.",
+        )
     names = (f"{files.file_prefix}{video_id}{files.file_suffix}", f"{video_id}{files.file_suffix}")
     ours = (feature_path(folder, video_id, name) for name in WRITERS)
     candidates = (*(folder / name for name in names), *ours)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from cltdr_cli.data.annotations import Annotations, Instance, VideoDraft, assemble_annotations
-from cltdr_cli.data.class_lists import read_class_list
+from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
+from cltdr_cli.data.class_lists import ClassList, read_numbered_class_list
 from cltdr_cli.data.source_files import read_numbered_lines
 from cltdr_cli.errors import AnnotationError
 
@@ -26,7 +26,7 @@ def find_mapping(folder: Path) -> Path | None:
 
 
 def read_frame_labels(
-    folder: Path, fps: float, background: Collection[str] = (), class_names: Sequence[str] = ()
+    folder: Path, fps: float, background: Collection[str] = (), classes: ClassList = NO_CLASSES
 ) -> Annotations:
     """Read a folder of ``<video>.txt``, one label per frame and line; equal neighbours become one instance.
 
@@ -34,7 +34,7 @@ def read_frame_labels(
         folder: The folder of these files.
         fps: Frames per second: frame i lasts from i / fps to (i + 1) / fps.
         background: Labels that are no action.
-        class_names: Class names by number; without them those of ``MAPPING_FILE``, if there is one.
+        classes: The known classes; without them those of ``MAPPING_FILE``, if there is one.
 
     Raises:
         AnnotationError: The folder has no such file, a file is empty, or a label is not among the class names.
@@ -43,9 +43,10 @@ def read_frame_labels(
     if not files:
         raise AnnotationError(f"{folder} holds no label file", "Such a folder has one <video>.txt for each video.")
     mapping = find_mapping(folder)
-    names = list(class_names) if class_names or mapping is None else list(read_class_list(mapping))
-    drafts = {path.stem: _read_video(path, fps, background, names) for path in files}
-    return assemble_annotations(drafts, "frame-labels", folder, [name for name in names if name not in background])
+    if not classes.names and mapping is not None:
+        classes = read_numbered_class_list(mapping)
+    drafts = {path.stem: _read_video(path, fps, background, classes.names) for path in files}
+    return assemble_annotations(drafts, "frame-labels", folder, classes.without(background))
 
 
 def _read_video(path: Path, fps: float, background: Collection[str], names: Sequence[str]) -> VideoDraft:

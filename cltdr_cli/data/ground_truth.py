@@ -50,12 +50,13 @@ def select_scored_split(
         protocol: Choice of videos; None takes all.
 
     Raises:
-        AnnotationError: No such split, no instance in it, or a time that is not finite.
+        AnnotationError: No such split, no instance in it, a time that is not finite, or a blank label.
     """
     name = normalize_split(split) if split is not None else find_default_split(annotations, record)
     chosen = list(annotations.select_split(name).videos.values())
     kept = [video for video in chosen if _is_counted(video, protocol)]
     _refuse_unreadable_times(annotations, kept)
+    _refuse_blank_labels(annotations, kept)
     seen, unseen = _drop_unseen(kept, protocol)
     videos, findings = _clean(seen)
     if not any(video.instances for video in videos):
@@ -132,6 +133,15 @@ def _refuse_unreadable_times(annotations: Annotations, videos: Iterable[Annotate
     if wrong:
         raise AnnotationError(
             f"{annotations.source}: {len(wrong)} instances have a time that is not finite: {', '.join(wrong[:3])}",
+            "`cltdr datasets check` lists them all.",
+        )
+
+
+def _refuse_blank_labels(annotations: Annotations, videos: Iterable[AnnotatedVideo]) -> None:
+    blank = [video.video_id for video in videos for item in video.instances if not item.label.strip()]
+    if blank:
+        raise AnnotationError(
+            f"{annotations.source}: {len(blank)} instances have no label or a blank one, first in {blank[0]}",
             "`cltdr datasets check` lists them all.",
         )
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.data.annotations import PAIRED_LAYOUTS, AnnotatedVideo, Annotations
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.video_labels import find_unknown_labels, has_other_labels, is_labelled_only
+
+_BACKGROUND_NAMES = frozenset(
+    {"background", "bg", "none", "null", "nothing", "no action", "no_action", "no-action", "noaction", "n/a", "sil"}
+)
 
 
 def check_labels(videos: Sequence[AnnotatedVideo], class_names: Collection[str] = ()) -> list[Finding]:
@@ -18,6 +22,31 @@ def check_labels(videos: Sequence[AnnotatedVideo], class_names: Collection[str] 
         class_names: Allowed class names; empty allows any.
     """
     return [replace(one, severe=severe) for check, severe in _CHECKS for one in check(videos, class_names)]
+
+
+def check_numbers(annotations: Annotations) -> list[Finding]:
+    """Find numbers of classes that contradict each other, or those of the class list given on reading."""
+    conflicts = make_findings(
+        "number-conflict",
+        "classes have several numbers (label_id), or numbers several classes",
+        annotations.number_conflicts,
+        "correct them: they are not used",
+    )
+    others = {
+        f"{item.label} is {item.label_id}, not {number}"
+        for video in annotations.videos.values()
+        for item in (*video.instances, *video.untimed)
+        if annotations.layout in PAIRED_LAYOUTS
+        and item.label_id is not None
+        and (number := annotations.label_ids[item.label]) != item.label_id
+    }
+    unlike = make_findings(
+        "other-number",
+        "classes have another number (label_id) than in the class list",
+        [] if conflicts else sorted(others),
+        "the list's number is used",
+    )
+    return [*(replace(one, severe=True) for one in conflicts), *unlike]
 
 
 def _find_unknown_labels(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
@@ -40,6 +69,45 @@ def _find_unknown_video_labels(videos: Sequence[AnnotatedVideo], class_names: Co
     return make_findings(
         "unknown-video-label", "labels of whole videos are not in the class list", places, "correct the label"
     )
+
+
+def _find_blank_labels(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
+    places = [
+        *(f"{v.video_id} {i.start:g}..{i.end:g} s" for v in videos for i in v.instances if not i.label.strip()),
+        *(v.video_id for v in videos for one in v.untimed if not one.label.strip()),
+        *(v.video_id for v in videos for label in v.labels or () if not label.strip()),
+    ]
+    return make_findings("no-label", "annotations have no label, or a blank one", places, "name what happens there")
+
+
+def _find_variants(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
+    """Find labels that differ in upper and lower case or in blanks only."""
+    spellings: dict[str, set[str]] = {}
+    for label in filter(str.strip, _list_labels(videos)):
+        spellings.setdefault(" ".join(label.casefold().split()), set()).add(label)
+    places = [" and ".join(map(repr, sorted(those))) for those in spellings.values() if len(those) > 1]
+    return make_findings(
+        "label-variants", "labels have several spellings", places, "each counts as a class of its own: choose one"
+    )
+
+
+def _find_outer_blanks(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
+    places = [repr(label) for label in _list_labels(videos) if label.strip() and label != label.strip()]
+    return make_findings("label-blanks", "labels begin or end with a blank", places, "it is part of the label: drop it")
+
+
+def _find_background(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
+    places = [label for label in _list_labels(videos) if label.strip().casefold() in _BACKGROUND_NAMES]
+    return make_findings(
+        "background-label",
+        "labels mean that nothing happens",
+        places,
+        "they count as actions: leave such segments out, what is not annotated is background",
+    )
+
+
+def _list_labels(videos: Sequence[AnnotatedVideo]) -> list[str]:
+    return sorted({label for video in videos for label in video.list_labels()})
 
 
 def _find_labelled_only(videos: Sequence[AnnotatedVideo], class_names: Collection[str]) -> list[Finding]:
@@ -70,6 +138,10 @@ def _find_other_labels(videos: Sequence[AnnotatedVideo], class_names: Collection
 
 
 _CHECKS: tuple[tuple[Callable[[Sequence[AnnotatedVideo], Collection[str]], list[Finding]], bool], ...] = (
+    (_find_blank_labels, True),
+    (_find_variants, True),
+    (_find_outer_blanks, False),
+    (_find_background, False),
     (_find_unknown_labels, True),
     (_find_unknown_video_labels, True),
     (_find_labelled_only, False),

@@ -107,7 +107,8 @@ def collect_rows(results: Sequence[VideoResult], source: str) -> ResultRows:
         found = result.detections
         rows = zip(found.segments_seconds.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
         for (start, end), score, label in rows:
-            columns.add(result.video_id, LabelKey(result.label_names[label], label), start, end, score)
+            number = label if result.label_ids is None else result.label_ids[label]
+            columns.add(result.video_id, LabelKey(result.label_names[label], number), start, end, score)
     return columns.finished(source)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cltdr_cli.data.class_numbers import find_shift
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import ScoredSplit
 from cltdr_cli.data.prediction_files import LabelKey, ResultRows
@@ -21,6 +22,7 @@ def align_predictions(
     class_numbers: Mapping[int, str],
     row_classes: Mapping[int, str] | None = None,
     outside_counts: bool = True,
+    number_conflicts: Sequence[str] = (),
 ) -> tuple[Predictions, list[Finding]]:
     """Translate videos and labels of predictions into the indices of the ground truth.
 
@@ -31,16 +33,20 @@ def align_predictions(
         row_classes: Class names by the number in THUMOS rows; None takes ``class_numbers``.
         outside_counts: Whether predictions in videos outside the split count as false positives, as in the
             published evaluators; otherwise they are left out.
+        number_conflicts: How the annotation's ``label_id`` contradict each other.
 
     Returns:
         The predictions, and findings about them.
 
     Raises:
-        AnnotationError: There are predictions, and none is in a video of the split.
+        AnnotationError: There are predictions, and none is in a video of the split; or classes are told by numbers
+            that contradict each other.
     """
     numbers = row_classes if rows.thumos_numbers and row_classes is not None else class_numbers
     video_places = _match_videos(rows.video_ids, split.truth.video_ids)
     names = {name: i for i, name in enumerate(split.truth.label_names)}
+    used = {n for key in rows.label_keys if (n := _find_number(key, names)) is not None}
+    _refuse_conflicts(rows, number_conflicts if used and numbers is class_numbers else ())
     label_places = np.array([_match_label(key, names, numbers) for key in rows.label_keys], int)
     videos, labels = _take_places(video_places, rows.videos), _take_places(label_places, rows.labels)
     _refuse_wrong_split(rows, split, videos)
@@ -51,6 +57,7 @@ def align_predictions(
         *_find_stray_videos(rows, split, aside, outside, outside_counts),
         *_find_silent_videos(split, videos),
         *_find_respelled(rows, split, video_places),
+        *_find_shifted_numbers(used, numbers),
         *_find_unknown_labels(rows, labels),
         *_find_odd_segments(rows),
     ]
@@ -71,8 +78,33 @@ def _match_label(key: LabelKey, places: Mapping[str, int], numbers: Mapping[int,
     """Index of a class by its name, or by its number if the row has no name or a number for a name."""
     if key.name is not None and key.name in places:
         return places[key.name]
-    spelled = key.name if key.name is not None else str(key.number)
-    return places.get(numbers.get(int(spelled), ""), UNKNOWN) if spelled.isdecimal() else UNKNOWN
+    number = _find_number(key, places)
+    return UNKNOWN if number is None else places.get(numbers.get(number, ""), UNKNOWN)
+
+
+def _find_number(key: LabelKey, names: Collection[str]) -> int | None:
+    """The number by which a class is told; None where it is told by its name."""
+    if key.name is None:
+        return key.number
+    return int(key.name) if key.name not in names and key.name.isdecimal() else None
+
+
+def _refuse_conflicts(rows: ResultRows, conflicts: Sequence[str]) -> None:
+    if conflicts:
+        raise AnnotationError(
+            f"{rows.source} tells classes by number, and the annotation's numbers contradict each other: "
+            f"{'; '.join(conflicts[:3])}",
+            "Give a file of class names with their numbers as labels=, or predictions with names.",
+        )
+
+
+def _find_shifted_numbers(used: set[int], numbers: Mapping[int, str]) -> list[Finding]:
+    shift = find_shift(used, numbers)
+    text = "class numbers of the predictions look off by one"
+    places = [f"{min(used)} to {max(used)}, and the annotation has {min(numbers)} to {max(numbers)}"] if shift else []
+    return make_findings(
+        "shifted-numbers", text, places, "give a file of class names with these numbers as labels=", len(used)
+    )
 
 
 def _take_places(places: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

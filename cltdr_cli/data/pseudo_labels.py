@@ -70,7 +70,11 @@ def place_pseudo_labels(
     for video_id, instance in _read_instances(rows, min_score, annotations.label_ids):
         found.setdefault(video_id, []).append(instance)
     training = annotations.select_split(split).videos
-    labelled = {name: replace(training[name], instances=tuple(found[name])) for name in training if name in found}
+    labelled = {
+        name: replace(training[name], instances=tuple(found[name]), untimed=(), labels=None)
+        for name in training
+        if name in found
+    }
     if not labelled:
         raise AnnotationError(
             f"{rows.source}: no detection with a score from {min_score:g} on is in a training video",

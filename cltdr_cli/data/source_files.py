@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
+from cltdr_cli.data.tables import read_plain_bytes, read_table
 from cltdr_cli.errors import AnnotationError
 
 
@@ -17,7 +17,7 @@ def load_json(path: Path) -> Any:
         AnnotationError: The file is unreadable or not JSON, or a key occurs twice.
     """
     try:
-        return json.loads(path.read_bytes(), object_pairs_hook=_refuse_repeated_keys)
+        return json.loads(read_plain_bytes(path), object_pairs_hook=_refuse_repeated_keys)
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(f"{path} cannot be read: {error}") from error
     except ValueError as error:
@@ -34,15 +34,7 @@ def read_csv_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         AnnotationError: The file is unreadable, or a row is shorter or longer than the header.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, restkey="", strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AnnotationError(f"{path} cannot be read as CSV: {error}") from error
-    for number, row in enumerate(rows, 2):
-        if "" in row or None in row.values():
-            raise AnnotationError(f"{path}: line {number} does not have as many cells as the header")
-    return rows
+    return [row for _, row in read_table(path).rows]
 
 
 def read_numbered_lines(path: Path) -> list[tuple[int, str]]:

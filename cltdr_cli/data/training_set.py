@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
+from cltdr_cli.data.class_lists import find_nearest
 from cltdr_cli.data.crop import clip_overrun
 from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, feature_file, load_sequence
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
-from cltdr_cli.data.samples import Sample
+from cltdr_cli.data.samples import LabelSample, Sample
 from cltdr_cli.data.video_labels import is_labelled_only
 from cltdr_cli.errors import AnnotationError, FeatureError
 from cltdr_cli.features.arrangement import arrange_features
+
+S = TypeVar("S", Sample, LabelSample)
 
 CLASS_AGNOSTIC = "action"
 """The one label of a model that only says where something happens."""
@@ -50,6 +54,10 @@ class TrainingSplit:
     missing: tuple[str, ...]
     findings: tuple[Finding, ...]
 
+    def describe(self) -> list[tuple[str, tuple[Instance, ...]]]:
+        """What a resumed run must find again: each video with its instances."""
+        return [(item.video.video_id, item.video.instances) for item in self.videos]
+
 
 def label_places(class_names: Sequence[str]) -> dict[str, int]:
     """Class name -> index; with ``CLASS_AGNOSTIC`` alone every name means class 0."""
@@ -73,24 +81,38 @@ def training_split(
     """
     _check_instances(annotations, class_names)
     labelled_only = _find_labelled_only(annotations)
+    paths, missing = find_files(annotations, folder, files, labelled_only)
     videos: list[TrainingVideo] = []
-    missing: list[str] = []
-    for video in annotations.videos.values():
-        if video.video_id in labelled_only:
-            continue
-        path = feature_file(folder, video.video_id, files)
-        if path is None:
-            missing.append(video.video_id)
-            continue
-        check_feature_file(path, video, files)
-        videos.append(TrainingVideo(video, path))
-    if not videos:
+    for name, path in paths.items():
+        check_feature_file(path, annotations.videos[name], files)
+        videos.append(TrainingVideo(annotations.videos[name], path))
+    return TrainingSplit(tuple(videos), tuple(missing), tuple(_findings(annotations, missing, labelled_only)))
+
+
+def find_files(
+    annotations: Annotations, folder: Path, files: FeatureFiles, left_out: Collection[str] = ()
+) -> tuple[dict[str, Path], list[str]]:
+    """Feature file of each video that has one, and the ids of the others.
+
+    Args:
+        annotations: The videos.
+        folder: Of feature files.
+        files: How they are called.
+        left_out: Ids of videos that are not looked for.
+
+    Raises:
+        FeatureError: No video has a file.
+    """
+    wanted = [name for name in annotations.videos if name not in left_out]
+    found = {name: feature_file(folder, name, files) for name in wanted}
+    paths = {name: path for name, path in found.items() if path is not None}
+    if not paths:
         expected = f"{files.file_prefix}{next(iter(annotations.videos))}{files.file_suffix}"
         raise FeatureError(
-            f"{folder} has a feature file of none of the {len(missing)} videos (looked for {expected}, say)",
+            f"{folder} has a feature file of none of the {len(wanted)} videos (looked for {expected}, say)",
             "Check features=, and the preset's file_prefix and file_suffix (settings such as features.file_prefix=v_).",
         )
-    return TrainingSplit(tuple(videos), tuple(missing), tuple(_findings(annotations, missing, labelled_only)))
+    return paths, [name for name in wanted if name not in paths]
 
 
 def _find_labelled_only(annotations: Annotations) -> list[str]:
@@ -111,19 +133,42 @@ def _find_labelled_only(annotations: Annotations) -> list[str]:
 
 def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> None:
     items = [(v.video_id, i) for v in annotations.videos.values() for i in v.instances]
-    unknown = sorted({item.label for _, item in items} - set(class_names))
-    if unknown and tuple(class_names) != (CLASS_AGNOSTIC,):
-        shown = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
+    blank = [name for name, item in items if not item.label.strip()]
+    if blank:
         raise AnnotationError(
-            f"{annotations.source}: {len(unknown)} labels are none of the {len(class_names)} classes: {shown}",
-            "Train on the annotation's own classes (labels= annotations), or on those of a file (labels= FILE).",
+            f"{annotations.source}: {len(blank)} annotations have no label or a blank one, first in {blank[0]}",
+            "cltdr datasets check lists them all.",
         )
+    if tuple(class_names) != (CLASS_AGNOSTIC,):
+        refuse_other_labels(annotations.source, {item.label for _, item in items}, class_names)
     broken = [name for name, item in items if not np.isfinite([item.start, item.end]).all()]
     if broken:
         raise AnnotationError(
             f"{annotations.source}: {len(broken)} instances have a time that is no number, first in {broken[0]}",
             "cltdr datasets check lists them all.",
         )
+
+
+def refuse_other_labels(source: Path, labels: Collection[str], class_names: Sequence[str]) -> None:
+    """Refuse labels that are none of the classes: a mistyped one would become a class of its own.
+
+    Raises:
+        AnnotationError: There are some; the nearest classes are given.
+    """
+    unknown = sorted(set(labels) - set(class_names))
+    if not unknown:
+        return
+    shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+    guesses = [(name, find_nearest(name, class_names)) for name in unknown[:5]]
+    meant = [f"{name!r}: did you mean {near!r}?" for name, near in guesses if near]
+    raise AnnotationError(
+        f"{source}: {len(unknown)} labels are none of the {len(class_names)} classes: {shown}",
+        " ".join([
+            *meant,
+            "Correct them, or train on the annotation's own classes (labels= annotations) or those of a file "
+            "(labels= FILE).",
+        ]),
+    )  # fmt: skip
 
 
 def _findings(annotations: Annotations, missing: Sequence[str], labelled_only: Sequence[str]) -> list[Finding]:
@@ -170,7 +215,7 @@ class TrainingSet:
         self.videos = tuple(videos)
         self._files, self._max_steps, self._overrun = files, max_steps, overrun
         self._places = label_places(class_names)
-        self._cache = _Cache(cache_bytes)
+        self._cache = SampleCache[Sample](cache_bytes)
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -198,7 +243,7 @@ class TrainingSet:
         return clip_overrun(sample, len(sequence) + windows * grid.window_frames / grid.stride_frames, least_share)
 
 
-class _Cache:
+class SampleCache(Generic[S]):
     """Samples by number, until the bound is reached; then those that are there stay.
 
     An epoch asks for each video once, so throwing out the oldest would throw out just what comes next.
@@ -206,9 +251,10 @@ class _Cache:
 
     def __init__(self, limit_bytes: int) -> None:
         self._free, self._lock = limit_bytes, Lock()
-        self._kept: dict[int, Sample] = {}
+        self._kept: dict[int, S] = {}
 
-    def get(self, index: int, read: Callable[[], Sample]) -> Sample:
+    def get(self, index: int, read: Callable[[], S]) -> S:
+        """The sample of that number, read if it is not there yet."""
         kept = self._kept.get(index)
         if kept is not None:
             return kept

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, normalize_split
-from cltdr_cli.data.source_files import load_json, read_csv_rows
+from cltdr_cli.data.source_files import load_json, read_csv_rows, read_numbered_lines
 from cltdr_cli.errors import AnnotationError, CltdrError
 from cltdr_cli.video import open_video
 from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
@@ -34,9 +34,14 @@ class VideoFacts(NamedTuple):
 def read_video_info(path: Path) -> dict[str, VideoFacts]:
     """Read a published table of videos; facts by video id.
 
+    A list ``train.split1.bundle`` or ``test.split1.bundle`` (releases of Breakfast, GTEA, 50Salads) tells the split of
+    the videos in it.
+
     Raises:
         AnnotationError: Unknown kind of table, or a cell that should be a number and is not.
     """
+    if path.suffix == ".bundle":
+        return _read_bundle(path)
     rows = read_csv_rows(path)
     columns = set(rows[0]) if rows else set[str]()
     for needed, facts in _FORMS.items():
@@ -133,6 +138,13 @@ def _complete(video: AnnotatedVideo, facts: VideoFacts | None) -> AnnotatedVideo
     duration = video.duration_seconds if video.duration_seconds is not None else facts.duration_seconds
     fps = video.fps if video.fps is not None else facts.fps
     return replace(video, duration_seconds=duration, fps=fps, split=video.split or normalize_split(facts.split))
+
+
+def _read_bundle(path: Path) -> dict[str, VideoFacts]:
+    """``<video>.txt``, one a line; the split is the first word of the file's name."""
+    split = normalize_split(path.name.partition(".")[0])
+    names = [PurePosixPath(line.strip()).name for _, line in read_numbered_lines(path)]
+    return {name.removesuffix(".txt"): VideoFacts(None, None, split) for name in names}
 
 
 def _read_facts(

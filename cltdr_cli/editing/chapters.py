@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 _MILLISECOND = Fraction(1, 1000)
 
 
-def write_video_with_chapters(video: Path, out: Path, chapters: Sequence[tuple[float, float, str]]) -> None:
+def write_video_with_chapters(video: Path, out: Path, chapters: Sequence[tuple[float, float, str]]) -> list[str]:
     """Copy all video, sound and subtitle streams into a Matroska file with chapters, atomically.
 
     Args:
         video: The video.
         out: The ``.mkv`` file.
         chapters: Start and end in seconds on the player's time line, and title, by start.
+
+    Returns:
+        Codecs of subtitle streams that a Matroska file does not hold; they are left out.
 
     Raises:
         UsageError: The file is no ``.mkv``.
@@ -36,7 +39,7 @@ def write_video_with_chapters(video: Path, out: Path, chapters: Sequence[tuple[f
     origin = float(read_stream_facts(video).origin)  # the copied packets keep the container's clock
     with closing(open_container(video)) as source, writing_video(video, out) as target:
         target.set_chapters([_make_chapter(number, origin, *one) for number, one in enumerate(chapters, 1)])
-        copy_streams(source, target)
+        return copy_streams(source, target)
 
 
 def _make_chapter(number: int, origin: float, start: float, end: float, title: str) -> Chapter:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-_EDGE_SECONDS = 1e-4
-"""A frame that begins this little before an edge counts as beginning at it: containers round times."""
+_EDGE_SECONDS = 0.001
+"""A frame that begins this near to an edge counts as beginning at it: files of segments and videos round times."""
 
 _INTERLEAVING_SECONDS = 2
 """Sound lies at most this far behind the pictures of the same time in a file."""
@@ -37,12 +37,12 @@ class Clip:
     Attributes:
         start: Seconds in the video where the file begins.
         end: Seconds in the video where its last picture begins, or the wanted end.
-        broken: Why it ends early; empty if it does not.
+        warnings: What is wrong with it.
     """
 
     start: float
     end: float
-    broken: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Cutter:
@@ -104,7 +104,8 @@ class Cutter:
                 raise self._explain_nothing(window, broken)
             pictures.finish()
             sound.finish()
-        return Clip(window.start, window.end if not broken else window.start + last, broken)
+        warnings = tuple(filter(None, (broken and f"ends early: {broken}", sound.damage)))
+        return Clip(window.start, window.end if not broken else window.start + last, warnings)
 
     def _list_pictures(self, window: Window, batch_frames: int) -> Iterator[tuple[Any, float]]:
         """Pictures shown within the window: from the one that is on the screen at its start."""
@@ -150,13 +151,18 @@ class Cutter:
     def _mux(
         self, source: InputContainer, target: OutputContainer, first: Packet, packets: Iterator[Packet], window: Window
     ) -> float:
-        copies = {s.index: target.add_stream_from_template(s) for s in list_copied(source) if s.type != "subtitle"}
+        copies = {
+            s.index: target.add_stream_from_template(s, opaque=True)
+            for s in list_copied(source)
+            if s.type != "subtitle"
+        }
         begin = Fraction(first.pts or 0) * first.time_base
         finished: set[int] = set()
+        pictures = first.stream.index
         end, last = self._facts.origin + Fraction(window.end), begin
         for packet in chain([first], packets):
-            decoded = (packet.dts or 0) * packet.time_base
-            at = decoded if packet.pts is None else packet.pts * packet.time_base
+            at = (packet.pts if packet.pts is not None else packet.dts or 0) * packet.time_base
+            decoded = at if packet.dts is None else packet.dts * packet.time_base
             if decoded >= end:
                 finished.add(packet.stream.index)
             if finished >= set(copies) or decoded >= end + _INTERLEAVING_SECONDS:
@@ -168,8 +174,11 @@ class Cutter:
             packet.pts = None if packet.pts is None else packet.pts - shift
             packet.dts = None if packet.dts is None else packet.dts - shift
             target.mux(packet)
-            last = max(last, at)
-        return min(window.end, float(last - self._facts.origin))
+            last = max(last, at) if packet.stream.index == copies[pictures].index else last
+        shown = float(last - self._facts.origin) + self._period
+        if shown <= window.start:
+            raise self._explain_nothing(window)
+        return min(window.end, shown)
 
 
 def _read_from_key_frame(
@@ -185,7 +194,7 @@ def _read_from_key_frame(
     packets = source.demux([stream for stream in list_copied(source) if stream.type != "subtitle"])
     waiting: list[Packet] = []
     for packet in packets:
-        if packet.dts is None or not packet.size:
+        if not packet.size:
             continue
         if packet.stream.index == video.index and packet.is_keyframe and packet.pts is not None:
             is_late = packet.pts * packet.time_base > start + Fraction(_EDGE_SECONDS)
@@ -194,11 +203,11 @@ def _read_from_key_frame(
             waiting = [*waiting, packet] if is_late else [packet]
         elif waiting:
             waiting.append(packet)
-        if waiting and packet.dts * packet.time_base > start:
+        if waiting and packet.dts is not None and packet.dts * packet.time_base > start:
             break
     yield from waiting
     if waiting:
-        yield from (packet for packet in packets if packet.dts is not None)
+        yield from (packet for packet in packets if packet.size)
 
 
 def read_clip_facts(path: Path) -> dict[str, Any] | None:

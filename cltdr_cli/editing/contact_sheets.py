@@ -115,17 +115,18 @@ def _draw_frame(cells: Sequence[Cell], columns: int, title: str, number: int, le
     from PIL import Image, ImageDraw
 
     rows = math.ceil(len(cells) / columns)
+    tallest = max(picture.shape[0] for cell in cells for picture in cell.pictures)
+    row_height = tallest + _CAPTION + _GAP
     width = _GAP + columns * (_CELL_WIDTH + _GAP)
-    height = _TITLE + rows * (_CELL_HEIGHT + _CAPTION + _GAP)
-    sheet = Image.new("RGB", (width, height), _GROUND)
+    sheet = Image.new("RGB", (width, _TITLE + rows * row_height), _GROUND)
     draw = ImageDraw.Draw(sheet)
     text = lettering.fit(title, 16, width - 2 * _GAP)
     draw.text((_GAP, _TITLE / 2), text, fill=_TEXT, font=lettering.font(16), anchor="lm")
     for place, cell in enumerate(cells):
         left = _GAP + place % columns * (_CELL_WIDTH + _GAP)
-        top = _TITLE + place // columns * (_CELL_HEIGHT + _CAPTION + _GAP)
+        top = _TITLE + place // columns * row_height
         picture = Image.fromarray(cell.pictures[number * len(cell.pictures) // FRAMES])
-        sheet.paste(picture, (left + (_CELL_WIDTH - picture.width) // 2, top + (_CELL_HEIGHT - picture.height) // 2))
+        sheet.paste(picture, (left + (_CELL_WIDTH - picture.width) // 2, top + (tallest - picture.height) // 2))
         caption = lettering.fit(cell.caption, 13, _CELL_WIDTH)
-        draw.text((left, top + _CELL_HEIGHT + _CAPTION / 2), caption, fill=_QUIET, font=lettering.font(13), anchor="lm")
+        draw.text((left, top + tallest + _CAPTION / 2), caption, fill=_QUIET, font=lettering.font(13), anchor="lm")
     return sheet

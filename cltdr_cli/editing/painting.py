@@ -163,7 +163,7 @@ class Painter:
         name = self._lettering.fit(lane.name, self._text, max(0, left - 3 * self._gap))
         self._write(draw, self._gap * 2, at + self._text / 2, name, self._text, lane.color)
         draw.rectangle((left, at, right, at + self._text - 1), fill=_LANE)
-        for segment in lane.segments:
+        for segment in sorted(lane.segments, key=_get_strength):  # the best one lies on top
             begin = max(left, left + (segment.start - first) * scale)
             end = min(right, left + (segment.end - first) * scale)
             if end >= left and begin <= right:
@@ -217,6 +217,10 @@ def _choose_colors(segments: Sequence[ShownSegment]) -> dict[str, Color]:
 
 def _fade(color: Color, segment: ShownSegment) -> Color:
     """Paler for a lower score, but never so that it cannot be seen."""
-    part = 1.0 if segment.score is None else max(0.35, min(1.0, segment.score))
+    part = max(0.35, min(1.0, _get_strength(segment)))
     red, green, blue = (round(c * part + g * (1 - part)) for c, g in zip(color, _LANE, strict=True))
     return red, green, blue
+
+
+def _get_strength(segment: ShownSegment) -> float:
+    return 1.0 if segment.score is None else segment.score

@@ -14,6 +14,7 @@ from cltdr_cli.video.frames import VideoInfo
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
+    from av.packet import Packet
 
 TICKS = Fraction(1, 90_000)
 """Seconds of a tick; the usual rates, and milliseconds, are whole numbers of them."""
@@ -94,8 +95,14 @@ class PictureEncoder:
         frame.color_primaries, frame.color_trc = self._shape.primaries, self._shape.transfer
         tick = max(round(seconds / TICKS), self._last_tick + 1)
         frame.time_base, frame.pts, self._last_tick = TICKS, tick, tick
-        self._target.mux(self._stream.encode(frame))
+        self._mux(self._stream.encode(frame))
+
+    def _mux(self, packets: list[Packet]) -> None:
+        """Write packets; each says how long it lasts, or the last picture would be over at once."""
+        for packet in packets:
+            packet.duration = packet.duration or round(1 / (self._shape.rate * TICKS))
+            self._target.mux(packet)
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
-        self._target.mux(self._stream.encode(None))
+        self._mux(self._stream.encode(None))

@@ -16,7 +16,7 @@ from cltdr_cli.video.pyav_reader import PyavReader
 
 def render_video(
     reader: PyavReader, out: Path, painter: Painter, on_progress: Callable[[float], object] = lambda seconds: None
-) -> str:
+) -> tuple[str, ...]:
     """Write a copy of a video with paint on every picture; its times and its sound stay.
 
     Args:
@@ -26,7 +26,7 @@ def render_video(
         on_progress: Called with the seconds that are done.
 
     Returns:
-        Why the copy ends early; empty if it does not.
+        What is wrong with the copy: that it ends early, or lacks a part of the sound.
 
     Raises:
         VideoError: Not one picture can be decoded.
@@ -52,4 +52,4 @@ def render_video(
                 broken = error.message
             pictures.finish()
             sound.finish()
-    return broken
+    return tuple(filter(None, (broken and f"ends early: {broken}", sound.damage)))

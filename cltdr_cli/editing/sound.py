@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -69,6 +70,12 @@ class Sound:
             self._lanes[stream.index] = lane(stream, target, origin, window)
         self._packets = self._read(streams)
         self._ahead: tuple[float, Packet] | None = None
+        self._is_damaged = False
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the sound that was read so far; empty if nothing is."""
+        return "a part of its sound cannot be decoded and is missing" if self._is_damaged else ""
 
     def advance(self, seconds: float) -> None:
         """Write the sound up to a time of the new file."""
@@ -90,15 +97,12 @@ class Sound:
 
     def _read(self, streams: list[Any]) -> Iterator[tuple[float, Packet]]:
         """Packets of the new file with their seconds; where the sound is damaged it ends, or a packet is missing."""
-        from av.error import FFmpegError
+        from av.error import FFmpegError, InvalidDataError
 
         if not streams:
             return
-        if self._window.start > 2 * _SEEK_MARGIN_SECONDS:
-            at = float(self._origin) + self._window.start - _SEEK_MARGIN_SECONDS
-            self._source.seek(int(at * 1_000_000))
-        running = set(self._lanes)
-        packets = self._source.demux(streams)
+        self._seek()
+        running, packets = set(self._lanes), self._source.demux(streams)
         while running:
             try:
                 packet = next(packets)
@@ -107,21 +111,32 @@ class Sound:
                     yield from lane.take(packet)
             except StopIteration:
                 break
-            except FFmpegError as error:
-                if error.errno and not _is_decoding_error(error):
-                    break
+            except InvalidDataError:
+                self._is_damaged = True  # one packet; the next one may be whole
                 continue
+            except FFmpegError:
+                self._is_damaged = True
+                break
             if lane.is_past_end:
                 running.discard(packet.stream.index)
         for lane in self._lanes.values():
             yield from lane.flush()
+
+    def _seek(self) -> None:
+        """Jump near the start of the window; a file without an index is read from its beginning."""
+        from av.error import FFmpegError
+
+        if self._window.start > 2 * _SEEK_MARGIN_SECONDS:
+            at = float(self._origin) + self._window.start - _SEEK_MARGIN_SECONDS
+            with suppress(FFmpegError):
+                self._source.seek(int(at * 1_000_000))
 
 
 class _CopiedLane:
     """A sound stream whose packets are copied."""
 
     def __init__(self, stream: Any, target: OutputContainer, origin: Fraction, window: Window) -> None:
-        self._stream = target.add_stream_from_template(stream)
+        self._stream = target.add_stream_from_template(stream, opaque=True)
         self._base, self._window = stream.time_base, window
         self._shift = round((origin + Fraction(window.start)) / stream.time_base)
         self._origin = origin
@@ -132,7 +147,7 @@ class _CopiedLane:
             return
         seconds = float(packet.pts * self._base - self._origin)
         self.is_past_end = seconds >= self._window.end
-        if seconds < self._window.start or self.is_past_end:
+        if self.is_past_end:
             return
         packet.stream = self._stream
         packet.pts, packet.dts = packet.pts - self._shift, packet.dts - self._shift
@@ -204,9 +219,3 @@ class _EncodedLane:
 
 def _is_decodable(stream: Stream) -> bool:
     return bool(getattr(getattr(stream, "codec_context", None), "rate", 0))
-
-
-def _is_decoding_error(error: Exception) -> bool:
-    from av.error import InvalidDataError
-
-    return isinstance(error, InvalidDataError)

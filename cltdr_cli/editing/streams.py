@@ -23,6 +23,8 @@ COPIED_KINDS = ("video", "audio", "subtitle")
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """FFmpeg's name of the container by the suffix of a file that is written."""
 
+_MATROSKA_SUBTITLES = frozenset({"ass", "dvbsub", "dvdsub", "pgssub", "srt", "ssa", "subrip", "webvtt"})
+
 
 @dataclass(frozen=True)
 class StreamFacts:
@@ -110,14 +112,20 @@ def _explain_muxing(video: Path, out: Path) -> Generator[None]:
         ) from error
 
 
-def copy_streams(source: InputContainer, target: OutputContainer) -> None:
-    """Copy all packets of the streams that are copied; times stay."""
-    copied = list_copied(source)
-    copies = {stream.index: target.add_stream_from_template(stream) for stream in copied}
+def copy_streams(source: InputContainer, target: OutputContainer) -> list[str]:
+    """Copy all packets of the streams that are copied into a Matroska file; times stay.
+
+    Returns:
+        Names of subtitle codecs that Matroska does not hold; those streams are left out.
+    """
+    streams = list_copied(source)
+    copied = [s for s in streams if s.type != "subtitle" or s.codec_context.name in _MATROSKA_SUBTITLES]
+    copies = {stream.index: target.add_stream_from_template(stream, opaque=True) for stream in copied}
     for packet in source.demux(copied):
-        if packet.dts is not None:
+        if packet.size:  # the last ones are empty: they flush decoders
             packet.stream = copies[packet.stream.index]
             target.mux(packet)
+    return [stream.codec_context.name for stream in streams if stream not in copied]
 
 
 def list_copied(source: InputContainer) -> list[Stream]:

@@ -41,7 +41,8 @@ def draw_plots(analysis: Mapping[str, Any]) -> dict[str, bytes]:
         analysis: Result of ``analyze_predictions``.
     """
     files: dict[str, bytes] = {}
-    for name, draw in _PICTURES.items():
+    pictures = {**_PICTURES, **({"learning": _draw_learning} if analysis.get("learning_curve") else {})}
+    for name, draw in pictures.items():
         figure = draw(analysis)
         for suffix in FORMATS:
             buffer = io.BytesIO()
@@ -161,6 +162,27 @@ def _draw_false_positives(analysis: Mapping[str, Any]) -> Figure:
     _draw_bars(right, [kind.replace(" ", "\n") for kind in wrong["kinds"][1:]], gains, list(_KIND_COLORS[1:]))
     right.set_ylabel("points of average mAP")
     right.set_title("gain without each wrong kind")
+    return figure
+
+
+def _draw_learning(analysis: Mapping[str, Any]) -> Figure:
+    """Mean loss and score of each epoch of the training that made the detector."""
+    curve = analysis["learning_curve"]
+    losses = [record for record in curve if "mean_loss" in record]
+    scores = [record for record in curve if "score" in record]
+    figure, axes = _make_figure(2 if scores else 1)
+    axes[0].plot([r["epoch"] for r in losses], [r["mean_loss"] for r in losses], color=_ONE_COLOR)
+    axes[0].set(xlabel="epoch", ylabel="mean loss", yscale="log", title="training videos")
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter("{x:g}")
+    if scores:
+        axes[1].plot([r["epoch"] for r in scores], [100 * r["score"] for r in scores], color=_ONE_COLOR, marker=".")
+        best = max(scores, key=lambda record: record["score"])
+        axes[1].axvline(
+            best["epoch"], color="black", linestyle="--", linewidth=1, label=f"best: {100 * best['score']:.1f}"
+        )
+        axes[1].legend(fontsize=8, frameon=False)
+        axes[1].set(xlabel="epoch", ylabel="average mAP (%)", ylim=(0, None), title=f"split {scores[0]['split']}")
     return figure
 
 

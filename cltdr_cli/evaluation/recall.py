@@ -1,4 +1,4 @@
-"""Recall of the N best segments of each video: how good detections are as proposals."""
+"""Recall of the N best segments of each video, for a fixed N or in proportion to its instances."""
 
 from __future__ import annotations
 
@@ -68,12 +68,48 @@ def compute_recall(
     return Recall(counts, thresholds, (first[:, :, None] < counts).mean(axis=1))
 
 
+def compute_recall_at_kx(
+    truth: GroundTruth, predictions: Predictions, multiples: Sequence[int], tiou: float
+) -> NDArray[np.float64]:
+    """Compute recall@kx of moment queries (Ego4D, CVPR 2022), float64 ``[X]``, one for each multiple x.
+
+    Where a class has k instances in a video, the k·x best segments of that class in that video count. The recall of a
+    class is the share of its instances in all videos that one of them overlaps by ``tiou`` or more; one segment may
+    detect several instances. The result is the mean over the classes that have instances.
+
+    Args:
+        truth: The instances.
+        predictions: The segments; equal scores stay in the order of the file.
+        multiples: The numbers x.
+        tiou: Least temporal IoU.
+    """
+    ranks = _rank_in_groups(predictions, _group(predictions.videos, predictions.labels, len(truth.label_names)))
+    groups = _group(truth.videos, truth.labels, len(truth.label_names))
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    pairs = find_overlapping_pairs(truth, predictions, tiou)
+    best = np.full(len(truth), np.iinfo(np.int64).max)
+    np.minimum.at(best, pairs.instances, ranks[pairs.predictions])
+    limits = sizes[group, None] * np.asarray(multiples, np.int64)
+    found = best[:, None] < limits
+    classes = np.unique(truth.labels)
+    rows = [found[truth.labels == label].mean(axis=0) for label in classes]
+    return np.mean(rows, axis=0) if rows else np.zeros(len(multiples))
+
+
 def rank_in_video(predictions: Predictions) -> NDArray[np.int64]:
     """Rank of each segment in its video, int64 ``[N]``: 0 for the best; equal scores in the order of the file."""
-    order = np.lexsort((-predictions.scores, predictions.videos))
-    videos = predictions.videos[order]
-    first = np.flatnonzero(np.diff(videos, prepend=np.iinfo(np.int64).min))
-    lengths = np.diff(np.append(first, len(videos)))
+    return _rank_in_groups(predictions, predictions.videos)
+
+
+def _group(videos: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """A number for each video and label; ``UNKNOWN`` where one of the two is not in the ground truth."""
+    return np.where((videos == UNKNOWN) | (labels == UNKNOWN), UNKNOWN, videos * classes + labels)
+
+
+def _rank_in_groups(predictions: Predictions, groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    order = np.lexsort((-predictions.scores, groups))
+    first = np.flatnonzero(np.diff(groups[order], prepend=np.iinfo(np.int64).min))
+    lengths = np.diff(np.append(first, len(order)))
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order)) - np.repeat(first, lengths)
     return places

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cltdr_cli.features.arrangement import arrange_features
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.nms import Candidates, suppress
-from cltdr_cli.segments import Detections
+from cltdr_cli.segments import Detections, ScoreCurves
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 
 Decode = Callable[[Any, FeatureGrid], Candidates]
 """Outputs of a network for one video, and its time grid, to candidates in feature steps."""
+
+Suppress = Callable[[Candidates, Any, FeatureGrid], Candidates]
+"""Candidates, settings and time grid to those that are left, by falling score."""
+
+
+def suppress_steps(candidates: Candidates, config: InferenceConfig, grid: FeatureGrid) -> Candidates:
+    """NMS and voting in steps, the same on any grid."""
+    return suppress(candidates, config)
+
+
+Trace = Callable[[Any, FeatureGrid], NDArray[np.float32]]
+"""Outputs of a network for one video, and its time grid, to class scores along the steps, ``[T, K]``."""
 
 
 class Localizer(Protocol):
@@ -35,30 +48,48 @@ class NetworkLocalizer:
     Attributes:
         network: In evaluation mode, on ``device``; sequences are padded to its ``pad_length(steps)``, if any.
         decode: From its outputs to candidates.
-        config: NMS and the like.
+        config: Settings of decoding and NMS.
         device: Where the network runs.
         downsample_rate: Every n-th step is used (published ``downsample_rate``).
         stretch_to_steps: Sequences are stretched to it (published ``force_upsampling``); None leaves them.
+        suppress: From candidates to detections.
+        trace: From outputs to class scores along the steps; None where the method has none.
     """
 
     network: nn.Module
     decode: Decode
-    config: InferenceConfig
+    config: Any
     device: torch.device
     downsample_rate: int = 1
     stretch_to_steps: int | None = None
+    suppress: Suppress = suppress_steps
+    trace: Trace | None = None
 
     def __call__(self, sequence: FeatureSequence) -> Detections:
         """Arrange, pad, run the network, decode, suppress, and convert steps to seconds."""
         sequence = arrange_features(sequence, self.downsample_rate, self.stretch_to_steps)
         features = torch.from_numpy(np.ascontiguousarray(sequence.features, np.float32)).to(self.device)
-        found = suppress(self.find_candidates(features, sequence.grid), self.config)
-        return to_seconds(found, sequence.grid, sequence.duration_seconds)
+        outputs = self.run(features)
+        found = self.suppress(self.decode(outputs, sequence.grid), self.config, sequence.grid)
+        detections = to_seconds(found, sequence.grid, sequence.duration_seconds)
+        return self._add_curves(detections, outputs, sequence.grid)
 
     def find_candidates(self, features: Tensor, grid: FeatureGrid) -> Candidates:
         """Features ``[T, C]`` -> candidates in feature steps, before suppression."""
+        return self.decode(self.run(features), grid)
+
+    def run(self, features: Tensor) -> Any:
+        """Features ``[T, C]`` -> the network's outputs for a batch of one."""
         with torch.inference_mode():
-            return self.decode(self.network(*self.pad(features)), grid)
+            return self.network(*self.pad(features))
+
+    def _add_curves(self, detections: Detections, outputs: Any, grid: FeatureGrid) -> Detections:
+        """The detections with the scores of their classes along the video, where the method has such."""
+        if self.trace is None or not len(detections):
+            return detections
+        labels = np.unique(detections.labels)
+        scores = self.trace(outputs, grid)[:, labels]
+        return replace(detections, curves=ScoreCurves(grid.to_seconds(np.arange(len(scores))), scores, labels))
 
     def pad(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``[T, C]`` as a batch of one ``[1, T, C]``, and the mask ``[1, padded]``, true on real steps.

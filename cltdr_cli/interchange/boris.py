@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
-from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import parse_seconds, read_table
-from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem
+from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem, write_text
 
 NO_SUBJECT = "No focal subject"
 
@@ -145,7 +144,7 @@ def write_boris(tracks: list[Track], path: Path, settings: WriteSettings) -> Non
     for track in tracks:
         for item in sorted(track.intervals, key=lambda i: (i.start, i.end)):
             writer.writerow(_make_row(track, item, settings))
-    write_text(path, text.getvalue(), "surrogateescape")
+    write_text(path, text.getvalue())
 
 
 def _make_row(track: Track, item: Interval, settings: WriteSettings) -> list[str]:

@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cltdr_cli.errors import OutputError, UsageError
-from cltdr_cli.files import write_text
-from cltdr_cli.interchange.tracks import Interval, Track, WriteSettings, lay_out_tiers, without_negative_times
+from cltdr_cli.interchange.tracks import (
+    Interval,
+    Track,
+    WriteSettings,
+    lay_out_tiers,
+    without_negative_times,
+    write_text,
+)
 from cltdr_cli.plain_text import harmless
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from cltdr_cli.errors import AnnotationError
-from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import Element, read_xml
 from cltdr_cli.interchange.tracks import (
     Found,
@@ -25,6 +24,7 @@ from cltdr_cli.interchange.tracks import (
     media_stem,
     to_milliseconds,
     without_negative_times,
+    write_text,
 )
 
 ROOT = "ANNOTATION_DOCUMENT"

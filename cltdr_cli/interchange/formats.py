@@ -131,15 +131,15 @@ def _read_head(path: Path) -> str | None:
             data = file.read(_HEAD_BYTES)
     except OSError as error:
         raise AnnotationError(f"{path} cannot be read: {error.strerror or error}") from error
+    if data.startswith(b"ooBinaryFile"):
+        raise AnnotationError(
+            f"{path} is a TextGrid in Praat's binary form", "Save it in Praat with Save as text file."
+        )
     for shorter in range(4):  # the last character may be cut
         try:
             return decode_text(data[: len(data) - shorter])
         except UnicodeDecodeError:
             continue
-    if data.startswith(b"ooBinaryFile"):
-        raise AnnotationError(
-            f"{path} is a TextGrid in Praat's binary form", "Save it in Praat with Save as text file."
-        )
     return None
 
 

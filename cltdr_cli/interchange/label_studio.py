@@ -120,6 +120,9 @@ def write_label_studio(tracks: list[Track], path: Path, settings: WriteSettings)
         UsageError: The frame rate is unknown.
     """
     tasks = [_make_task(track, settings.find_rate(track)) for track in tracks]
+    tags = dict.fromkeys(item.tier or _FROM_NAME for track in tracks for item in track.intervals)
+    for tag in tags:
+        settings.notices.append(f'the project in Label Studio needs <TimelineLabels name="{tag}" toName="{_TO_NAME}">')
     write_text(path, json.dumps(tasks, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "backslashreplace")
 
 

@@ -9,8 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cltdr_cli.files import write_text
-from cltdr_cli.interchange.tracks import Interval, Track, WriteSettings
+from cltdr_cli.interchange.tracks import Interval, Track, WriteSettings, write_text
 from cltdr_cli.writers.csv_table import COLUMNS, quote_cell
 
 _ANNOTATION_COLUMNS = ("video_id", "start", "end", "label")
@@ -26,7 +25,7 @@ def write_activitynet(tracks: list[Track], path: Path, settings: WriteSettings) 
     else:
         content["database"] = {track.video_id: _make_record(track) for track in tracks}
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n", "backslashreplace")
+    write_text(path, text + "\n")
 
 
 def write_csv(tracks: list[Track], path: Path, settings: WriteSettings) -> None:
@@ -41,7 +40,7 @@ def write_csv(tracks: list[Track], path: Path, settings: WriteSettings) -> None:
         rows = [[row[place] for place in kept] for row in [list(names), *cells]]
     if empty := [track.video_id for track in tracks if not track.intervals]:
         settings.notices.append(f"{len(empty)} videos without segments are not in the table: {', '.join(empty[:3])}")
-    write_text(path, "".join(",".join(map(quote_cell, row)) + "\n" for row in rows), "surrogateescape")
+    write_text(path, "".join(",".join(map(quote_cell, row)) + "\n" for row in rows))
 
 
 def _are_detections(tracks: list[Track]) -> bool:

@@ -31,9 +31,21 @@ def read_tracks(path: Path, format_name: str, video_id: str | None = None, fps: 
 
 
 def list_annotation_files(folder: Path) -> list[Path]:
-    """Files of a folder in one of ``READABLE``, sorted by name; hidden ones are left out."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return [path for path in files if recognise_format(path) is not None]
+    """Files of a folder in one of ``READABLE``, sorted by name; hidden ones are left out.
+
+    Raises:
+        AnnotationError: There are none, but a relative that cannot be read (the project of an exported table).
+    """
+    found: list[Path] = []
+    refused: list[AnnotationError] = []
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
+        try:
+            found += [path] if recognise_format(path) is not None else []
+        except AnnotationError as error:
+            refused.append(error)
+    if refused and not found:
+        raise refused[0]
+    return found
 
 
 def merge_found(parts: Sequence[tuple[Path, Found]], source: Path) -> Found:

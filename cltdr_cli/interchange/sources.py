@@ -83,7 +83,7 @@ def read_table(path: Path) -> list[tuple[int, list[str]]]:
     return rows
 
 
-@dataclass
+@dataclass(slots=True)
 class Element:
     """One element of an XML file, and the line it begins on."""
 
@@ -91,7 +91,12 @@ class Element:
     attributes: dict[str, str]
     line: int
     children: list[Element] = field(default_factory=list["Element"])
-    text: str = ""
+    pieces: list[str] = field(default_factory=list[str])
+
+    @property
+    def text(self) -> str:
+        """Its own text, without that of its children."""
+        return "".join(self.pieces)
 
     def find_all(self, tag: str) -> list[Element]:
         """Children of that name."""
@@ -148,7 +153,8 @@ class _TreeBuilder:
         self._open.pop()
 
     def _add_text(self, text: str) -> None:
-        self._open[-1].text += text
+        if not self._open[-1].children:  # what stands between elements is white space
+            self._open[-1].pieces.append(text)
 
     def _refuse_doctype(self, *_: object) -> None:
         raise AnnotationError(

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
-from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import parse_seconds, read_text
 from cltdr_cli.interchange.tracks import (
     Found,
@@ -22,14 +21,16 @@ from cltdr_cli.interchange.tracks import (
     lay_out_tiers,
     to_milliseconds,
     without_negative_times,
+    write_text,
 )
 
 _VALUE = re.compile(
-    r'"(?P<text>(?:[^"]|"")*)"|(?P<flag><\w+>)|(?<![\w.\[])(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w\]])'
+    r'"(?P<text>(?:[^"]|"")*)"|!(?P<comment>[^\n]*)|(?P<flag><\w+>)'
+    r"|(?<![\w.\[])(?P<number>[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?![\w\]])"
 )
 """What counts in a TextGrid (Praat manual, "TextGrid file formats"): free-standing numbers, flags, quoted texts.
 
-Everything else is comment: names, equals signs, ``intervals [3]``.
+Everything else is comment: names, equals signs, ``intervals [3]``, and what follows ``!`` on a line.
 """
 
 _DEFAULT_TIER = "actions"
@@ -49,7 +50,7 @@ def read_textgrid(path: Path, settings: ReadSettings) -> Found:
         AnnotationError: The file is cut short or no TextGrid; the message names the line.
     """
     values = _Values(path, read_text(path))
-    if values.take("text") != "ooTextFile" or values.take("text") != "TextGrid":
+    if not values.take("text").startswith("ooTextFile") or values.take("text") != "TextGrid":
         raise AnnotationError(f"{path} is not a TextGrid in one of Praat's text forms")
     _, end_seconds = values.take_seconds(), values.take_seconds()
     intervals: list[Interval] = []
@@ -92,7 +93,10 @@ class _Values:
 
     def take_seconds(self) -> float:
         """The next value as a time."""
-        return parse_seconds(self.take("number"))
+        try:
+            return parse_seconds(self.take("number"))
+        except ValueError as error:
+            raise self.fail(str(error)) from error
 
     def take_count(self) -> int:
         """The next value as a number of things."""
@@ -112,6 +116,8 @@ def _scan(text: str) -> Iterator[_Value]:
         line += text.count("\n", at, match.start())
         at = match.start()
         kind = match.lastgroup or ""
+        if kind == "comment":
+            continue
         yield _Value(line, match[kind].replace('""', '"') if kind == "text" else match[kind], kind)
 
 

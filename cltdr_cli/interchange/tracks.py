@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
 from cltdr_cli.errors import OutputError, UsageError
+from cltdr_cli.files import write_bytes
 
 _MEDIA_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
@@ -170,6 +171,19 @@ def check_writable(tracks: Iterable[Track]) -> None:
                     f"{track.video_id}: {item.label!r} ends at {item.end:g} s, before it starts at {item.start:g} s",
                     "`cltdr datasets check` lists all such segments: correct or remove them.",
                 )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, atomically; file names that are not UTF-8 keep their bytes, halves of characters become ``?``.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "replace")
+    write_bytes(path, data)
 
 
 def lay_out_tiers(intervals: Sequence[Interval], default: str) -> dict[str, list[Interval]]:

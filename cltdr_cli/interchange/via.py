@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cltdr_cli.errors import AnnotationError
-from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import parse_seconds, read_json, read_text
-from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem
+from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem, write_text
 
 CSV_MARK = "# CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata"
 _DEFAULT_ATTRIBUTE = "action"
@@ -158,7 +157,7 @@ def write_via(tracks: list[Track], path: Path, settings: WriteSettings) -> None:
         write_text(path, _make_csv(tracks, attributes))
     else:
         text = json.dumps(_make_project(tracks, attributes), ensure_ascii=False, allow_nan=False)
-        write_text(path, text + "\n", "backslashreplace")
+        write_text(path, text + "\n")
 
 
 def _make_attribute(tier: str, tracks: list[Track]) -> dict[str, Any]:

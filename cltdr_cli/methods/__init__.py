@@ -17,6 +17,7 @@ METHODS = {
     "actionformer": "cltdr_cli.methods.actionformer",
     "tridet": "cltdr_cli.methods.tridet",
     "sliding": "cltdr_cli.methods.sliding",
+    "wtal": "cltdr_cli.methods.wtal",
 }
 """Name in presets -> module, imported when the method is used; published configs are tried in this order."""
 

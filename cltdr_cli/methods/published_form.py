@@ -40,6 +40,10 @@ class PublishedForm:
         parameters: Pattern of a published parameter's name -> ours; the first full match counts, before
             ``SHARED_PARAMETERS``.
         unread_parameters: Pattern of parameters that nothing reads.
+        parameter_prefix: Stands before the name of every parameter, or does not.
+        state_keys: Where a checkpoint has the weights that published evaluation uses: the first of these keys that is
+            there; an empty one is the file itself.
+        has_config: Whether there are config files; otherwise settings come from a preset.
     """
 
     model_names: tuple[str, ...]
@@ -54,6 +58,9 @@ class PublishedForm:
     state_sign: str | None = None
     parameters: tuple[tuple[str, str], ...] = ()
     unread_parameters: str = r"backbone\.pos_embd"
+    parameter_prefix: str = "module."
+    state_keys: tuple[str, ...] = ("state_dict_ema",)
+    has_config: bool = True
 
 
 SHARED_KEYS = {
@@ -124,7 +131,7 @@ SHARED_PARAMETERS: tuple[tuple[str, str], ...] = (
 
 
 def rename_parameter(form: PublishedForm, published: str) -> str | None:
-    """Our name of one published parameter (without the prefix ``module.``); None where there is none."""
+    """Our name of one published parameter (without its prefix); None where there is none."""
     for pattern, replacement in (*form.parameters, *SHARED_PARAMETERS):
         match = re.fullmatch(pattern, published)
         if match:
@@ -135,7 +142,7 @@ def rename_parameter(form: PublishedForm, published: str) -> str | None:
 def rename_state(
     form: PublishedForm, published: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """A published state dict (prefix ``module.`` or none) under our names and shapes.
+    """A published state dict (with its prefix or without) under our names and shapes.
 
     Args:
         form: Whose state dict it is.
@@ -152,7 +159,7 @@ def rename_state(
     ours: dict[str, Tensor] = {}
     unknown: list[str] = []
     for key, value in published.items():
-        bare = key.removeprefix("module.")
+        bare = key.removeprefix(form.parameter_prefix)
         if re.fullmatch(form.unread_parameters, bare):
             continue
         name = rename_parameter(form, bare)

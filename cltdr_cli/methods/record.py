@@ -6,18 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from cltdr_cli.inference.config import InferenceConfig
+from cltdr_cli.training.config import TrainConfig
+
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
-    from cltdr_cli.inference.config import InferenceConfig
     from cltdr_cli.inference.nms import Candidates
     from cltdr_cli.methods.published_form import PublishedForm
     from cltdr_cli.timeline import FeatureGrid
-    from cltdr_cli.training.config import TrainConfig
+    from cltdr_cli.training.label_loader import Sampler
     from cltdr_cli.training.objective import Objective
 
-Decode = Callable[[Any, Any, "InferenceConfig", "FeatureGrid"], "Candidates"]
+Decode = Callable[[Any, Any, Any, "FeatureGrid"], "Candidates"]
 """Outputs for one video, the preset's ``model`` and ``inference`` sections, time grid -> candidates in steps."""
+
+Suppress = Callable[["Candidates", Any, "FeatureGrid"], "Candidates"]
+"""Candidates in steps, the preset's ``inference`` section, time grid -> those that are left, by falling score."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +55,23 @@ class Method:
         config: Frozen dataclass of the preset's ``model`` section; has ``num_classes``, and ``input_dim`` and
             ``max_seq_len`` (steps) where there is a network of its own.
         decode: From the network's outputs to candidate segments.
+        trace: From the network's outputs to class scores along the steps, ``[T, K]``; None where it has none.
         build: ``model`` section -> network with fresh weights; None for methods without a network of their own.
         adopt: ``model`` section and the extractor's own class head -> network; None for methods with their own.
         objective: ``model`` and ``training`` section -> what outputs cost; None where nothing is trained.
+        training_config: Frozen dataclass of the ``training`` section.
+        inference_config: Frozen dataclass of the ``inference`` section.
+        check: Raises ValueError where the ``model`` section and the ``training`` section (None for methods that are
+            not trained) do not go together; None where any do.
+        suppress: From candidates to detections; None for the NMS of point detectors (``inference.nms.suppress``).
+        sampler: ``model`` and ``training`` section, and the labels of all videos -> which videos and steps each
+            iteration sees; only for ``video`` supervision, which trains by iterations and not by epochs.
         published: How its published program names configs and weights; None without one.
         crop_margin_windows: Random crops in training keep instances by their overlap with the crop widened by so
             many feature windows on both sides.
+        tious: Data set -> first, last and number of the tIoU thresholds that results of this method are reported at,
+            where they are not those of the data set.
+        averages: First and last threshold of the averages that are reported with them.
         overruns: Data set -> what happens to instances that go on after the features end; by default nothing.
     """
 
@@ -61,17 +79,31 @@ class Method:
     supervision: Literal["segments", "video", "none"]
     config: type[Any]
     decode: Decode
+    trace: Callable[[Any, Any, FeatureGrid], NDArray[np.float32]] | None = None
     build: Callable[[Any], nn.Module] | None = None
     adopt: Callable[[Any, nn.Module], nn.Module] | None = None
-    objective: Callable[[Any, TrainConfig], Objective] | None = None
+    objective: Callable[[Any, Any], Objective] | None = None
+    training_config: type[Any] = TrainConfig
+    inference_config: type[Any] = InferenceConfig
+    check: Callable[[Any, Any], None] | None = None
+    suppress: Suppress | None = None
+    sampler: Callable[[Any, Any, NDArray[np.float32]], Sampler] | None = None
     published: PublishedForm | None = None
     crop_margin_windows: float = 0.0
     overruns: Mapping[str, Overrun] = field(default_factory=dict[str, Overrun])
+    averages: tuple[tuple[float, float], ...] = ()
+    tious: Mapping[str, tuple[float, float, int]] = field(default_factory=dict[str, tuple[float, float, int]])
 
     @property
     def is_trained(self) -> bool:
         """Whether it learns anything."""
         return self.objective is not None
+
+    def find_tious(self, data_set: str) -> NDArray[np.float64] | None:
+        """Thresholds float64 ``[T]`` of results on a data set; None where they are those of the data set."""
+        import numpy as np
+
+        return np.linspace(*self.tious[data_set]) if data_set in self.tious else None
 
 
 def build_network(method: Method, config: Any, seed: int | None = None) -> nn.Module:

@@ -111,15 +111,26 @@ class ScaledDropPath(nn.Module):
 class SampleDropout(nn.Module):
     """Dropout whose chance belongs to the sample: a resumed run, or one in parts, drops the same values.
 
+    A second pass over the same batch drops other values than the first one.
+
     Attributes:
         seeds: One for each sample of the next batch; None draws from the global generator.
     """
 
-    seeds: tuple[int, ...] | None = None
-
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = probability
+        self._seeds: tuple[int, ...] | None = None
+        self._generators: list[torch.Generator] | None = None
+
+    @property
+    def seeds(self) -> tuple[int, ...] | None:
+        """One for each sample of the next batch."""
+        return self._seeds
+
+    @seeds.setter
+    def seeds(self, seeds: tuple[int, ...] | None) -> None:
+        self._seeds, self._generators = seeds, None
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, T, C]`` -> ``[B, T, C]``; in training values are set to 0 and the others scaled up."""
@@ -127,9 +138,11 @@ class SampleDropout(nn.Module):
             return x
         if self.seeds is None:
             return F.dropout(x, self.probability)
+        if self._generators is None:
+            self._generators = [torch.Generator(x.device).manual_seed(seed) for seed in self.seeds]
         keep, mask = 1 - self.probability, torch.empty_like(x)
-        for row, seed in zip(mask, self.seeds, strict=True):
-            row.bernoulli_(keep, generator=torch.Generator(x.device).manual_seed(seed))
+        for row, generator in zip(mask, self._generators, strict=True):
+            row.bernoulli_(keep, generator=generator)
         return x * mask / keep
 
 

@@ -4,12 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from cltdr_cli.data.samples import Sample
 from cltdr_cli.training.targets import NO_INSTANCE
+
+
+class TrainingBatch(Protocol):
+    """What every kind of batch has; what a network should answer is told by each kind in its own way."""
+
+    @property
+    def features(self) -> Tensor:
+        """float32 ``[B, T, C]``."""
+        ...
+
+    @property
+    def mask(self) -> Tensor:
+        """Bool ``[B, T]``, true on real steps."""
+        ...
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One for the chance of each sample."""
+        ...
+
+    def to(self, device: torch.device) -> TrainingBatch:
+        """The same batch on a device."""
+        ...
 
 
 @dataclass(frozen=True)

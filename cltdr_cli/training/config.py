@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic.dataclasses import dataclass
 
@@ -23,6 +23,29 @@ from cltdr_cli.ranges import (
 def _later(default: Any) -> Any:
     """A key that presets and checkpoints of older versions lack (``zoo.strict_yaml.LATER``)."""
     return field(default=default, metadata={"later": True})
+
+
+class OptimizerConfig(Protocol):
+    """What every way of training says of its optimiser; ``TrainConfig`` tells what the names mean."""
+
+    @property
+    def learning_rate(self) -> float: ...  # noqa: D102
+    @property
+    def weight_decay(self) -> float: ...  # noqa: D102
+    @property
+    def optimizer(self) -> str: ...  # noqa: D102
+    @property
+    def betas(self) -> tuple[float, float]: ...  # noqa: D102
+    @property
+    def clip_grad_l2norm(self) -> float | None: ...  # noqa: D102
+    @property
+    def ema_decay(self) -> float: ...  # noqa: D102
+    @property
+    def ema_warmup(self) -> bool: ...  # noqa: D102
+    @property
+    def input_noise(self) -> float: ...  # noqa: D102
+    @property
+    def channel_dropout(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, config=STRICT)

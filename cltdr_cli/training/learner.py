@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from cltdr_cli.errors import CltdrError
 from cltdr_cli.models.outputs import HeadOutputs
-from cltdr_cli.training.batches import Batch
-from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.training.batches import TrainingBatch
+from cltdr_cli.training.config import OptimizerConfig
 from cltdr_cli.training.contrast import Comparison
 from cltdr_cli.training.objective import Losses, Measured, NetworkWithObjective, Objective
 from cltdr_cli.training.optim import (
@@ -77,7 +77,7 @@ class Learner:
         self,
         model: nn.Module,
         objective: Objective,
-        config: TrainConfig,
+        config: OptimizerConfig,
         steps_per_epoch: int,
         device: torch.device,
         processes: Processes | None = None,
@@ -98,7 +98,7 @@ class Learner:
             self._trained.run = compile_network(model, compiled_steps)
         self._measure = self.processes.wrap(self._trained, device)
 
-    def train_step(self, parts: Sequence[Batch]) -> StepResult:
+    def train_step(self, parts: Sequence[TrainingBatch]) -> StepResult:
         """One optimiser step on this process's share of a batch, computed in one or several parts.
 
         The losses and gradients do not depend on how the batch is parted, nor over how many processes.
@@ -115,7 +115,7 @@ class Learner:
         losses = dict(zip(names, numbers[1:], strict=True))
         return StepResult(self.step, losses, numbers[0], float(norm), rate, self.objective.facts())
 
-    def _learn_from(self, parts: Sequence[Batch]) -> tuple[dict[str, Tensor], Tensor]:
+    def _learn_from(self, parts: Sequence[TrainingBatch]) -> tuple[dict[str, Tensor], Tensor]:
         """Gradients of all parts; returns their named losses and total, of this process."""
         first = self._measure_part(parts[0]) if len(parts) == 1 else None
         ahead = [first] if first is not None else self._look_ahead(parts)
@@ -136,7 +136,7 @@ class Learner:
                 named[name] = named.get(name, 0) + value.detach()
         return named, total
 
-    def _look_ahead(self, parts: Sequence[Batch]) -> list[Measured]:
+    def _look_ahead(self, parts: Sequence[TrainingBatch]) -> list[Measured]:
         """Of all parts, before the first gradient: from the targets alone where the objective can do that."""
         counts = [count for part in parts if (count := self.objective.count(part)) is not None]
         if len(counts) == len(parts):
@@ -158,7 +158,7 @@ class Learner:
         total = losses.total + self.objective.contrast_weight * cost
         return Losses({**losses.named, "contrast_loss": cost}, total)
 
-    def _measure_part(self, part: Batch, module: nn.Module | None = None) -> Measured:
+    def _measure_part(self, part: TrainingBatch, module: nn.Module | None = None) -> Measured:
         seed_network(self.model, part.seeds)
         features = drop_channels(part.features, self.config.channel_dropout, part.seeds)
         features = add_noise(features, self.config.input_noise, part.seeds)

@@ -75,7 +75,7 @@ class Loader:
         pinned: bool = False,
         crop_margin_steps: float = 0.0,
     ) -> None:
-        self._videos, self._config, self._max_steps = videos, config, max_steps
+        self.videos, self._config, self._max_steps = videos, config, max_steps
         self._share = share or Share(Processes())
         self._threads, self._pinned = threads, pinned
         self._crop_margin_steps = crop_margin_steps
@@ -84,7 +84,7 @@ class Loader:
     @property
     def steps_per_epoch(self) -> int:
         """Whole batches in an epoch; the videos that are left over take part in other epochs."""
-        return len(self._videos) // self._config.batch_size
+        return len(self.videos) // self._config.batch_size
 
     def batches(self, first_step: int, last_step: int) -> Iterator[list[Batch]]:
         """This process's parts of the batch of each step, from the first up to (not including) the last."""
@@ -111,14 +111,14 @@ class Loader:
         """The videos of each part of this process's share of a step."""
         epoch, place = divmod(step, self.steps_per_epoch)
         size, processes, parts = self._config.batch_size, self._share.processes, self._share.parts
-        batch = epoch_order(self._config.seed, epoch, len(self._videos))[place * size : (place + 1) * size]
+        batch = epoch_order(self._config.seed, epoch, len(self.videos))[place * size : (place + 1) * size]
         own = _split_evenly(batch, processes.count)[processes.rank]
         return _split_evenly(own, parts)
 
     def sample(self, index: int, epoch: int) -> Sample:
         """A video as it is seen in an epoch."""
         config = self._config
-        sample = replace(self._videos.sample(index), seed=stream_seed(config.seed, SAMPLE, epoch, index))
+        sample = replace(self.videos.sample(index), seed=stream_seed(config.seed, SAMPLE, epoch, index))
         if config.mix_share:
             rng = np.random.default_rng(stream_seed(config.seed, MIX, epoch, index))
             sample = mix_stretches(sample, self._pick_other, config.mix_share, config.mix_steps, rng)
@@ -126,7 +126,7 @@ class Loader:
         return crop(sample, self._max_steps, config.trunc_thresh, config.crop_ratio, rng, self._crop_margin_steps)
 
     def _pick_other(self, rng: np.random.Generator) -> Sample:
-        return self._videos.sample(int(rng.integers(len(self._videos))))
+        return self.videos.sample(int(rng.integers(len(self.videos))))
 
 
 def _split_evenly(items: Sequence[int], pieces: int) -> list[list[int]]:

@@ -1,21 +1,24 @@
-"""The training loop: steps, epochs, evaluation of the averaged weights, and a state to resume from."""
+"""The training loop: steps, rounds, evaluation of the averaged weights, and a state to resume from.
+
+A round is an epoch or, where there are none, the iterations between two evaluations.
+"""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
 from cltdr_cli.errors import CltdrError
+from cltdr_cli.training.batches import TrainingBatch
 from cltdr_cli.training.events import EventWriter
 from cltdr_cli.training.learner import Learner, StepResult
-from cltdr_cli.training.loader import Loader
 from cltdr_cli.training.run_folder import Record, RunFolder
 
 Evaluate = Callable[[nn.Module], Record]
@@ -35,16 +38,29 @@ class Hooks:
     Attributes:
         write_weights: Writes a checkpoint.
         evaluate: Scores a network; None never does.
-        split: Name of the split that ``evaluate`` scores; its scores choose the best epoch.
+        split: Name of the split that ``evaluate`` scores; its scores choose the best round.
         on_step: Called after every step.
-        on_epoch: Called with the log record of every epoch and every evaluation.
+        on_round: Called with the log record of every round and every evaluation.
     """
 
     write_weights: WriteWeights
     evaluate: Evaluate | None = None
     split: str | None = None
     on_step: Callable[[StepResult], None] = lambda result: None
-    on_epoch: Callable[[Record], None] = lambda record: None
+    on_round: Callable[[Record], None] = lambda record: None
+
+
+class BatchSource(Protocol):
+    """Gives the batches of every step; ``loader.Loader`` and ``label_loader.LabelLoader`` are such."""
+
+    @property
+    def videos(self) -> Any:
+        """All that there is to train on, of the kind that the method learns from."""
+        ...
+
+    def batches(self, first_step: int, last_step: int) -> Iterator[Sequence[TrainingBatch]]:
+        """The parts of the batch of each step, from the first up to (not including) the last."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,14 +68,32 @@ class Timetable:
     """How long to train, and how often to evaluate and save.
 
     Attributes:
-        epochs: In all, warm-up included.
-        eval_every: Epochs between two evaluations; the last epoch is always evaluated.
-        save_every: Optimiser steps between two saved states, besides the one after each epoch; 0 for none.
+        total_steps: Optimiser steps of the whole run.
+        round_steps: Of a round: an epoch, or the iterations between two evaluations. The last one may be shorter.
+        eval_every: Rounds between two evaluations; the last round is always evaluated.
+        save_every: Optimiser steps between two saved states, besides the one after each round; 0 for none.
+        unit: What progress is counted in.
+        patience: Training stops after so many evaluations without a better one; 0 never does.
     """
 
-    epochs: int
+    total_steps: int
+    round_steps: int
     eval_every: int = 1
     save_every: int = 0
+    unit: Literal["epoch", "iteration"] = "epoch"
+    patience: int = 0
+
+    def count(self, step: int) -> int:
+        """So many steps in the unit of progress."""
+        return step if self.unit == "iteration" else step // self.round_steps
+
+    def ends_round(self, step: int) -> bool:
+        """Whether a round ends after so many steps."""
+        return step % self.round_steps == 0 or step == self.total_steps
+
+    def is_evaluated(self, step: int) -> bool:
+        """Whether the round that ends after so many steps is evaluated."""
+        return step % (self.round_steps * self.eval_every) == 0 or step == self.total_steps
 
 
 @dataclass
@@ -68,7 +102,7 @@ class Best:
 
     Attributes:
         score: None before the first.
-        epoch: Epochs done then.
+        epoch: Epochs done then; of runs by iterations these.
         split: Name of the split whose score it is.
     """
 
@@ -86,24 +120,32 @@ class Training:
         loader: Gives the batches.
         folder: Where everything is written.
         hooks: Functions that the loop calls.
-        timetable: Epochs, and how often to evaluate and save.
+        timetable: How long to train, and how often to evaluate and save.
         identity: Settings and data by name; a resumed run must have the same as the run that was stopped.
         best: The best evaluation so far.
     """
 
     learner: Learner
-    loader: Loader
+    loader: BatchSource
     folder: RunFolder
     hooks: Hooks
     timetable: Timetable
     identity: Mapping[str, str]
     best: Best = field(default_factory=Best)
-    _epoch_losses: list[float] = field(default_factory=list[float])
+    _round_losses: list[float] = field(default_factory=list[float])
 
     @property
     def total_steps(self) -> int:
         """Optimiser steps of the whole run."""
-        return self.timetable.epochs * self.loader.steps_per_epoch
+        return self.timetable.total_steps
+
+    @property
+    def is_stopped_early(self) -> bool:
+        """Whether the last evaluations, as many as the timetable's patience, have brought nothing better."""
+        timetable = self.timetable
+        steps = self.learner.step - self.best.epoch * (1 if timetable.unit == "iteration" else timetable.round_steps)
+        patience = timetable.patience * timetable.eval_every * timetable.round_steps
+        return bool(patience) and self.best.score is not None and steps >= patience
 
     def resume(self) -> bool:
         """Continue from the saved state, if there is one; returns whether there was.
@@ -122,7 +164,7 @@ class Training:
             )
         self.learner.load(state["learner"])
         self.best = Best(**state["best"])
-        self._epoch_losses = list(state["epoch_losses"])
+        self._round_losses = list(state["epoch_losses"])
         return True
 
     def run(self) -> None:
@@ -143,11 +185,16 @@ class Training:
 
     def _train(self, events: EventWriter | None) -> None:
         learner, begin = self.learner, time.monotonic()
-        for parts in self.loader.batches(learner.step, self.total_steps):
+        if self.is_stopped_early:
+            return
+        for parts in self.loader.batches(learner.step, self.timetable.total_steps):
+            learner.objective.before_step(learner.model, self.loader.videos)
             result = learner.train_step([part.to(learner.device) for part in parts])
             self._record_step(result, events)
-            if learner.step % self.loader.steps_per_epoch == 0:
-                self._end_epoch(events, time.monotonic() - begin)
+            if self.timetable.ends_round(learner.step):
+                self._end_round(events, time.monotonic() - begin)
+                if self.is_stopped_early:
+                    return
                 begin = time.monotonic()
             elif self.timetable.save_every and learner.step % self.timetable.save_every == 0:
                 self._save()
@@ -158,35 +205,36 @@ class Training:
                 f"the loss of step {result.step} is {result.total_loss}: training cannot go on",
                 "Give a lower lr=, or leave amp= out; resume= continues from the last saved state.",
             )
-        self._epoch_losses.append(result.total_loss)
+        self._round_losses.append(result.total_loss)
         if self.learner.processes.is_first:
             self._log({"kind": "step", **result.to_record()}, events)
         self.hooks.on_step(result)
 
-    def _end_epoch(self, events: EventWriter | None, seconds: float) -> None:
+    def _end_round(self, events: EventWriter | None, seconds: float) -> None:
         """Log, evaluate and write the weights; the state to resume from comes last, when all this is on disk."""
-        epoch, losses = self.learner.step // self.loader.steps_per_epoch, self._epoch_losses
+        step, losses, timetable = self.learner.step, self._round_losses, self.timetable
+        done = timetable.count(step)
         record: Record = {
-            "kind": "epoch",
-            "step": self.learner.step,
-            "epoch": epoch,
+            "kind": timetable.unit,
+            "step": step,
+            timetable.unit: done,
             "mean_loss": sum(losses) / len(losses),
             "seconds": round(seconds, 3),
             **self.learner.objective.describe(),
         }
-        self._epoch_losses = []
+        self._round_losses = []
         self._report(record, events)
-        is_due = epoch % self.timetable.eval_every == 0 or epoch == self.timetable.epochs
-        found = self._evaluate(epoch, events) if self.hooks.evaluate is not None and is_due else None
+        is_due = self.hooks.evaluate is not None and timetable.is_evaluated(step)
+        found = self._evaluate(done, events) if is_due else None
         if self.learner.processes.is_first:
-            facts = {**self._describe(epoch, record["mean_loss"]), **({"scores": found} if found else {})}
+            facts = {**self._describe(done, record["mean_loss"]), **({"scores": found} if found else {})}
             self.hooks.write_weights(self.folder.last, self.learner.average.state, facts)
-            is_last = epoch == self.timetable.epochs
-            if self.best.epoch == epoch or (self.hooks.evaluate is None and is_last):
+            is_last = step == timetable.total_steps
+            if self.best.epoch == done or (self.hooks.evaluate is None and is_last):
                 self.hooks.write_weights(self.folder.best, self.learner.average.state, facts)
         self._save()
 
-    def _evaluate(self, epoch: int, events: EventWriter | None) -> Record:
+    def _evaluate(self, done: int, events: EventWriter | None) -> Record:
         assert self.hooks.evaluate is not None
         network = copy.deepcopy(self.learner.model).eval().requires_grad_(False)
         network.load_state_dict(self.learner.average.state)
@@ -194,27 +242,28 @@ class Training:
         record = {
             "kind": "evaluation",
             "step": self.learner.step,
-            "epoch": epoch,
+            self.timetable.unit: done,
             "split": self.hooks.split,
             **found,
         }
         score = float(found.get("score", math.nan))
         if math.isfinite(score) and (self.best.score is None or score > self.best.score):
-            self.best = Best(score, epoch, self.hooks.split)
-        self._report({**record, "is_best": self.best.epoch == epoch}, events)
+            self.best = Best(score, done, self.hooks.split)
+        self._report({**record, "is_best": self.best.epoch == done}, events)
         return found
 
-    def _describe(self, epoch: int, mean_loss: float) -> dict[str, object]:
+    def _describe(self, done: int, mean_loss: float) -> dict[str, object]:
         """How a checkpoint was made, for its metadata."""
+        unit = self.timetable.unit
         return {
             "trained": True,
             "source": "cltdr train",
-            "epoch": epoch,
-            "epochs": self.timetable.epochs,
+            unit: done,
+            f"{unit}s": self.timetable.count(self.total_steps),
             "step": self.learner.step,
             "mean_loss": mean_loss,
             "chosen_by_split": self.hooks.split,
-            "best_epoch": self.best.epoch or None,
+            f"best_{unit}": self.best.epoch or None,
             "processes": self.learner.processes.count,
             "precision": self.learner.precision,
             **{name: value for name, value in self.identity.items() if name != "preset"},
@@ -223,7 +272,7 @@ class Training:
     def _report(self, record: Record, events: EventWriter | None) -> None:
         if self.learner.processes.is_first:
             self._log(record, events)
-            self.hooks.on_epoch(record)
+            self.hooks.on_round(record)
 
     def _log(self, record: Record, events: EventWriter | None) -> None:
         self.folder.append(record)
@@ -236,7 +285,7 @@ class Training:
                 "identity": dict(self.identity),
                 "learner": self.learner.state(),
                 "best": asdict(self.best),
-                "epoch_losses": self._epoch_losses,
+                "epoch_losses": self._round_losses,
             }
             self.folder.save_state(state)
         self.learner.processes.wait()

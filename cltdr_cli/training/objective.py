@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from cltdr_cli.models.outputs import HeadOutputs
 from cltdr_cli.models.points import PointGrid, Points
 from cltdr_cli.training.assignment import Assign
-from cltdr_cli.training.batches import Batch
+from cltdr_cli.training.batches import Batch, TrainingBatch
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.contrast import Vectors
 from cltdr_cli.training.losses import distance_diou, distance_iou, smooth_labels
@@ -52,8 +53,13 @@ class Objective(nn.Module, ABC):
     contrast_weight: float = 0.0
 
     @abstractmethod
-    def measure(self, outputs: HeadOutputs, batch: Batch) -> Tensor:
-        """Sums of one part, ``[M]``; those of several parts and processes add up."""
+    def measure(self, outputs: Any, batch: Any) -> Tensor:
+        """Sums of one part, ``[M]``; those of several parts and processes add up.
+
+        Args:
+            outputs: Of the method's own kind.
+            batch: Of the kind that the method learns from.
+        """
 
     @abstractmethod
     def scale(self, whole: Tensor) -> Tensor:
@@ -63,11 +69,11 @@ class Objective(nn.Module, ABC):
     def losses(self, sums: Tensor, factors: Tensor) -> Losses:
         """Losses of a part, of its sums and the step's factors, both ``[M]``."""
 
-    def count(self, batch: Batch) -> Tensor | None:
+    def count(self, batch: Any) -> Tensor | None:
         """As ``measure``, from the targets alone and with only what the scale needs; None if that needs outputs."""
         return None
 
-    def embed(self, outputs: HeadOutputs, batch: Batch) -> Vectors | None:
+    def embed(self, outputs: Any, batch: Any) -> Vectors | None:
         """What is compared with the vectors of all other parts and processes of a step; None compares nothing."""
         return None
 
@@ -77,6 +83,9 @@ class Objective(nn.Module, ABC):
 
     def settle(self) -> None:
         """Bring its own parameters back to where they may be, after each optimiser step."""
+
+    def before_step(self, network: nn.Module, videos: Any) -> None:
+        """Called before every step, with all that there is to train on."""
 
     def facts(self) -> dict[str, float]:
         """Numbers of its own state for the log of a step."""
@@ -264,9 +273,9 @@ class NetworkWithObjective(nn.Module):
     def __init__(self, network: nn.Module, objective: Objective) -> None:
         super().__init__()
         self.network, self.objective = network, objective
-        self.run: Callable[[Tensor, Tensor], HeadOutputs] = lambda features, mask: network(features, mask)
+        self.run: Callable[[Tensor, Tensor], Any] = lambda features, mask: network(features, mask)
 
-    def forward(self, features: Tensor, batch: Batch) -> Measured:
+    def forward(self, features: Tensor, batch: TrainingBatch) -> Measured:
         """Of a part of a batch; ``features`` are its own, with noise where that is wanted."""
         outputs = self.run(features, batch.mask)
         return Measured(self.objective.measure(outputs, batch), self.objective.embed(outputs, batch))

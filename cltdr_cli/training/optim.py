@@ -1,4 +1,4 @@
-"""AdamW's parameter groups, the learning rate of every step, and the averaged weights."""
+"""The optimiser with its parameter groups, the learning rate of every step, and the averaged weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.training.config import OptimizerConfig, TrainConfig
 from cltdr_cli.training.objective import Objective
 
 
@@ -26,11 +26,18 @@ def find_decayed(model: nn.Module) -> frozenset[str]:
     return frozenset(name for name, value in model.named_parameters() if value.dim() > 1 and name not in spared)
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig, objective: Objective | None = None) -> torch.optim.AdamW:
+def build_optimizer(
+    model: nn.Module, config: OptimizerConfig, objective: Objective | None = None
+) -> torch.optim.Optimizer:
     """AdamW over the trainable parameters: with weight decay, without, and the objective's own, without.
 
-    A group's ``rate_factor`` multiplies the rate of each step.
+    A group's ``rate_factor`` multiplies the rate of each step. Or ``adam``, whose decay is an L2 term in the gradient
+    of every parameter.
     """
+    if config.optimizer == "adam":
+        modules = (model,) if objective is None else (model, objective)
+        whole = [value for module in modules for value in module.parameters() if value.requires_grad]
+        return torch.optim.Adam(whole, lr=0.0, betas=config.betas, weight_decay=config.weight_decay)
     decayed = find_decayed(model)
     trainable = {name: value for name, value in model.named_parameters() if value.requires_grad}
     groups = [
@@ -53,11 +60,14 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate * group.get("rate_factor", 1.0)
 
 
-def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+def learning_rate(config: OptimizerConfig, step: int, steps_per_epoch: int) -> float:
     """Rate of optimiser step ``step`` (from 0): a linear warm-up from 0, then half a cosine down to ``eta_min``.
 
-    The first step of a warm-up runs at rate 0 and its last one at the base rate, as published.
+    The first step of a warm-up runs at rate 0 and its last one at the base rate, as published. Training without
+    epochs has the base rate in every step.
     """
+    if not isinstance(config, TrainConfig):
+        return config.learning_rate
     warmup = config.warmup_epochs * steps_per_epoch
     total = warmup + config.epochs * steps_per_epoch
     if step < warmup:
@@ -66,12 +76,12 @@ def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float
     return config.eta_min + 0.5 * (config.learning_rate - config.eta_min) * (1 + math.cos(math.pi * phase))
 
 
-def average_decay(config: TrainConfig, step: int) -> float:
+def average_decay(config: OptimizerConfig, step: int) -> float:
     """Share of the old average in the new one at optimiser step ``step`` (from 1)."""
     return min(config.ema_decay, (1 + step) / (10 + step)) if config.ema_warmup else config.ema_decay
 
 
-def initial_share(config: TrainConfig, steps: int) -> float:
+def initial_share(config: OptimizerConfig, steps: int) -> float:
     """Share of the random initial weights in the average after so many steps."""
     return math.prod(average_decay(config, step) for step in range(1, steps + 1))
 

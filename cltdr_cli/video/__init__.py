@@ -25,16 +25,7 @@ def _open_decord(path: Path) -> VideoReader:
     return DecordReader(path)
 
 
-def _open_auto(path: Path) -> VideoReader:
-    from cltdr_cli.video.decord_reader import open_decord_if_faithful
-    from cltdr_cli.video.probe import probe_video
-    from cltdr_cli.video.pyav_reader import PyavReader
-
-    probe = probe_video(path, "auto")
-    return open_decord_if_faithful(path, probe) or PyavReader(path, probe)
-
-
-READERS: dict[str, Callable[[Path], VideoReader]] = {"auto": _open_auto, "pyav": _open_pyav, "decord": _open_decord}
+READERS: dict[str, Callable[[Path], VideoReader]] = {"auto": _open_pyav, "pyav": _open_pyav, "decord": _open_decord}
 
 
 def open_video(path: Path | str, reader: str = "auto") -> VideoReader:
@@ -42,8 +33,8 @@ def open_video(path: Path | str, reader: str = "auto") -> VideoReader:
 
     Args:
         path: The file.
-        reader: ``pyav`` (the reference), ``decord``, or ``auto``: decord where it is installed and the stream
-            has a constant rate, no rotation and nothing else that decord gets wrong; PyAV otherwise.
+        reader: ``pyav`` (the reference), ``decord``, or ``auto``, which is PyAV: it reads everything, and on two
+            cores it was measured to be the faster one (1641 against 791 frames a second, equal frames).
 
     Returns:
         A reader; ``reader.info.reader`` says which one it became.

@@ -19,17 +19,16 @@ from cltdr_cli.video.frames import FrameBatch, VideoInfo, gather_batches
 from cltdr_cli.video.packets import PacketTable, Piece, cut_pieces, read_packet_table
 from cltdr_cli.video.probe import Probe, probe_video
 from cltdr_cli.video.pyav_reader import PyavReader
-from cltdr_cli.video.timing import FALLBACK_RATE, fit_rate, measure_deviation_seconds
+from cltdr_cli.video.timing import FALLBACK_RATE
 
 # Measured against the reference on drawn and real files: equal pixels at 8 bits, up to 1.6 grey levels apart on
-# average at 10, which is why ``auto`` leaves those to PyAV.
+# average at 10.
 SHALLOW_FORMATS = frozenset({"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"})
 DEEP_FORMATS = frozenset({"yuv420p10le", "yuv422p10le", "yuv444p10le"})
 # MPEG-TS among others carries H.264 in a form of which, depending on PyAV's version, decord lost the last frame.
 CONTAINERS = frozenset({"mov", "matroska", "avi"})
 # decord decodes ahead without limit (measured: 900 MB on 28 s of 1080p with a slow consumer), so that a whole
-# piece may lie decoded in memory. Long pieces are left to PyAV: by ``auto`` early, by name only when enormous.
-AUTO_PIECE_BYTES = 256 << 20
+# piece may lie decoded in memory. Enormous pieces are left to PyAV.
 LARGEST_PIECE_BYTES = 2 << 30
 
 
@@ -145,29 +144,6 @@ def is_decord_installed() -> bool:
         return False
     decord.logging.set_level(decord.logging.QUIET)
     return True
-
-
-def open_decord_if_faithful(path: Path, probe: Probe) -> DecordReader | None:
-    """Open a video with decord if that gives exactly the reference's frames at a constant rate; otherwise None.
-
-    Args:
-        path: The file.
-        probe: The result of ``probe_video``.
-    """
-    odd = any(side % 2 for side in probe.stored_size)  # up to 0.6 grey levels apart
-    turned = probe.info.rotation_degrees or probe.orientation.mirrored
-    if not is_decord_installed() or odd or turned or probe.pixel_format not in SHALLOW_FORMATS:
-        return None
-    table = read_packet_table(path)
-    if table.damaged or find_decord_objection(probe, table, AUTO_PIECE_BYTES):
-        return None
-    rate = fit_rate(table.seconds, [probe.info.rate])
-    if measure_deviation_seconds(table.seconds, rate) >= 0.5 / float(rate):
-        return None
-    try:
-        return DecordReader(path, probe, table)
-    except VideoError:
-        return None
 
 
 def find_decord_objection(probe: Probe, table: PacketTable, piece_bytes: int = LARGEST_PIECE_BYTES) -> str:

@@ -127,8 +127,8 @@ def _cut_all(
             path = folder / f"{name}{cutter.suffix}"
             try:
                 clip = _cut_one(cutter, source, path, item, pad, overwrite, summary)
-                if clip.broken:
-                    report.warning(f"{path.name} ends early: {clip.broken}")
+                for warning in clip.warnings:
+                    report.warning(f"{path.name}: {warning}")
                 rows.append(_make_row(path, source, item, clip))
             except CltdrError as error:
                 summary.failures.append(FailedInput(path.name, error))
@@ -174,11 +174,24 @@ def _make_row(path: Path, source: Path, item: Interval, clip: Clip) -> dict[str,
 
 
 def _write_index(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Write the table; rows of an earlier run stay as long as their files are there."""
+    new = {row["file"] for row in rows}
+    old = [row for row in _read_index(path) if row["file"] not in new and (path.parent / row["file"]).is_file()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([row[name] for name in COLUMNS] for row in rows)
+    writer.writerows([row[name] for name in COLUMNS] for row in [*old, *rows])
     write_text(path, text.getvalue(), "surrogateescape")
+
+
+def _read_index(path: Path) -> list[dict[str, str]]:
+    """Rows of the table of an earlier run; none where it is missing or something else."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, csv.Error):
+        return []
+    return [row for row in rows if set(row) == set(COLUMNS) and None not in row.values()]
 
 
 def _write_sheets(

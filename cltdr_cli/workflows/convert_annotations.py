@@ -38,7 +38,7 @@ def convert_annotations(
         to: One of ``WRITABLE``.
         out: A file; or a folder, which gets a file for each video.
         from_format: The format of ``annotations``; None tells it from the content.
-        video: The video that they are about: its name, rate and duration are taken where the file does not say.
+        video: The video that they are about: its rate and duration count, and its name where the file has none.
         fps: Frames per second, for formats that count frames.
         tier: ``NAME`` takes only this tier; ``NAME=LABEL`` also calls its segments so, where ``{value}`` stands for
             their own label and ``{tier}`` for the tier; ``*`` is every other tier.
@@ -101,4 +101,6 @@ def _write(to: str, tracks: list[Track], path: Path, settings: WriteSettings) ->
         return
     check_writable(tracks)
     (track,) = tracks
-    write_video_with_chapters(Path(track.media), path, [(c.start, c.end, c.label) for c in list_chapters(track)])
+    chapters = [(item.start, item.end, item.label) for item in list_chapters(track)]
+    left_out = write_video_with_chapters(Path(track.media), path, chapters)
+    settings.notices += [f"{path.name}: subtitles of the kind {name} are left out" for name in left_out]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from cltdr_cli.errors import CltdrError
+from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.video.inputs import FailedInput, Inputs, find_inputs
+from cltdr_cli.video.inputs import FailedInput, Input, Inputs, find_inputs
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
 from cltdr_cli.workflows.results import Result, ResultFiles, Results, plan_result_files
@@ -25,7 +27,7 @@ def detect(
     extractor: str | None = None,
     flow: str | None = None,
     force: bool = False,
-    min_score: float = 0.0,
+    min_score: float | None = None,
     max_segments: int | None = None,
     labels: str | Sequence[str] | None = None,
     start: float | None = None,
@@ -36,8 +38,11 @@ def detect(
     reader: str = "auto",
     strict: bool = False,
     batch_size: int = 8,
+    workers: int = 1,
     precision: str = "fp32",
+    backend: str = "auto",
     accept_license: bool = False,
+    download: bool | None = None,
     device: str = "auto",
     on_result: Callable[[Result], object] | None = None,
     report: Reporter = SILENT,
@@ -47,14 +52,15 @@ def detect(
     Args:
         inputs: Videos, folders, patterns, a ``.txt`` list, or feature files; one or several.
         out: A file (its suffix picks the format) or a folder to write to; None writes nothing.
-        format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``, ``svg``.
-        preset: Name or YAML file; ``auto`` is an installed real detector, else the bundled demo model.
+        format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``, ``svg``, ``html``.
+        preset: Name or YAML file; ``auto`` is an installed real detector, or else the one that is downloaded now,
+            or offline the bundled demo model.
         checkpoint: Checkpoint of ``cltdr train`` or ``cltdr convert`` in place of a preset.
         extractor_weights: Files by name of the extractor or weights, or words ``NAME=FILE``.
         extractor: Name of the extractor, where a converted checkpoint does not say it.
         flow: Optical flow in place of the preset's: ``tvl1`` or ``raft``.
         force: Whether features of another extractor or flow are taken, if width and grid fit.
-        min_score: Segments below it are left out.
+        min_score: Segments below it are left out; None keeps all.
         max_segments: The best so many per video are kept; None for all.
         labels: Only these classes are kept: names, or one string of names separated by commas.
         start: Seconds; what comes before is left out. Times stay those of the whole video.
@@ -65,8 +71,13 @@ def detect(
         reader: Video decoder: ``auto``, ``pyav`` or ``decord``.
         strict: Whether a video that breaks off midway is an error instead of a warning.
         batch_size: Clips computed together.
-        precision: Arithmetic of the extractor: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+        workers: Videos that are worked on at once; they share one network.
+        precision: Arithmetic of the extractor: ``fp32``, ``fp16`` or ``bf16``.
+        backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``: OpenVINO on a CPU where it is
+            installed, pays, and gives the same features within 1e-3.
         accept_license: Whether licences of weights that exclude some uses are agreed to.
+        download: Whether a detector is downloaded where none is named or installed; False takes the bundled demo
+            model instead, None is an error that says what to do.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         on_result: Called with each result as soon as it is there.
         report: Hears of progress, notices, warnings and inputs that fail.
@@ -81,17 +92,20 @@ def detect(
     found = find_inputs([str(inputs)] if isinstance(inputs, str | Path) else map(str, inputs))
     for text in found.notices:
         report.notice(text)
+    if workers < 1:
+        raise UsageError(f"workers= is {workers}, and must be at least 1.", "Leave it out for one after the other.")
     # Everything that can be wrong is checked before the first video is read.
     files = ResultFiles(plan_result_files(out, format, found.files), len(found.entries), report)
     models = find_models(
         device, extractor_weights, precision,
-        extractor=extractor, flow=flow, force=force, accept_license=accept_license, report=report,
+        extractor=extractor, flow=flow, force=force, backend=backend, accept_license=accept_license, report=report,
     )  # fmt: skip
-    loaded = load_reported_detector(preset, checkpoint, models, report)
+    has_videos = any(not item.is_features for item in found.files)
+    loaded = load_reported_detector(preset, checkpoint, models, report, download=download if has_videos else False)
     prepare_detector(
         loaded,
         models,
-        has_videos=any(not item.is_features for item in found.files),
+        has_videos=has_videos,
         feature_files=[item.path for item in found.files if item.is_features],
         report=report,
     )
@@ -106,7 +120,7 @@ def detect(
         labels=labels,
         report=report,
     )
-    return detect_many(detector, found, files=files, on_result=on_result, report=report)
+    return detect_many(detector, found, files=files, workers=workers, on_result=on_result, report=report)
 
 
 def detect_many(
@@ -114,15 +128,17 @@ def detect_many(
     inputs: Inputs,
     *,
     files: ResultFiles | None = None,
+    workers: int = 1,
     on_result: Callable[[Result], object] | None = None,
     report: Reporter = SILENT,
 ) -> Results:
-    """Detect in one input after the other; one that fails is reported, and the others go on.
+    """Detect in every input, in their order; one that fails is reported, and the others go on.
 
     Args:
         detector: With the settings of the run.
         inputs: As ``find_inputs`` found them.
         files: Where results are written; also when the run is stopped, with all that was found until then.
+        workers: Inputs that are worked on at once, sharing one network.
         on_result: Called with each result, once it is written.
         report: Hears of progress, warnings and failures.
 
@@ -133,10 +149,9 @@ def detect_many(
     for failure in inputs.failures:
         _add_failure(results, failure, report)
     try:
-        for position, item in enumerate(inputs.files):
-            title = f"{item.video_id} ({position + 1}/{len(inputs.files)})" if len(inputs.files) > 1 else ""
+        for position, (item, detect_now) in enumerate(_begin_in_order(detector, inputs.files, workers, report)):
             try:
-                result = detector.detect_input(item, title, report)
+                result = detect_now()
                 files.add(position, result)
             except CltdrError as error:
                 _add_failure(results, FailedInput(str(item.path), error), report)
@@ -147,6 +162,24 @@ def detect_many(
     finally:
         files.finish()
     return results
+
+
+def _begin_in_order(
+    detector: InputDetector, files: Sequence[Input], workers: int, report: Reporter
+) -> Iterator[tuple[Input, Callable[[], Result]]]:
+    """Each input with a function that gives its result (or raises why there is none), in the order of the inputs."""
+    titles = [f"{item.video_id} ({at}/{len(files)})" if len(files) > 1 else "" for at, item in enumerate(files, 1)]
+    orders = list(zip(files, titles, strict=True))
+    if workers == 1 or sum(not item.is_features for item in files) < 2:
+        yield from ((item, partial(detector.detect_input, item, title, report)) for item, title in orders)
+        return
+    with detector.shared() as shared, report.progress("detecting", None, "videos"):
+        pool = ThreadPoolExecutor(workers, "cltdr-video")
+        try:
+            futures = [pool.submit(shared.detect_input, item, title, report) for item, title in orders]
+            yield from ((item, future.result) for (item, _), future in zip(orders, futures, strict=True))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _add_failure(results: Results, failure: FailedInput, report: Reporter) -> None:

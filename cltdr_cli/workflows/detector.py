@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cltdr_cli.errors import UsageError
+from cltdr_cli.features.batching import SharedExtractor
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.features.store import load_features
 from cltdr_cli.inference.fusion import VideoScores
@@ -13,6 +17,7 @@ from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limi
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
+from cltdr_cli.video.frames import VideoReader
 from cltdr_cli.video.inputs import FEATURE_SUFFIXES, Input
 from cltdr_cli.workflows.classes import find_label_ids, read_class_scores
 from cltdr_cli.workflows.results import Result
@@ -32,7 +37,7 @@ class InputDetector:
         options: How videos are read.
         duration_seconds: Length of a feature file's video; None where a sidecar says it.
         scores: Class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out.
+        min_score: Segments below it are left out; None keeps all.
         max_segments: The best so many per input are kept; None for all.
         label_ids: Indices of the classes that are kept; None for all.
     """
@@ -42,7 +47,7 @@ class InputDetector:
     options: VideoOptions
     duration_seconds: float | None = None
     scores: VideoScores | None = None
-    min_score: float = 0.0
+    min_score: float | None = None
     max_segments: int | None = None
     label_ids: Sequence[int] | None = None
 
@@ -59,19 +64,16 @@ class InputDetector:
         """
         if item.is_features:
             return self.detect_sequence(self._load_sequence(item))
-        with report.progress(title or item.video_id, None, "frames") as bar:
-            result = detect_video(
-                item.path,
-                self.loaded,
-                self.loaded.extractor.extractor,
-                self.options,
-                self.scores,
-                bar.update,
-                self.loaded.flow,
-            )
-        for text in result.warnings:
-            report.warning(f"{text} strict= makes this an error.")
-        return self._finish(replace(result, video_id=item.video_id))
+        result = self._detect_video(item.path, title or item.video_id, report)
+        return self._finish(replace(result, video_id=item.video_id, source=item.path))
+
+    def detect_frames(self, frames: VideoReader, report: Reporter = SILENT) -> Result:
+        """Find actions in frames that are in memory.
+
+        Raises:
+            CltdrError: They are fewer than the extractor's window.
+        """
+        return self._finish(self._detect_video(frames, frames.info.path.stem, report))
 
     def detect_sequence(self, sequence: FeatureSequence) -> Result:
         """Find actions in features that are already loaded.
@@ -81,6 +83,28 @@ class InputDetector:
             AnnotationError: There are video scores, but none of this video.
         """
         return self._finish(detect_features(self.loaded, sequence, self.scores))
+
+    @contextmanager
+    def shared(self) -> Generator[InputDetector]:
+        """The same detector for several threads: clips of all their videos go through one network.
+
+        Raises:
+            UsageError: Its features are dense or need optical flow, whose engines serve one video at a time.
+        """
+        if self.options.dense or self.loaded.flow is not None:
+            raise UsageError(
+                f"Videos cannot share the extractor of preset {self.loaded.preset.name}: it is dense, or looks at "
+                "optical flow.",
+                "Leave workers= out.",
+            )
+        found = self.loaded.extractor
+        network = SharedExtractor(found.extractor, self.options.batch_clips)
+        loaded = copy.copy(self.loaded)
+        loaded.__dict__["extractor"] = replace(found, extractor=network)  # a cached property, filled beforehand
+        try:
+            yield replace(self, loaded=loaded)
+        finally:
+            network.close()
 
     def describe_run(self) -> dict[str, object]:
         """Preset, weights used so far with their digests, and notices, as plain JSON."""
@@ -93,6 +117,21 @@ class InputDetector:
             "trained": self.loaded.trained,
             "notices": list(self.loaded.notices),
         }
+
+    def _detect_video(self, source: Path | VideoReader, title: str, report: Reporter) -> VideoResult:
+        with report.progress(title, None, "frames") as bar:
+            result = detect_video(
+                source,
+                self.loaded,
+                self.loaded.extractor.extractor,
+                self.options,
+                self.scores,
+                bar.update,
+                self.loaded.flow,
+            )
+        for text in result.warnings:
+            report.warning(f"{text} strict= makes this an error.")
+        return result
 
     def _load_sequence(self, item: Input) -> FeatureSequence:
         sequence = load_features(
@@ -116,7 +155,7 @@ def make_input_detector(
     force: bool = False,
     duration_seconds: float | None = None,
     video_scores: Path | None = None,
-    min_score: float = 0.0,
+    min_score: float | None = None,
     max_segments: int | None = None,
     labels: str | Sequence[str] | None = None,
     report: Reporter = SILENT,
@@ -129,7 +168,7 @@ def make_input_detector(
         force: Whether features of another kind are taken, if width and grid fit.
         duration_seconds: Length of a feature file's video, where no sidecar says it.
         video_scores: File with class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out.
+        min_score: Segments below it are left out; None keeps all.
         max_segments: The best so many per input are kept; None for all.
         labels: Only these classes are kept: names, or one string of names separated by commas.
         report: Hears that a detector names no classes.
@@ -182,10 +221,18 @@ def prepare_detector(
         report: Hears of another optical flow or other kinds of features than the detector was trained on.
 
     Raises:
+        UsageError: Features in int8 are asked for.
         CltdrError: The extractor or the optical flow cannot be loaded, or a sidecar cannot be read.
     """
+    if has_videos and models.precision == "int8":
+        raise UsageError(
+            "precision= int8 is calibrated on the videos of a run, which detection does not do.",
+            "Extract the features in int8 (`cltdr extract-features`), then detect in the feature files.",
+        )
     if has_videos:
-        _ = loaded.extractor, loaded.flow
+        if loaded.extractor.notice:
+            report.notice(loaded.extractor.notice)
+        _ = loaded.flow
         if text := other_flow(loaded.preset, models):
             report.warning(text)
     if models.any_kind and (text := describe_other_kinds(feature_files, loaded.preset.features)):

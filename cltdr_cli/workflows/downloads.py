@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from cltdr_cli.errors import WeightsError
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.zoo import weights
+from cltdr_cli.zoo.hub import describe_hub_weights, is_hub_name
 from cltdr_cli.zoo.manifest import WeightsEntry
 
 
@@ -21,16 +23,33 @@ def fetch_weights(name: str, *, accept_license: bool = False, report: Reporter =
     Raises:
         WeightsError: As ``zoo.weights.ensure``.
     """
+    if is_hub_name(name):
+        return _fetch_from_hub(name, report)
     found = weights.entry(name)
-    if weights.state(name) == "absent" and found.url is not None and not weights.is_offline():
+    is_missing = weights.state(name) == "absent" and found.url is not None and not weights.is_offline()
+    if is_missing:
         report.notice(f"fetching the weights {name} ({found.licence}) from {found.origin}")
     with report.progress(f"downloading {name}", None, "MB") as bar:
-        return weights.ensure(
+        path = weights.ensure(
             name,
             allow_download=True,
             agree=make_agreement(accept_license, report),
             on_progress=lambda done, total: bar.update(done / 1e6, total / 1e6 if total else None),
         )
+    if is_missing and found.is_pinned:
+        report.notice(f"{name}: the right file, {found.expected}")
+    return path
+
+
+def _fetch_from_hub(name: str, report: Reporter) -> Path:
+    try:
+        return weights.ensure(name, allow_download=False)
+    except WeightsError:
+        if weights.is_offline():
+            raise
+    place, licence = describe_hub_weights(name)
+    report.notice(f"fetching the weights of {name} ({licence}) from {place}")
+    return weights.ensure(name, allow_download=True)
 
 
 def download_weights(name: str, *, accept_license: bool = False, report: Reporter = SILENT) -> Path:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cltdr_cli.data.ambiguous import drop_ambiguous
 from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.data.feature_files import feature_file
 from cltdr_cli.data.prediction_files import ResultRows, collect_rows, read_predictions
 from cltdr_cli.errors import AnnotationError, UsageError
+from cltdr_cli.evaluation.step_labels import LabellingRule
 from cltdr_cli.evaluation.tables import TieRule
 from cltdr_cli.evaluation.thresholds import parse_tious
+from cltdr_cli.methods import find_method
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import find_models, load_reported_detector
+from cltdr_cli.workflows.provenance import describe_detector, read_learning_curve
 from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
 from cltdr_cli.workflows.scores import SplitScores, score_split
 from cltdr_cli.workflows.segmentation import (
-    SegmentationOptions,
     check_segmentation,
-    choose_least_score,
+    choose_rule,
     score_as_segmentation,
 )
 from cltdr_cli.workflows.split import detect_in_features, detect_in_videos, detect_split
@@ -56,12 +62,14 @@ def evaluate(
     tiou: str | None = None,
     ties: TieRule = "published",
     outside: Literal["count", "ignore"] = "count",
+    ambiguous: Literal["count", "drop"] = "count",
     labels: str | Path | None = None,
     video_info: Sequence[str | Path] = (),
     fps: float | None = None,
     background: Sequence[str] = (),
     segmentation: bool = False,
     segmentation_min_score: float = 0.0,
+    segmentation_min_share: float = 0.0,
     segmentation_choose_on: str | None = None,
     device: str = "auto",
     report: Reporter = SILENT,
@@ -82,16 +90,20 @@ def evaluate(
         data_root: Folder of data sets; by default ``$CLTDR_DATA``.
         split: Split to score; None takes the one that the data set is scored on.
         protocol: Choice of THUMOS14 videos: ``actionformer``, ``opentad``, ``gtad`` or ``full``.
-        tiou: Thresholds such as ``0.3:0.7:0.1`` or ``0.5,0.75``; None takes those of the data set.
+        tiou: Thresholds such as ``0.3:0.7:0.1`` or ``0.5,0.75``; None takes those of the data set, or those that the
+            detector's family of methods reports on it.
         ties: Order of equal scores: as the ``published`` evaluator takes them, or ``stable``, as in the file.
         outside: Whether predictions in videos that are not scored ``count`` as false positives.
+        ambiguous: Whether detections at actions marked Ambiguous ``count``, as in most evaluators, or are dropped
+            (``drop``), as some programs for learning from video labels do on THUMOS14.
         labels: File of class names, one a line, in place of the data set's.
         video_info: CSV files of durations, rates or subsets.
         fps: Frames per second of the videos, where the annotation does not say it.
         background: Labels that are no action, where the annotation has one label per frame.
         segmentation: Whether to score one label per frame too.
         segmentation_min_score: Detections below it give no label to a frame.
-        segmentation_choose_on: Split to choose that score on, other than the scored one.
+        segmentation_min_share: Detections give none either if better ones leave them a smaller share of their frames.
+        segmentation_choose_on: Split to choose the least score on, other than the scored one.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         report: Hears of progress and warnings, and of videos that fail.
 
@@ -111,6 +123,8 @@ def evaluate(
         record, _to_path(annotations), _to_path(root), _to_path(labels), [Path(file) for file in video_info],
         fps, background,
     )  # fmt: skip
+    for note in read.notes:
+        report.notice(f"{read.source.name}: {note}")
     reference = make_reference(record, read, split, protocol)
     choosing = None if segmentation_choose_on is None else make_reference(record, read, segmentation_choose_on)
     if segmentation:
@@ -118,19 +132,29 @@ def evaluate(
     elif choosing is not None:
         raise UsageError("segmentation_choose_on= needs segmentation=", "Give both, or none.")
     if predictions is not None:
-        find_rows = _take_rows(read_predictions(Path(predictions)))
+        source = _Source(_take_rows(read_predictions(Path(predictions))))
     else:
         models = find_models(device, flow=flow, force=force, report=report)
         loaded = load_reported_detector(preset, checkpoint, models, report)
         place = _Place(_to_path(features), _to_path(videos))
         detector = _prepare(loaded, models, reference, place, _to_path(video_scores), report)
-        find_rows = partial(_detect, detector, place, report)
-    rows, failures = find_rows(reference)
-    scores = score_split(reference, rows, tious, ties, outside == "count").with_failures(failures)
+        source = _Source.of(loaded, partial(_detect, detector, place, report), reference, _to_path(checkpoint))
+    rows, failures = source.find_rows(reference)
+    if ambiguous == "drop":
+        rows = _drop_ambiguous(rows, reference, report)
+    scores = replace(
+        score_split(reference, rows, source.tious if tious is None else tious, ties, outside == "count"),
+        failures=tuple(failures),
+        average_ranges=source.averages if tious is None else (),
+        made_by=source.made_by,
+        learning_curve=source.learning_curve,
+    )
     if segmentation:
-        given = SegmentationOptions(segmentation_min_score)
-        options = given if choosing is None else choose_least_score(choosing, find_rows(choosing)[0])
-        scores = replace(scores, segmentation=score_as_segmentation(reference, scores.predictions, options))
+        rule = LabellingRule(segmentation_min_score, segmentation_min_share)
+        if choosing is not None:
+            rule = choose_rule(choosing, source.find_rows(choosing)[0], segmentation_min_share)
+        labelled = score_as_segmentation(reference, scores.predictions, rule, segmentation_choose_on or "")
+        scores = replace(scores, segmentation=labelled)
     for text in scores.warnings:
         report.warning(text)
     return scores
@@ -149,6 +173,42 @@ def _check_sources(predictions: object, features: object, videos: object) -> Non
 
 def _to_path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where detections come from.
+
+    Attributes:
+        find_rows: Finds those of a split.
+        made_by: What detected, as plain JSON; empty where the detections came in a file.
+        tious: Thresholds that the method reports on this data set; None for those of the data set.
+        averages: First and last threshold of averages that it reports besides.
+        learning_curve: Of the detector's training, where its log lies beside it.
+    """
+
+    find_rows: _FindRows
+    made_by: dict[str, Any] = field(default_factory=dict[str, Any])
+    tious: NDArray[np.float64] | None = None
+    averages: tuple[tuple[float, float], ...] = ()
+    learning_curve: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, loaded: LoadedDetector, find_rows: _FindRows, reference: Reference, checkpoint: Path | None) -> _Source:
+        """A detector."""
+        method = find_method(loaded.preset.method)
+        tious = method.find_tious(reference.record.name)
+        made_by = describe_detector(loaded, checkpoint)
+        made_by |= {"annotations": str(reference.annotations.source), "split": reference.split.split}
+        curve = () if checkpoint is None else read_learning_curve(checkpoint.parent)
+        return cls(find_rows, made_by, tious, () if tious is None else method.averages, curve)
+
+
+def _drop_ambiguous(rows: ResultRows, reference: Reference, report: Reporter) -> ResultRows:
+    videos = reference.annotations.videos
+    if not any(video.ambiguous for video in videos.values()):
+        report.warning(f"{reference.annotations.source} marks nothing as Ambiguous, so no detection is dropped")
+    return drop_ambiguous(rows, videos)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from cltdr_cli.data.annotation_csv import read_annotation_csv
+from cltdr_cli.data.annotation_json import read_annotation_json
 from cltdr_cli.data.annotation_layouts import read_annotations
-from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
 from cltdr_cli.data.prediction_files import ResultRows, read_predictions
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.data.video_info import strip_video_id
@@ -24,7 +26,11 @@ from cltdr_cli.interchange.tracks import Found, to_rate
 from cltdr_cli.video import open_video
 from cltdr_cli.video.frames import VideoInfo
 
-OUR_FORMATS = ("activitynet", "csv")
+_OUR_READERS: dict[str, Callable[[Path], Annotations]] = {
+    "activitynet": read_annotation_json,
+    "csv": read_annotation_csv,
+}
+OUR_FORMATS = tuple(_OUR_READERS)
 _HEADER_CHARACTERS = 4096
 
 
@@ -40,7 +46,7 @@ def read_labelled(
     Args:
         source: A file, or a folder of files of annotation tools.
         format_name: One of ``READABLE``, ``activitynet`` or ``csv``; None tells it from the content.
-        video: The video that the file is about; it tells the rate, duration and name where the file does not.
+        video: The video that the file is about: its rate and duration count, and its name where the file has none.
         fps: Frames per second, before what file and video say.
         tiers: Words ``NAME`` or ``NAME=LABEL``: only these tiers, and how their segments are called.
 
@@ -93,14 +99,21 @@ def _read(source: Path, format_name: str | None, video: Path | None, rate: Fract
     name = format_name or (recognise_format(source) if source.is_file() else None)
     if name in READABLE:
         return read_tracks(source, str(name), None if video is None else video.stem, rate)
-    return Found(_read_ours(source))
+    return _read_ours(source, name, None if rate is None else float(rate))
 
 
-def _read_ours(source: Path) -> list[Track]:
+def _read_ours(source: Path, format_name: str | None, fps: float | None) -> Found:
     """Annotations, or else detections: whichever the file holds."""
     if source.is_file() and _holds_detections(source):
-        return _list_detected(read_predictions(source))
-    return [_make_track(video) for video in read_annotations(source).videos.values()]
+        return Found(_list_detected(read_predictions(source)))
+    if source.is_file() and format_name in _OUR_READERS:
+        videos = _OUR_READERS[format_name](source).videos.values()
+    else:
+        # Only folders of one label per frame need a rate; the others hold seconds, whatever their video's rate.
+        videos = read_annotations(source, fps=fps if source.is_dir() else None).videos.values()
+    found = Found([_make_track(video) for video in videos])
+    found.note_left_out(sum(bool(v.labels or v.untimed) for v in videos), "videos' labels without times")
+    return found
 
 
 def _holds_detections(source: Path) -> bool:
@@ -140,5 +153,5 @@ def _read_info(video: Path) -> VideoInfo:
 
 
 def _add_video(track: Track, info: VideoInfo) -> Track:
-    rate = track.fps or (None if info.rate is None else float(info.rate))
+    rate = track.fps if info.rate is None else float(info.rate)
     return replace(track, media=str(info.path), duration_seconds=info.duration_seconds, fps=rate)

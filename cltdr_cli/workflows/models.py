@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from cltdr_cli.errors import UsageError
 from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.workflows.default_model import choose_default_preset
 from cltdr_cli.workflows.downloads import fetch_weights
 from cltdr_cli.zoo.devices import resolve_device
 from cltdr_cli.zoo.extractors import ModelSources, extractor_record
@@ -42,7 +43,8 @@ def find_models(
         option: Preprocessing option of the extractor.
         flow: Name of the optical flow, in place of the preset's.
         force: Whether features of another kind than the preset's are taken.
-        backend: What runs the extractor: ``torch`` or ``openvino``.
+        backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``: OpenVINO on a CPU where it is
+            installed, pays, and gives the same features within 1e-3.
         compiled: Whether PyTorch compiles the extractor first.
         accept_license: Whether licences that exclude uses are agreed to.
         report: Hears of downloads, and is asked about licences.
@@ -65,13 +67,27 @@ def find_models(
 
 
 def load_reported_detector(
-    preset: str | Path, checkpoint: str | Path | None, models: ModelSources, report: Reporter = SILENT
+    preset: str | Path,
+    checkpoint: str | Path | None,
+    models: ModelSources,
+    report: Reporter = SILENT,
+    *,
+    download: bool | None = False,
 ) -> LoadedDetector:
-    """Load a detector and report what one should know of it; arguments as ``zoo.load.load_detector``.
+    """Load a detector and report what one should know of it.
+
+    Args:
+        preset: Name or YAML file; ``auto`` leaves the choice to ``choose_default_preset``.
+        checkpoint: Checkpoint in place of a preset.
+        models: Where models come from and how they run.
+        report: Hears of downloads and notices.
+        download: Whether ``auto`` may download a detector; None is an error where it would have to.
 
     Raises:
         CltdrError: There is no such preset, or weights are missing, damaged, or do not fit.
     """
+    if str(preset) == "auto" and checkpoint is None:
+        preset = choose_default_preset(models, download, report)
     loaded = load_detector(str(preset), None if checkpoint is None else Path(checkpoint), models)
     for text in loaded.notices:
         report.notice(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations
-from cltdr_cli.data.class_lists import read_class_list
+from cltdr_cli.data.class_lists import read_numbered_class_list
 from cltdr_cli.data.datasets import DatasetRecord, Protocol, find_annotation_file
 from cltdr_cli.data.ground_truth import ScoredSplit, select_scored_split
 
@@ -77,7 +77,7 @@ def read_dataset_annotations(
         UsageError: There is no annotation.
         AnnotationError: It cannot be read.
     """
-    names = read_class_list(labels) if labels is not None else record.class_names
+    names = read_numbered_class_list(labels) if labels is not None else record.class_names
     source = find_annotation_file(record, annotations, data_root)
     if fps is None and source.is_dir():
         fps = record.fps

@@ -63,8 +63,8 @@ def render(
     if missing := painter.find_missing_letters():
         report.warning(f"the font lacks some letters of the labels: {missing[:20]} - name another one as font=")
     with report.progress(source.stem, duration or None, "seconds") as bar:
-        broken = render_video(reader, target, painter, bar.update)
-    if broken:
-        report.warning(f"{target.name} ends early: {broken}")
+        warnings = render_video(reader, target, painter, bar.update)
+    for warning in warnings:
+        report.warning(f"{target.name}: {warning}")
     report.notice(f"wrote {target}: {len(shown)} segments shown")
     return target

@@ -29,7 +29,7 @@ class Result(VideoResult):
     run: dict[str, object] = field(default_factory=dict[str, object], repr=False)
 
     def save(self, path: str | Path) -> Path:
-        """Write the result; the suffix (.json, .csv, .srt, .vtt, .svg) picks the format.
+        """Write the result; the suffix (.json, .csv, .srt, .vtt, .svg, .html) picks the format.
 
         Raises:
             UsageError: The suffix names no format.

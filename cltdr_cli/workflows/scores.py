@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from cltdr_cli.evaluation.analysis import analyze_predictions, summarize_scores
 from cltdr_cli.evaluation.average_precision import Evaluation, count_tied_rows
 from cltdr_cli.evaluation.average_precision import evaluate as evaluate_predictions
 from cltdr_cli.evaluation.plots import draw_plots
+from cltdr_cli.evaluation.recall import compute_recall_at_kx
 from cltdr_cli.evaluation.tables import Predictions, TieRule
 from cltdr_cli.files import write_bytes, write_text
 from cltdr_cli.video.inputs import FailedInput
@@ -26,6 +27,7 @@ from cltdr_cli.workflows.reference import Reference
 from cltdr_cli.workflows.segmentation import SplitSegmentation
 
 TIE_RULES: tuple[TieRule, ...] = ("published", "stable")
+_SAME_TIOU = 1e-6
 _LEAST_PERCENT = 0.005
 """Smaller differences do not show in a table with two digits."""
 
@@ -75,6 +77,9 @@ class SplitScores:
         tie_rule: In which order predictions of equal score were taken.
         failures: Videos that could not be detected in; their instances count as missed.
         segmentation: Scores of one label per frame; None where nobody asked for them.
+        average_ranges: First and last threshold of averages that are usual besides that over all.
+        made_by: What detected, and how it came about, as plain JSON; empty where the predictions came in a file.
+        learning_curve: Loss and score of each epoch, where the log of the detector's training lies beside it.
     """
 
     reference: Reference
@@ -84,6 +89,9 @@ class SplitScores:
     tie_rule: TieRule
     failures: tuple[FailedInput, ...] = ()
     segmentation: SplitSegmentation | None = None
+    average_ranges: tuple[tuple[float, float], ...] = ()
+    made_by: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    learning_curve: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def tiou(self) -> list[float]:
@@ -99,6 +107,15 @@ class SplitScores:
     def average(self) -> float:
         """Mean of ``mean_ap`` over the thresholds: the number that papers report."""
         return self.evaluation.average
+
+    @property
+    def averages(self) -> dict[str, float]:
+        """Mean of ``mean_ap`` over each of ``average_ranges``, by name such as ``0.1:0.5``."""
+        tious, mean_ap = self.evaluation.tious, self.evaluation.mean_ap
+        return {
+            f"{first:g}:{last:g}": float(mean_ap[(tious > first - _SAME_TIOU) & (tious < last + _SAME_TIOU)].mean())
+            for first, last in self.average_ranges
+        }
 
     @property
     def per_class(self) -> dict[str, list[float]]:
@@ -129,10 +146,29 @@ class SplitScores:
         """The same scores with the videos that failed."""
         return replace(self, failures=tuple(failures))
 
+    @cached_property
+    def recall_at_kx(self) -> dict[str, float]:
+        """Recall@kx by multiple (``1x``), for data sets that report it; else empty."""
+        record = self.reference.record
+        if not record.recall_multiples:
+            return {}
+        truth, multiples = self.reference.split.truth, record.recall_multiples
+        values = compute_recall_at_kx(truth, self.predictions, multiples, record.recall_tiou).tolist()
+        return {f"{multiple}x": value for multiple, value in zip(multiples, values, strict=True)}
+
     def to_json(self) -> dict[str, Any]:
-        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, perhaps ``segmentation``."""
-        scores = summarize_scores(self.reference.split.truth, self.evaluation)
-        return scores if self.segmentation is None else {**scores, **self.segmentation.to_json()}
+        """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, and what else was measured.
+
+        ``made_by`` says what detected, where that is known.
+        """
+        scores = self._summarize()
+        recall = {"recall@kx": self.recall_at_kx} if self.recall_at_kx else {}
+        labelled = self.segmentation.to_json() if self.segmentation else {}
+        return {**scores, **recall, **labelled, **({"made_by": dict(self.made_by)} if self.made_by else {})}
+
+    def _summarize(self) -> dict[str, Any]:
+        averages = {"averages": self.averages} if self.average_ranges else {}
+        return {**summarize_scores(self.reference.split.truth, self.evaluation), **averages}
 
     def write_json(self, path: Path) -> None:
         """Write ``to_json()``.
@@ -163,6 +199,7 @@ class SplitScores:
             ),
             "ties": self.ties.to_json(),
             "findings": [vars(finding) for finding in self.findings],
+            "learning_curve": [dict(record) for record in self.learning_curve],
         }
         plots = draw_plots(content)
         write_text(folder / "report.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -193,6 +230,8 @@ def score_split(
     thresholds = reference.record.thresholds if tious is None else tious
     numbers = {number: name for name, number in reference.annotations.label_ids.items()}
     row_classes = reference.record.row_classes or None
-    predictions, findings = align_predictions(rows, reference.split, numbers, row_classes, outside_counts)
+    predictions, findings = align_predictions(
+        rows, reference.split, numbers, row_classes, outside_counts, reference.annotations.number_conflicts
+    )
     evaluation = evaluate_predictions(reference.split.truth, predictions, thresholds, ties)
     return SplitScores(reference, predictions, evaluation, (*reference.split.findings, *findings), ties)

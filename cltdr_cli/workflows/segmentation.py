@@ -9,22 +9,9 @@ from cltdr_cli.data.prediction_files import ResultRows
 from cltdr_cli.data.predictions import align_predictions
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.evaluation.segmentation import SegmentationScores
-from cltdr_cli.evaluation.step_labels import Steps, find_least_score, score_labels
+from cltdr_cli.evaluation.step_labels import LabellingRule, Steps, find_least_score, score_labels
 from cltdr_cli.evaluation.tables import Predictions
 from cltdr_cli.workflows.reference import Reference
-
-
-@dataclass(frozen=True)
-class SegmentationOptions:
-    """How overlapping detections become one labelling.
-
-    Attributes:
-        least_score: Detections below it are left out.
-        chosen_on: Split on which it was chosen; empty where the user gave it.
-    """
-
-    least_score: float = 0.0
-    chosen_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,48 +20,56 @@ class SplitSegmentation:
 
     Attributes:
         scores: In percent.
-        options: How the detections became labels.
+        rule: Which detections gave labels.
+        chosen_on: Split on which the least score was chosen; empty where the user gave it.
     """
 
     scores: SegmentationScores
-    options: SegmentationOptions
+    rule: LabellingRule
+    chosen_on: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """``segmentation``: the scores in percent; ``segmentation_min_score``: what a detection needed to count."""
-        return {"segmentation": self.scores.to_json(), "segmentation_min_score": self.options.least_score}
+        """``segmentation``, the scores in percent, and what a detection needed to count."""
+        return {
+            "segmentation": self.scores.to_json(),
+            "segmentation_min_score": self.rule.least_score,
+            "segmentation_min_share": self.rule.least_share,
+        }
 
 
 def score_as_segmentation(
-    reference: Reference, predictions: Predictions, options: SegmentationOptions
+    reference: Reference, predictions: Predictions, rule: LabellingRule, chosen_on: str = ""
 ) -> SplitSegmentation:
     """Score detections frame by frame.
 
     Args:
         reference: What they are compared with.
         predictions: The detections, as they are scored.
-        options: How they become labels.
+        rule: How they become labels.
+        chosen_on: Split on which the least score was chosen.
 
     Raises:
         AnnotationError: The annotation does not say the rate or the duration of a video.
     """
-    truth = reference.split.truth
-    return SplitSegmentation(score_labels(truth, predictions, find_steps(reference), options.least_score), options)
+    scores = score_labels(reference.split.truth, predictions, find_steps(reference), rule)
+    return SplitSegmentation(scores, rule, chosen_on)
 
 
-def choose_least_score(reference: Reference, rows: ResultRows) -> SegmentationOptions:
+def choose_rule(reference: Reference, rows: ResultRows, least_share: float) -> LabellingRule:
     """Choose the least score on a split of its own, such as the training videos.
 
     Args:
         reference: That split.
         rows: Detections in its videos; those in others are left out.
+        least_share: The other part of the rule.
 
     Raises:
         AnnotationError: No detection is in that split, or the annotation lacks a rate or duration.
     """
     numbers = {number: name for name, number in reference.annotations.label_ids.items()}
     predictions, _ = align_predictions(rows, reference.split, numbers, reference.record.row_classes or None, False)
-    least_score = find_least_score(reference.split.truth, predictions, find_steps(reference))
-    return SegmentationOptions(least_score, reference.split.split)
+    least_score = find_least_score(reference.split.truth, predictions, find_steps(reference), least_share)
+    return LabellingRule(least_score, least_share)
 
 
 def check_segmentation(reference: Reference, choosing: Reference | None) -> None:

@@ -11,27 +11,23 @@ import torch
 from torch import Tensor
 
 from cltdr_cli import __version__
-from cltdr_cli.data.training_set import TrainingSet
+from cltdr_cli.data.folds import Fold
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.files import write_text
 from cltdr_cli.methods.record import build_network
 from cltdr_cli.models.heads import expect_nothing_of
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.learner import Learner, Precision
-from cltdr_cli.training.loader import Loader, Share
-from cltdr_cli.training.loop import Hooks, Timetable, Training
-from cltdr_cli.training.optim import initial_share
+from cltdr_cli.training.loop import Hooks, Training
 from cltdr_cli.training.processes import Processes, join_processes
-from cltdr_cli.training.run_folder import Record, RunFolder
+from cltdr_cli.training.run_folder import RunFolder
 from cltdr_cli.workflows.training_data import TrainingData, read_training_data
 from cltdr_cli.workflows.training_evaluation import SplitEvaluation
+from cltdr_cli.workflows.training_report import MISSING, describe_round, report_beginning, report_end
+from cltdr_cli.workflows.training_schedule import RunSettings, make_schedule, refuse_epochs
 from cltdr_cli.zoo.checkpoint import save_checkpoint
 from cltdr_cli.zoo.devices import resolve_device
-
-_MISSING = "missing_features.txt"
-_MOST_INITIAL_SHARE = 0.05
-"""More of the random initial weights in the average shows in the results."""
+from cltdr_cli.zoo.preset import load_preset
 
 
 @dataclass(frozen=True)
@@ -39,27 +35,16 @@ class TrainingSummary:
     """What a run left in its folder.
 
     Attributes:
-        last: Checkpoint after the last epoch.
+        last: Checkpoint after the last epoch (or iteration, where there are no epochs).
         best: Checkpoint of the epoch that scored best on the split that chose; the last one where none did.
         best_score: Average mAP of that epoch as a fraction; None where nothing was evaluated.
-        best_epoch: Its number, from 1; 0 where nothing was evaluated.
+        best_epoch: Its number, from 1, or the number of iterations done; 0 where nothing was evaluated.
     """
 
     last: Path
     best: Path
     best_score: float | None
     best_epoch: int
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How a run computes, whatever it learns."""
-
-    precision: str
-    parts: int
-    compiled: bool
-    threads: int
-    cache_bytes: int
 
 
 def train(
@@ -69,6 +54,9 @@ def train(
     features: str | Path,
     out: str | Path,
     force: bool = False,
+    fps: float | None = None,
+    background: Sequence[str] = (),
+    video_info: Sequence[str | Path] = (),
     epochs: int | None = None,
     warmup_epochs: int | None = None,
     batch_size: int | None = None,
@@ -80,7 +68,9 @@ def train(
     min_score: float | None = None,
     train_split: str | None = None,
     eval_split: str | None = None,
-    eval_every: int = 1,
+    eval_every: int | None = None,
+    fold: Fold | None = None,
+    patience: int = 0,
     save_every: int = 0,
     resume: bool = False,
     amp: bool = False,
@@ -95,12 +85,16 @@ def train(
     """Train a localizer on features and annotations; in each of the processes of torchrun, if it started us.
 
     Args:
-        preset: Name or YAML file: network, features, losses.
+        preset: Name or YAML file: network, features, losses; ``auto`` makes one for these features and annotation.
         annotations: JSON, CSV or THUMOS folder, in any published layout.
         features: Folder of feature files, as the preset names them.
         out: Folder of the run: checkpoints, resume state, log, settings.
         force: Whether features of another extractor or flow are taken, if width and grid fit.
-        epochs: After the warm-up; None as the preset says, as are the next four.
+        fps: Frames per second of the videos, where the annotation does not say it.
+        background: Labels that are no action, where the annotation has one label per frame.
+        video_info: CSV files of durations, rates or subsets, or lists ``train.split1.bundle``.
+        epochs: After the warm-up; None as the preset says, as are the next four. Presets that learn from video labels
+            train by iterations and have none: ``settings=["training.iterations=N"]``.
         warmup_epochs: Epochs of warm-up.
         batch_size: Videos per step, over all processes.
         lr: Base learning rate.
@@ -112,7 +106,9 @@ def train(
         min_score: Of the detections that count; needed with ``pseudo_labels``.
         train_split: Split to train on; None for the data set's.
         eval_split: Split to evaluate on while training; it chooses the best epoch.
-        eval_every: Epochs between evaluations.
+        eval_every: Epochs between evaluations (None: 1); where there are none, iterations (None: 200).
+        fold: Part of the training videos to hold out and evaluate on, in place of ``eval_split``.
+        patience: Stop after so many evaluations without a better one; 0 never does.
         save_every: Steps between saved states, besides each epoch's end; 0 for none.
         resume: Whether to continue the run in ``out`` where it was stopped.
         amp: Mixed precision: bf16 where the device has it, else fp16.
@@ -127,51 +123,39 @@ def train(
     Raises:
         CltdrError: Settings, data or folder are not in order, or the loss is not finite.
     """
+    refuse_epochs(load_preset(preset), epochs=epochs, warmup_epochs=warmup_epochs)
     given = {"epochs": epochs, "warmup_epochs": warmup_epochs, "batch_size": batch_size, "learning_rate": lr}
     changes = [f"training.{key}={value}" for key, value in {**given, "seed": seed}.items() if value is not None]
     data = read_training_data(
         str(preset), Path(annotations), Path(features), [*settings, *changes], str(labels), (train_split, eval_split),
         force, None if pseudo_labels is None else Path(pseudo_labels), min_score,
+        fps, background, [Path(file) for file in video_info], fold,
     )  # fmt: skip
-    way = _Way(precision or ("auto" if amp else "fp32"), accumulate, compile_network, workers, int(cache_gb * 1e9))
-    timetable = Timetable(data.config.warmup_epochs + data.config.epochs, eval_every, save_every)
+    run = RunSettings(
+        precision or ("auto" if amp else "fp32"), accumulate, compile_network, workers, int(cache_gb * 1e9),
+        eval_every, save_every, patience,
+    )  # fmt: skip
     with join_processes(resolve_device(device)) as (processes, place):
         heard = report if processes.is_first else SILENT
         hooks = _make_hooks(data, Path(features), processes, place, heard)
-        training = _make_training(data, Path(out), way, timetable, hooks, processes, place)
+        training = _make_training(data, Path(out), run, hooks, processes, place)
         is_resumed = _begin(training, data, Path(out), resume)
         if processes.is_first:
-            _report_beginning(training, data, Path(out), is_resumed if resume else None, heard)
+            report_beginning(training, data, Path(out), is_resumed if resume else None, heard)
             if force and (text := describe_other_kinds((v.path for v in data.split.videos), data.preset.features)):
                 heard.warning(text)
         _run(training, heard)
         if processes.is_first:
-            _report_end(training, heard)
+            report_end(training, heard)
     return TrainingSummary(training.folder.last, training.folder.best, training.best.score, training.best.epoch)
 
 
 def _make_training(
-    data: TrainingData,
-    out: Path,
-    way: _Way,
-    timetable: Timetable,
-    hooks: Hooks,
-    processes: Processes,
-    device: torch.device,
+    data: TrainingData, out: Path, run: RunSettings, hooks: Hooks, processes: Processes, device: torch.device
 ) -> Training:
     """Everything built; nothing is written yet."""
-    config, steps, method = data.config, data.model.max_seq_len, data.method
-    overrun = method.overruns.get(data.data_set.name)
-    videos = TrainingSet(
-        data.split.videos,
-        data.files,
-        steps,
-        data.class_names,
-        way.cache_bytes,
-        None if overrun is None else (overrun.windows, overrun.least_share(config.trunc_thresh)),
-    )
-    margin = method.crop_margin_windows * data.files.window_frames / data.files.stride_frames
-    loader = Loader(videos, config, steps, Share(processes, way.parts), way.threads, device.type == "cuda", margin)
+    config, method = data.config, data.method
+    schedule = make_schedule(data, run, processes, device.type == "cuda")
     if device.type == "cuda":
         # Convolution gradients are otherwise summed in an order that differs from run to run.
         torch.backends.cudnn.deterministic = True
@@ -182,13 +166,13 @@ def _make_training(
         network.to(device),
         method.objective(data.model, config),
         config,
-        loader.steps_per_epoch,
+        schedule.timetable.round_steps,
         device,
         processes,
-        _choose_precision(way.precision, device),
-        steps if way.compiled else None,
+        _choose_precision(run.precision, device),
+        schedule.padded_steps if run.compiled else None,
     )
-    return Training(learner, loader, RunFolder(out), hooks, timetable, data.identity)
+    return Training(learner, schedule.source, RunFolder(out), hooks, schedule.timetable, data.identity)
 
 
 def _choose_precision(wanted: str, device: torch.device) -> Precision:
@@ -205,7 +189,8 @@ def _make_hooks(
         made_by = {"cltdr": __version__, "torch": torch.__version__, "split": data.split_name}
         made_from = {"annotations": data.annotations.source.name, "videos": len(data.split.videos)}
         made_from |= {"pseudo_labels": data.pseudo_labels.facts} if data.pseudo_labels else {}
-        save_checkpoint(path, state, data.preset, data.class_names, {**facts, **made_by, **made_from})
+        numbers = {} if data.label_ids is None else {"label_ids": list(data.label_ids)}
+        save_checkpoint(path, state, data.preset, data.class_names, {**facts, **numbers, **made_by, **made_from})
 
     if data.eval_split is None:
         return Hooks(write_weights)
@@ -223,72 +208,17 @@ def _begin(training: Training, data: TrainingData, out: Path, resume: bool) -> b
     if processes.is_first and not is_resumed:
         write_text(folder.preset, data.preset.to_yaml())
         if data.split.missing:
-            write_text(out / _MISSING, "".join(f"{name}\n" for name in data.split.missing))
+            write_text(out / MISSING, "".join(f"{name}\n" for name in data.split.missing))
     return is_resumed
 
 
 def _run(training: Training, report: Reporter) -> None:
-    total = training.total_steps
+    timetable, total = training.timetable, training.timetable.total_steps
     with report.progress("training", total, "steps") as bar:
         bar.update(training.learner.step)
         training.hooks = replace(
             training.hooks,
             on_step=lambda result: bar.update(result.step, total),
-            on_epoch=lambda record: report.notice(_describe_epoch(record, training.timetable.epochs)),
+            on_round=lambda record: report.notice(describe_round(record, timetable)),
         )
         training.run()
-
-
-def _describe_epoch(record: Record, epochs: int) -> str:
-    head = f"epoch {record['epoch']}/{epochs}"
-    if record["kind"] == "epoch":
-        return f"{head}: loss {record['mean_loss']:.4f}, {record['seconds']:.1f} s"
-    best = ", the best so far" if record["is_best"] else ""
-    return f"{head}: average mAP {100 * record['score']:.2f} on {record['split']}{best}"
-
-
-def _report_beginning(
-    training: Training, data: TrainingData, out: Path, is_resumed: bool | None, report: Reporter
-) -> None:
-    """What is trained on what, and what is missing; ``is_resumed`` is None where nobody asked to resume."""
-    pseudo = data.pseudo_labels
-    if pseudo is not None:
-        report.notice(str(pseudo))
-    for finding in (*(pseudo.findings if pseudo else ()), *data.split.findings):
-        report.warning(str(finding))
-    if data.split.missing:
-        report.notice(f"{out / _MISSING} lists the missing ones")
-    config, learner = data.config, training.learner
-    report.notice(
-        f"{data.preset.name}: {len(data.split.videos)} videos of {data.split_name or 'the annotation'}, "
-        f"{len(data.class_names)} classes; {config.warmup_epochs} + {config.epochs} epochs of "
-        f"{training.loader.steps_per_epoch} steps of {config.batch_size} on {learner.device} ({learner.precision})"
-    )
-    share = initial_share(config, training.total_steps)
-    if share > _MOST_INITIAL_SHARE:
-        report.warning(
-            f"the averaged weights, which are evaluated and saved, will still be {share:.0%} the random initial ones "
-            f"after the {training.total_steps} steps of this run: give the setting training.ema_warmup=true, which "
-            "averages over the last part of short runs, or more epochs"
-        )
-    if is_resumed is not None:
-        done = f"after step {learner.step} of {training.total_steps}" if learner.step else "at the start"
-        report.notice(f"resumed {done}")
-    if not tensorboard_is_here():
-        report.notice("no TensorBoard events: pip install 'cltdr-cli[train]' (log.jsonl has all numbers)")
-    if data.eval_split is None:
-        report.notice("no eval_split=: nothing chooses among epochs, best.safetensors will be the last")
-
-
-def _report_end(training: Training, report: Reporter) -> None:
-    folder, best = training.folder, training.best
-    evaluations = [record for record in folder.records() if record["kind"] == "evaluation"]
-    if not evaluations or best.score is None:
-        report.notice(f"trained: {folder.last}")
-        return
-    last = evaluations[-1]
-    report.notice(f"last: average mAP {100 * last['score']:.2f} on {last['split']} ({folder.last})")
-    report.notice(
-        f"best: average mAP {100 * best.score:.2f} after epoch {best.epoch}, chosen on {best.split} itself "
-        f"({folder.best})"
-    )

@@ -9,17 +9,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations, normalize_split
-from cltdr_cli.data.class_lists import read_class_list
+from cltdr_cli.data.class_lists import ClassList, read_numbered_class_list
 from cltdr_cli.data.datasets import DatasetRecord, find_dataset
+from cltdr_cli.data.folds import HELD_OUT, Fold, hold_out
+from cltdr_cli.data.label_set import LabelledSplit, labelled_split
 from cltdr_cli.data.prediction_files import read_predictions
 from cltdr_cli.data.pseudo_labels import PseudoLabels, place_pseudo_labels
-from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, training_split
+from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, refuse_other_labels, training_split
 from cltdr_cli.errors import UsageError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import Method
-from cltdr_cli.training.config import TrainConfig
+from cltdr_cli.workflows.auto_preset import AUTO, make_auto_preset
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import FeatureConfig, Preset, load_preset
 
@@ -40,19 +45,36 @@ class TrainingData:
         files: What feature files are held against.
         eval_split: Whose scores choose the best epoch; None where nothing is evaluated.
         pseudo_labels: Detections in place of the training videos' instances; None where those are trained on.
+        notes: What was chosen for a preset ``auto``, and why.
     """
 
     preset: Preset
     method: Method
-    config: TrainConfig
+    config: Any
     class_names: tuple[str, ...]
     data_set: DatasetRecord
     annotations: Annotations
     split_name: str
-    split: TrainingSplit
+    split: TrainingSplit | LabelledSplit
     files: FeatureConfig
     eval_split: str | None
     pseudo_labels: PseudoLabels | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether video labels are all that is learned from."""
+        return self.method.supervision == "video"
+
+    @property
+    def chooses_on_test(self) -> bool:
+        """Whether the split that chooses is the one that results are reported on."""
+        return self.eval_split in ("test", self.data_set.test_splits[0])
+
+    @property
+    def tious(self) -> NDArray[np.float64] | None:
+        """Thresholds whose average chooses, float64 ``[T]``; None for those of the data set."""
+        return self.method.find_tious(self.data_set.name)
 
     @property
     def model(self) -> Any:
@@ -60,9 +82,15 @@ class TrainingData:
         return self.preset.model
 
     @property
+    def label_ids(self) -> tuple[int, ...] | None:
+        """The annotation's number of each class; None where that is its index, or a class has none."""
+        found = tuple(self.annotations.label_ids.get(name, -1) for name in self.class_names)
+        return None if found == tuple(range(len(found))) or -1 in found else found
+
+    @property
     def empty_classes(self) -> list[int]:
-        """Indices of the classes without any instance in the annotation."""
-        if self.preset.benchmark.class_agnostic:
+        """Indices of the classes without any instance in the annotation; methods without segments do not ask."""
+        if self.preset.benchmark.class_agnostic or self.is_weak:
             return []
         seen = {item.label for video in self.annotations.videos.values() for item in video.instances}
         return [index for index, name in enumerate(self.class_names) if name not in seen]
@@ -70,8 +98,7 @@ class TrainingData:
     @property
     def identity(self) -> dict[str, str]:
         """What a resumed run must agree in."""
-        videos = [(item.video.video_id, item.video.instances) for item in self.split.videos]
-        data = json.dumps([self.split_name, videos])
+        data = json.dumps([self.split_name, self.split.describe()])
         return {
             "preset": self.preset.to_yaml(),
             "choosing split": self.eval_split or "",
@@ -90,11 +117,15 @@ def read_training_data(
     force: bool = False,
     pseudo_labels: Path | None = None,
     min_score: float | None = None,
+    fps: float | None = None,
+    background: Sequence[str] = (),
+    video_info: Sequence[Path] = (),
+    fold: Fold | None = None,
 ) -> TrainingData:
     """Read preset, annotations and the headers of feature files.
 
     Args:
-        preset: Name or YAML file.
+        preset: Name or YAML file, or ``auto``.
         annotations: File or folder in any published layout.
         features: Folder of feature files.
         settings: Changes to the preset, ``key=value``.
@@ -103,25 +134,35 @@ def read_training_data(
         force: Whether features of another kind are taken, if width and grid fit.
         pseudo_labels: File of detections in place of the training videos' instances; None takes the annotation's.
         min_score: Of the detections that count.
+        fps: Frames per second of the videos, where the annotation does not say it.
+        background: Labels that are no action, where the annotation has one label per frame.
+        video_info: Tables of durations, rates or subsets; without any the published ones beside it are found.
+        fold: Part of the training videos that is held out and evaluated on; None for none.
 
     Raises:
         CltdrError: Settings and data do not fit each other.
     """
-    chosen = with_overrides(load_preset(preset), settings)
-    data_set = find_dataset(chosen.benchmark.dataset)
-    names = _find_class_order(labels, chosen)
+    given = None if preset == AUTO else with_overrides(load_preset(preset), settings)
+    data_set = find_dataset(given.benchmark.dataset if given else "custom")
+    classes = _find_class_order(labels, given)
     found = read_annotations(
         annotations,
-        names,
+        classes,
         first_id=data_set.first_id,
         task=data_set.task,
-        fps=data_set.fps if annotations.is_dir() else None,
-        background=data_set.background,
+        video_info=list(video_info) or None,
+        fps=fps if fps is not None or not annotations.is_dir() else data_set.fps,
+        background=background or data_set.background,
     )
     split_name = _check_split(found, splits[0] or _choose_split(found, data_set), "train_split=")
-    if splits[1] is not None:
-        _check_split(found, splits[1], "eval_split=")
-    chosen, class_names = _choose_classes(chosen, labels, found)
+    chosen, notes = (given, []) if given else _make_preset(found, split_name, features, settings)
+    eval_split = splits[1] and _check_split(found, splits[1], "eval_split=")
+    if fold is not None:
+        if eval_split is not None:
+            raise UsageError("eval_split= and held-out training videos exclude each other", "Give one of them.")
+        assert chosen.training is not None
+        found, eval_split = hold_out(found, split_name, fold, chosen.training.seed), HELD_OUT
+    chosen, class_names = _choose_classes(chosen, labels, found, classes.names)
     method = find_method(chosen.method)
     if not method.is_trained or chosen.training is None:
         raise UsageError(f"preset {chosen.name} (method {chosen.method}) is not trained", "`cltdr presets list`")
@@ -129,11 +170,32 @@ def read_training_data(
     found = pseudo.annotations if pseudo else found
     _check_class_count(chosen, class_names)
     files = chosen.features.of_any_kind() if force else chosen.features
-    split = training_split(found.select_split(split_name), features, files, class_names)
-    eval_split = splits[1] and normalize_split(splits[1])
+    chosen_videos = found.select_split(split_name)
+    if method.supervision == "video":
+        split = labelled_split(chosen_videos, features, files, class_names, chosen.training.fewest_steps)
+    else:
+        split = training_split(chosen_videos, features, files, class_names)
     return TrainingData(
-        chosen, method, chosen.training, class_names, data_set, found, split_name, split, files, eval_split, pseudo
+        chosen,
+        method,
+        chosen.training,
+        class_names,
+        data_set,
+        found,
+        split_name,
+        split,
+        files,
+        eval_split,
+        pseudo,
+        tuple(notes),
     )
+
+
+def _make_preset(
+    annotations: Annotations, split: str, features: Path, settings: Sequence[str]
+) -> tuple[Preset, list[str]]:
+    preset, notes = make_auto_preset(annotations, split, features)
+    return with_overrides(preset, settings), notes
 
 
 def _read_pseudo_labels(
@@ -165,22 +227,30 @@ def _read_pseudo_labels(
     return place_pseudo_labels(annotations, splits[0], read_predictions(path), min_score)
 
 
-def _find_class_order(labels: str, preset: Preset) -> tuple[str, ...]:
+def _find_class_order(labels: str, preset: Preset | None) -> ClassList:
     """Class names for annotations that number their classes, and in whose order classes are numbered."""
     if labels == "annotations":
-        return ()
+        return ClassList()
     if labels != "preset":
-        return read_class_list(Path(labels))
-    return () if preset.benchmark.class_agnostic else preset.class_names or ()
+        return read_numbered_class_list(Path(labels))
+    return ClassList(() if preset is None or preset.benchmark.class_agnostic else preset.class_names or ())
 
 
-def _choose_classes(preset: Preset, labels: str, annotations: Annotations) -> tuple[Preset, tuple[str, ...]]:
-    """The classes that are asked for, and the preset with as many of them."""
+def _choose_classes(
+    preset: Preset, labels: str, annotations: Annotations, listed: Sequence[str]
+) -> tuple[Preset, tuple[str, ...]]:
+    """The classes that are asked for, and the preset with as many of them.
+
+    Raises:
+        AnnotationError: The annotation has a label that the given file of class names lacks.
+    """
     if preset.benchmark.class_agnostic:
         return preset, (CLASS_AGNOSTIC,)
     names = tuple(annotations.label_ids)
     if labels == "preset":
         return preset, preset.class_names or names
+    if labels != "annotations":
+        refuse_other_labels(annotations.source, names, listed)
     model = replace(preset.model, num_classes=len(names))
     return replace(preset, model=model, benchmark=replace(preset.benchmark, labels=None)), names
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from cltdr_cli.data.annotations import AnnotatedVideo
@@ -35,6 +37,7 @@ class _Detector:
 
     labels: tuple[str, ...]
     localizer: Callable[[FeatureSequence], Detections]
+    label_ids: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class SplitEvaluation:
         paths: Feature file of each video that has one.
         preset: How features are read and detections made.
         class_names: By index.
+        tious: Thresholds float64 ``[T]``; None for those of the data set.
         device: Where the network runs.
         processes: Those that evaluate together.
         report: Hears of progress.
@@ -55,6 +59,7 @@ class SplitEvaluation:
     paths: dict[str, Path]
     preset: Preset
     class_names: tuple[str, ...]
+    tious: NDArray[np.float64] | None
     device: torch.device
     processes: Processes
     report: Reporter = SILENT
@@ -84,7 +89,7 @@ class SplitEvaluation:
         text = f"videos of {data.eval_split} have no feature file"
         for finding in make_findings("missing-features", text, missing, "their instances count as missed"):
             report.warning(str(finding))
-        return cls(reference, paths, preset, data.class_names, device, processes, report)
+        return cls(reference, paths, preset, data.class_names, data.tious, device, processes, report)
 
     @property
     def split(self) -> str:
@@ -98,7 +103,7 @@ class SplitEvaluation:
             return {}
         by_id = {result.video_id: result for part in parts for result in part}
         rows = collect_rows([by_id[name] for name in self.paths if name in by_id], "training")
-        scores = score_split(self.reference, rows, None, "stable")
+        scores = score_split(self.reference, rows, self.tious, "stable")
         by_tiou = {f"mAP@{tiou:.2f}": value for tiou, value in zip(scores.tiou, scores.mean_ap, strict=True)}
         return {"score": scores.average, **by_tiou}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.writers.activitynet_json import write_json
 from cltdr_cli.writers.csv_table import write_csv
+from cltdr_cli.writers.html_page import write_html
 from cltdr_cli.writers.plan import OutputFile, find_format, plan_outputs
 from cltdr_cli.writers.subtitles import write_srt, write_vtt
 from cltdr_cli.writers.timeline_svg import write_svg
@@ -20,6 +21,7 @@ WRITERS: dict[str, Writer] = {
     "srt": write_srt,
     "vtt": write_vtt,
     "svg": write_svg,
+    "html": write_html,
 }
 """The writer of each format; the names of formats are also file suffixes."""
 
@@ -29,7 +31,7 @@ def write(format_name: str, results: Sequence[VideoResult], path: Path, external
 
     Args:
         format_name: Key of ``WRITERS``.
-        results: One per video, with distinct ids; subtitles take exactly one.
+        results: One per video, with distinct ids; subtitles and pages take exactly one.
         path: The file; it is replaced if it exists.
         external: Facts about the run for ``external_data`` (preset, weights and their digests); JSON only.
 

@@ -33,7 +33,7 @@ def write_json(results: Sequence[VideoResult], path: Path, external: dict[str, o
     videos = {result.video_id: result.provenance for result in results}
     content = {
         "version": LAYOUT,
-        "results": {result.video_id: _make_rows(result) for result in results},
+        "results": {result.video_id: make_rows(result) for result in results},
         "external_data": to_plain_json({**external, "cltdr_version": __version__, "videos": videos}),
     }
     # A file name that is not UTF-8 holds lone surrogates; backslashreplace spells them as JSON does.
@@ -68,7 +68,12 @@ def to_plain_json(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-def _make_rows(result: VideoResult) -> list[dict[str, object]]:
+def make_rows(result: VideoResult) -> list[dict[str, object]]:
+    """Segments as rows of results files, by falling score.
+
+    Raises:
+        OutputError: A number is not finite.
+    """
     return [
         {"label": s.label, "label_id": s.label_id, "score": s.score, "segment": [s.start, s.end]}
         for s in sort_segments(result)

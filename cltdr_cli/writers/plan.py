@@ -9,9 +9,12 @@ from pathlib import Path
 from cltdr_cli.errors import UsageError
 from cltdr_cli.plain_text import safe_file_name
 
-FORMATS = ("json", "csv", "srt", "vtt", "svg")
+FORMATS = ("json", "csv", "srt", "vtt", "svg", "html")
 MERGING_FORMATS = ("json", "csv", "svg")
 """Formats that hold the results of several videos."""
+
+_NAMES = {"srt": "subtitles", "vtt": "subtitles", "html": "pages"}
+"""What files of the other formats are."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def plan_outputs(
         planned = [OutputFile(path, _pick_format(path, wanted), tuple(range(len(video_ids))))]
         if planned[0].format not in MERGING_FORMATS and len(video_ids) > 1:
             raise UsageError(
-                f"out= {out}: subtitles of {len(video_ids)} videos cannot share one file",
+                f"out= {out}: {_NAMES[planned[0].format]} of {len(video_ids)} videos cannot share one file",
                 f"name a folder, and use format= {planned[0].format}",
             )
     _refuse_overwriting(planned, protected)

@@ -71,6 +71,15 @@ def write_svg(results: Sequence[VideoResult], path: Path, external: dict[str, ob
     Raises:
         OutputError: Two results have the same id, a number is not finite, or the file cannot be written.
     """
+    write_text(path, draw_svg(results))
+
+
+def draw_svg(results: Sequence[VideoResult]) -> str:
+    """The picture as the text of an SVG file; ``write_svg`` describes it.
+
+    Raises:
+        OutputError: Two results have the same id, or a number is not finite.
+    """
     check_distinct(results)
     shapes: list[str] = []
     top = _EDGE / 2
@@ -84,7 +93,7 @@ def write_svg(results: Sequence[VideoResult], path: Path, external: dict[str, ob
     )
     page = f'<rect class="page" width="{_WIDTH}" height="{height}" rx="6"/>'
     lines = [head, "<title>Detected actions</title>", f"<style>{_STYLE}</style>", page, *shapes, "</svg>"]
-    write_text(path, "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def _draw_video(result: VideoResult, top: float) -> tuple[list[str], float]:

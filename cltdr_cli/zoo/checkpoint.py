@@ -29,7 +29,8 @@ class Checkpoint:
         state: Parameters by our names.
         preset: Complete settings.
         labels: Class names in index order.
-        facts: Plain JSON: ``trained`` (bool), ``source`` and whatever made the file wants to keep.
+        facts: Plain JSON: ``trained`` (bool), ``source``, ``label_ids`` where classes have numbers that are not their
+            indices, and whatever made the file wants to keep.
         digest: SHA-256 of the file.
     """
 
@@ -38,6 +39,14 @@ class Checkpoint:
     labels: tuple[str, ...]
     facts: dict[str, Any]
     digest: str
+
+    @property
+    def label_ids(self) -> tuple[int, ...] | None:
+        """Number of each class, as ``facts`` keep it; None where that is its index."""
+        numbers: Any = self.facts.get("label_ids")
+        if not isinstance(numbers, list) or len(numbers) != len(self.labels):
+            return None
+        return tuple(map(int, numbers))
 
 
 def save_checkpoint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.methods import find_method
@@ -22,11 +22,39 @@ _HINT = (
 )
 
 
-def read_ema_state(content: object, source: str) -> dict[str, Tensor]:
+def read_published_state(content: object, source: str, preset: Preset | None) -> dict[str, Tensor]:
     """The weights that published evaluation uses, of a published checkpoint's content.
 
     Args:
         content: What the file holds (``epoch``, ``state_dict``, ``state_dict_ema`` …).
+        source: Name of the file in messages.
+        preset: Of the method that it is to be turned into, which says where its files have them; None where a config
+            will tell the method.
+
+    Raises:
+        WeightsError: There are none.
+    """
+    form = None if preset is None else find_method(preset.method).published
+    if form is None or form.has_config:
+        return read_ema_state(content, source)
+    import torch
+
+    holder: dict[str, Any] = content if isinstance(content, dict) else {}
+    for key in form.state_keys:
+        state = holder if key == "" else holder.get(key)
+        if isinstance(state, dict) and any(isinstance(value, torch.Tensor) for value in state.values()):
+            return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    raise WeightsError(
+        f"{source} holds no weights that a published program of preset {preset.name if preset else ''} would save",
+        f"Expected tensors by name, in the file itself or under {' or '.join(filter(None, form.state_keys))}.",
+    )
+
+
+def read_ema_state(content: object, source: str) -> dict[str, Tensor]:
+    """The averaged weights of a published checkpoint's content.
+
+    Args:
+        content: What the file holds.
         source: Name of the file in messages.
 
     Raises:

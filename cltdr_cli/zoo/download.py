@@ -17,7 +17,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from cltdr_cli import __version__
-from cltdr_cli.errors import OutputError, WeightsError
+from cltdr_cli.errors import NoConnectionError, OutputError, WeightsError
 from cltdr_cli.files import replacing
 from cltdr_cli.zoo.digests import actual_of_kind, file_digests
 from cltdr_cli.zoo.manifest import WeightsEntry
@@ -51,8 +51,9 @@ def fetch(entry: WeightsEntry, path: Path, on_progress: OnProgress | None = None
         The digests of the file.
 
     Raises:
-        WeightsError: The server cannot be reached, answers with an error, closes the connection early or stops
-            sending; size or digest differ from the manifest; or the disk is full. The incomplete file is deleted.
+        NoConnectionError: The server cannot be reached.
+        WeightsError: It answers with an error, closes the connection early or stops sending; size or digest differ
+            from the manifest; or the disk is full. The incomplete file is deleted.
     """
     try:
         with replacing(path) as partial:
@@ -160,7 +161,10 @@ def _explain_errors(entry: WeightsEntry) -> Generator[None]:
     except urllib.error.HTTPError as error:
         raise _failure(entry, f"the server answers {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
-        raise _failure(entry, f"{error.reason}") from error
+        failure = _failure(entry, f"{error.reason}")
+        if isinstance(error.reason, OSError):  # no such host, refused, no route: not an answer of the server
+            failure = NoConnectionError(failure.message, failure.hint)
+        raise failure from error
     except TimeoutError as error:
         raise _failure(entry, f"the server was silent for {TIMEOUT_SECONDS:g} seconds") from error
     except (http.client.HTTPException, OSError) as error:

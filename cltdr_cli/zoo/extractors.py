@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import UsageError, WeightsError
+from cltdr_cli.zoo.hub import explain_missing_timm, is_hub_name
 from cltdr_cli.zoo.preset import Preset
 from cltdr_cli.zoo.weights import ensure
 
@@ -45,7 +46,7 @@ class ModelSources:
         fetch: Finds weights that were not given by hand.
         flow: Name of the optical flow, in place of the preset's.
         any_kind: Whether features of another kind than the preset's are taken.
-        backend: What runs the extractor: ``torch`` or ``openvino``.
+        backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``, which chooses when it is loaded.
         compiled: Whether PyTorch compiles the network first.
     """
 
@@ -68,10 +69,12 @@ class LoadedExtractor:
     Attributes:
         extractor: The network with its record.
         digests: Weights entry or file name -> SHA-256.
+        notice: What runs it and why, where ``backend="auto"`` left that open.
     """
 
     extractor: Extractor
     digests: dict[str, str]
+    notice: str = ""
 
 
 def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
@@ -87,6 +90,8 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     from cltdr_cli.zoo.digests import known_sha256
     from cltdr_cli.zoo.state_dict import load_state_dict
 
+    if sources.backend == "auto":
+        return _load_on_best_backend(name, sources)
     check_backend(sources)
     check_causal(_find_spec(name, sources.option), sources)
     paths = list(weights_files(name, sources).values())
@@ -107,6 +112,24 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
             "`cltdr extractors` names the weights that each extractor takes.",
         ) from error
     return LoadedExtractor(built, {path.name: known_sha256(path) for path in paths})
+
+
+def _load_on_best_backend(name: str, sources: ModelSources) -> LoadedExtractor:
+    """OpenVINO where it pays and its features are close enough, which is measured; else PyTorch."""
+    from cltdr_cli.zoo.backends import LARGEST_DIFFERENCE, explain_torch, measure_difference
+    from extractors.openvino_backend import OpenVinoExtractor
+
+    reason = explain_torch(_find_spec(name, sources.option), sources)
+    if not reason:
+        found = load_extractor(name, replace(sources, backend="openvino"))
+        assert isinstance(found.extractor, OpenVinoExtractor)
+        difference = measure_difference(found.extractor)
+        if difference <= LARGEST_DIFFERENCE:
+            return replace(
+                found, notice=f"{name} runs on OpenVINO; its features differ from PyTorch's by {difference:.1g}"
+            )
+        reason = f"OpenVINO's features would differ by {difference:.1g}"
+    return replace(load_extractor(name, replace(sources, backend="torch")), notice=f"{name} runs on PyTorch: {reason}")
 
 
 def _find_spec(name: str, option: str | None) -> ExtractorSpec:
@@ -181,7 +204,7 @@ def extractor_of(preset: Preset, sources: ModelSources) -> LoadedExtractor:
     from extractors import EXTRACTORS
 
     name = sources.extractor or preset.features.extractor
-    if sources.extractor is None and name not in EXTRACTORS:
+    if sources.extractor is None and name not in EXTRACTORS and not is_hub_name(name):
         raise UsageError(
             f"Preset {preset.name} was trained on features ({name}, {preset.features.width} wide) that cannot be "
             "extracted from video here.",
@@ -204,8 +227,15 @@ def extractor_record(name: str) -> ExtractorRecord:
     Raises:
         UsageError: There is none; the nearest names are given.
     """
-    from extractors import EXTRACTORS
+    from extractors import EXTRACTORS, find_record
 
+    if is_hub_name(name):
+        try:
+            return find_record(name)
+        except ImportError as error:
+            raise explain_missing_timm() from error
+        except ValueError as error:
+            raise UsageError(f"There is no extractor {name!r}: {error}.", "timm.list_models() lists them.") from error
     if name not in EXTRACTORS:
         near = get_close_matches(name, EXTRACTORS, 3)
         hint = f"Did you mean {' or '.join(near)}?" if near else "`cltdr extractors` lists them."

@@ -27,11 +27,16 @@ if TYPE_CHECKING:
     from extractors.flow import FlowEngine
 
 DEMO = "demo"
+CLASSIFIERS = (
+    "kinetics600-movinet-a2", "kinetics600-movinet-a0", "kinetics400-i3d-rgb", "kinetics400-videomae-base",
+)  # fmt: skip
+"""Presets that need no weights beyond those of their extractor, the one to prefer first."""
+
 _UNTRAINED = "untrained: "
 
 DEMO_NOTICE = (
     "This is the bundled demo model: it knows eight actions of drawn figures only, not real footage. "
-    "For real actions: `cltdr weights download i3d-rgb`, then kinetics400-i3d-rgb as preset=; "
+    "For real actions: `cltdr weights download movinet-a2-stream`, then the same command again; "
     "or a checkpoint= of your own."
 )
 
@@ -49,6 +54,7 @@ class LoadedDetector:
         trained: False for a model with random weights.
         extractor_loader: Makes the extractor, when a video (or a class head) asks for it.
         flow_loader: Makes what computes the extractor's optical flow; None where it looks at none.
+        label_ids: Number of each class in the annotation that was trained on; None where that is its index.
     """
 
     preset: Preset
@@ -59,6 +65,7 @@ class LoadedDetector:
     trained: bool
     extractor_loader: Callable[[], LoadedExtractor] = field(repr=False)
     flow_loader: Callable[[], FlowEngine | None] = field(repr=False, default=lambda: None)
+    label_ids: tuple[int, ...] | None = None
 
     @cached_property
     def extractor(self) -> LoadedExtractor:
@@ -92,7 +99,7 @@ def load_detector(
     if checkpoint is not None and preset != "auto":
         raise UsageError("preset= and checkpoint= name two models.", "A checkpoint carries its preset: drop one.")
     if checkpoint is None:
-        settings = load_preset(_choose_installed(sources) if preset == "auto" else preset)
+        settings = load_preset(choose_installed(sources) or DEMO if preset == "auto" else preset)
         if find_method(settings.method).build is None:
             return _load_with_class_head(settings, sources)
         checkpoint = _find_weights(settings, sources)
@@ -128,6 +135,7 @@ def _load_checkpoint(checkpoint: Checkpoint, source: str, sources: ModelSources)
         trained,
         lambda: extractor_of(preset, sources),
         lambda: flow_of(preset, sources),
+        checkpoint.label_ids,
     )
 
 
@@ -156,10 +164,10 @@ def make_localizer(preset: Preset, network: nn.Module, device: torch.device | st
     """A network with the preset's decoding and post-processing, in evaluation mode on the device."""
     import torch
 
-    from cltdr_cli.inference.localize import NetworkLocalizer
+    from cltdr_cli.inference.localize import NetworkLocalizer, suppress_steps
 
     method, files = find_method(preset.method), preset.features
-    place = torch.device(device)
+    place, trace = torch.device(device), method.trace
     return NetworkLocalizer(
         network.eval().requires_grad_(False).to(place),
         lambda outputs, grid: method.decode(outputs, preset.model, preset.inference, grid),
@@ -167,21 +175,23 @@ def make_localizer(preset: Preset, network: nn.Module, device: torch.device | st
         place,
         files.downsample_rate,
         preset.model.max_seq_len if files.force_upsampling else None,
+        method.suppress or suppress_steps,
+        None if trace is None else lambda outputs, grid: trace(outputs, preset.model, grid),
     )
 
 
-def _choose_installed(sources: ModelSources) -> str:
-    """The real detector that this machine has everything for, else the demo."""
+def choose_installed(sources: ModelSources) -> str | None:
+    """Name of a real detector that this machine has everything for; None without one."""
     from cltdr_cli.zoo import catalog
 
     for name in catalog.presets():
         if installed_detector(name) is not None:
             return name
-    for name in ("kinetics400-i3d-rgb", "kinetics400-videomae-base"):
+    for name in CLASSIFIERS:
         spec = extractor_record(load_preset(name).features.extractor).spec
         if spec.name in sources.files or (spec.weights and state(spec.weights) in ("verified", "unverified")):
             return name
-    return DEMO
+    return None
 
 
 def _find_weights(preset: Preset, sources: ModelSources) -> Path:

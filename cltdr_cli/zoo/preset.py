@@ -11,10 +11,9 @@ from pydantic.dataclasses import dataclass
 
 from cltdr_cli.errors import PresetError
 from cltdr_cli.file_kinds import is_safetensors
-from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.methods import METHODS, find_method
+from cltdr_cli.methods.record import Method
 from cltdr_cli.ranges import STRICT, PositiveFloat, PositiveInt
-from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.zoo import catalog
 from cltdr_cli.zoo.strict_yaml import LATER, build, dump
 from cltdr_cli.zoo.yaml_nodes import Mismatch, compose, entries, line_of
@@ -156,8 +155,8 @@ class Preset:
         features: What goes in.
         benchmark: What comes out.
         model: Numbers of the method; a dataclass of its own kind.
-        inference: From outputs to detections.
-        training: None for methods that are not trained.
+        inference: From outputs to detections; a dataclass of the method's own kind.
+        training: The same; None for methods that are not trained.
         reported: The authors' result; None without one.
         reproduced: Ours; None while not measured.
     """
@@ -171,15 +170,20 @@ class Preset:
     features: FeatureConfig
     benchmark: BenchmarkConfig
     model: Any
-    inference: InferenceConfig
-    training: TrainConfig | None
+    inference: Any
+    training: Any
     reported: ReportedResult | None
     reproduced: ReproducedResult | None
 
     def __post_init__(self) -> None:
         method = find_method(self.method)
-        if not isinstance(self.model, method.config):
-            raise ValueError(f"method {self.method!r} does not go with a model of {type(self.model).__name__}")
+        kinds = (method.config, method.inference_config, method.training_config | None)
+        for name, kind in zip(("model", "inference", "training"), kinds, strict=True):
+            section = getattr(self, name)
+            if not isinstance(section, kind):
+                raise ValueError(f"method {self.method!r} does not go with {name} of {type(section).__name__}")
+        if method.check is not None:
+            method.check(self.model, self.training)
         width = getattr(self.model, "input_dim", self.features.width)
         if width != self.features.width:
             raise ValueError(f"input_dim {width} is not the features' width {self.features.width}")
@@ -248,21 +252,26 @@ def read_text(path: Path) -> str:
 def _read(text: str, source: str) -> Preset:
     root = compose(text, source)
     try:
-        kinds = {"model": _model_kind(entries(root, "the preset").get("method"))}
+        method = _find_method(entries(root, "the preset").get("method"))
+        kinds = {
+            "model": method.config,
+            "inference": method.inference_config,
+            "training": method.training_config | None,
+        }
         return build(Preset, root, "the preset", kinds)
     except Mismatch as error:
         raise error.as_error(source, _HINT) from error
 
 
-def _model_kind(node: yaml.Node | None) -> type[Any]:
-    """Dataclass of the ``model`` section, by the value of the key ``method``.
+def _find_method(node: yaml.Node | None) -> Method:
+    """The method that the key ``method`` names; it decides the kinds of three sections.
 
     Raises:
         Mismatch: There is no such method.
     """
     if node is None:  # the missing key is named with all others
-        return find_method(next(iter(METHODS))).config
+        return find_method(next(iter(METHODS)))
     try:
-        return find_method(str(node.value)).config
+        return find_method(str(node.value))
     except PresetError as error:
         raise Mismatch([(line_of(node), f"{error.message}. {error.hint}")]) from error

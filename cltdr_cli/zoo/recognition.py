@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 import yaml
 
+from cltdr_cli.errors import WeightsError
 from cltdr_cli.methods import METHODS, find_method
 from cltdr_cli.methods.published_form import PublishedForm
 from cltdr_cli.zoo.yaml_nodes import mismatch
@@ -17,9 +18,15 @@ def recognise_method(nodes: Mapping[str, yaml.Node], parameters: Collection[str]
 
     Raises:
         Mismatch: The config names a method that is none of ours.
+        WeightsError: The checkpoint is of a method without configs.
     """
-    forms = {name: form for name in METHODS if (form := find_method(name).published) is not None}
+    forms = {name: form for name in METHODS if (form := find_method(name).published) and form.has_config}
     signed = find_signed_method(parameters or ())
+    if signed is not None and signed not in forms:
+        raise WeightsError(
+            f"the checkpoint is of {find_method(signed).title}, which publishes no config files",
+            "Name one of its presets as preset=; `cltdr presets list` lists them.",
+        )
     if signed is not None:
         return signed
     given = nodes.get(".model_name")
@@ -36,11 +43,12 @@ def recognise_method(nodes: Mapping[str, yaml.Node], parameters: Collection[str]
 
 def find_signed_method(parameters: Collection[str]) -> str | None:
     """Name of the only method whose checkpoints have one of these parameters; None where none tells."""
-    names = [key.removeprefix("module.") for key in parameters]
     for method in METHODS:
         form = find_method(method).published
-        if form and form.state_sign and any(re.fullmatch(form.state_sign, key) for key in names):
-            return method
+        if form and form.state_sign:
+            names = (key.removeprefix(form.parameter_prefix) for key in parameters)
+            if any(re.fullmatch(form.state_sign, name) for name in names):
+                return method
     return None
 
 

@@ -13,6 +13,7 @@ from cltdr_cli.errors import OutputError, WeightsError
 from cltdr_cli.files import replacing
 from cltdr_cli.zoo.digests import actual_of_kind, file_digests, is_unchanged, read_record, write_record
 from cltdr_cli.zoo.download import OnProgress, check_digests, fetch
+from cltdr_cli.zoo.hub import ensure_hub_weights, is_hub_name
 from cltdr_cli.zoo.manifest import WeightsEntry, cache_folder, entry, manifest, weights_path
 
 State = Literal["verified", "unverified", "absent", "wrong"]
@@ -75,6 +76,8 @@ def ensure(
         WeightsError: Unknown name; file absent and not to be downloaded; download failed; or the file is not what
             the manifest says. Nothing of the user's is deleted.
     """
+    if is_hub_name(name):
+        return ensure_hub_weights(name, allow_download=allow_download and not is_offline())
     path = weights_path(name)
     if not path.is_file():
         if not allow_download or entry(name).url is None:

@@ -56,7 +56,7 @@ def list_choices() -> Iterator[tuple[SlidingConfig, InferenceConfig]]:
         yield replace(START, **chosen), InferenceConfig(nms_method="soft", nms_sigma=sigma, max_seg_num=200)
 
 
-def build_baseline(head: nn.Linear, config: SlidingConfig, inference: InferenceConfig) -> NetworkLocalizer:
+def build_baseline(head: nn.Module, config: SlidingConfig, inference: InferenceConfig) -> NetworkLocalizer:
     """Build the baseline of an extractor's class head, whose weights are ``[9, 256]``."""
     import torch
 

@@ -8,6 +8,8 @@ from cltdr_cli.methods.record import Method
 from cltdr_cli.methods.sliding.config import SlidingConfig
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
     from cltdr_cli.inference.config import InferenceConfig
@@ -29,10 +31,19 @@ def decode(outputs: Any, config: SlidingConfig, inference: InferenceConfig, grid
     return group_scores(outputs[0].cpu().numpy(), config, grid)
 
 
+def trace(outputs: Any, config: SlidingConfig, grid: FeatureGrid) -> NDArray[np.float32]:
+    """Class scores ``[1, T, K]`` to the smoothed scores ``[T, K]`` that segments are cut from."""
+    from cltdr_cli.methods.sliding.grouping import smooth_scores
+
+    steps_per_second = grid.rate / grid.stride_frames
+    return smooth_scores(outputs[0].cpu().numpy(), config.smoothing_seconds * steps_per_second)
+
+
 METHOD = Method(
     title="sliding classifier",
     supervision="none",
     config=SlidingConfig,
     adopt=adopt,
     decode=decode,
+    trace=trace,
 )

@@ -89,7 +89,7 @@ class WindowAttention(nn.Module):
 
 
 def make_linear(channels_in: int, channels_out: int, bias: bool = True) -> nn.Linear:
-    """A linear map with the initial weights of the rest of the network."""
+    """A linear map with small initial weights."""
     linear = nn.Linear(channels_in, channels_out, bias=bias)
     draw_weights(linear, channels_in)
     return linear
@@ -104,10 +104,14 @@ def make_zero_linear(channels_in: int, channels_out: int, bias: bool = True) -> 
 
 
 def draw_weights(layer: nn.Module, inputs: int) -> None:
-    """Weights uniform in ``±sqrt(6 / inputs)`` and biases 0, as CO2-Net draws those of all its convolutions."""
+    """Weights uniform in ``±sqrt(1 / inputs)`` and biases 0.
+
+    CO2-Net's own are ``sqrt(6)`` times as large. With them the enhancement outran the rest of the network in
+    experiments (docs/results.md), and what it learned generalized worse.
+    """
     for name, parameter in layer.named_parameters():
         if name == "bias":
             nn.init.zeros_(parameter)
         else:
-            bound = math.sqrt(6 / inputs)
+            bound = math.sqrt(1 / inputs)
             nn.init.uniform_(parameter, -bound, bound)

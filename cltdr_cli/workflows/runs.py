@@ -1,0 +1,150 @@
+"""Mean and spread over several runs, from the files that ``cltdr eval`` wrote."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from cltdr_cli.data.source_files import load_json
+from cltdr_cli.errors import AnnotationError, UsageError
+from cltdr_cli.evaluation.runs_plot import Line, draw_runs
+from cltdr_cli.files import write_bytes
+
+RESULT_FILE = "scores.json"
+"""Name under which a run's scores are looked for."""
+
+_COUNTS = ("parameters", "training_seconds")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number over several runs.
+
+    Attributes:
+        mean: Over all of them.
+        low: The least.
+        high: The greatest.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RunsSummary:
+    """Scores of all runs in one folder.
+
+    Attributes:
+        folder: Where they lie.
+        files: Their files.
+        groups: Splits by seed, as far as the files say.
+        values: By column. Runs of one seed are averaged over their splits first, so the range is that of the seeds;
+            where the splits of the seeds differ or nothing is known of seeds, it is that of single runs.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    groups: Mapping[int, tuple[str, ...]]
+    values: Mapping[str, Spread]
+
+    @property
+    def is_even(self) -> bool:
+        """Whether every seed has the same splits."""
+        return bool(self.groups) and len(set(self.groups.values())) == 1
+
+    @property
+    def description(self) -> str:
+        """How many runs, of which splits and seeds."""
+        if not self.is_even:
+            return f"{len(self.files)} runs"
+        splits, seeds = len(next(iter(self.groups.values()))), len(self.groups)
+        return f"{splits} split{'s' * (splits > 1)}, {seeds} seed{'s' * (seeds > 1)}"
+
+
+def summarize_runs(folder: Path, names: str = "*") -> RunsSummary:
+    """Average the scores of all runs in a folder.
+
+    Args:
+        folder: Every ``scores.json`` in it and below is a run. It is what ``cltdr eval`` writes with ``json_out=``; the
+            seed is in it where a trained detector was scored, and the annotation tells splits apart.
+        names: Pattern of the names of the folders that count.
+
+    Raises:
+        UsageError: There is no such file.
+        AnnotationError: A file is not the result of an evaluation.
+    """
+    files = tuple(sorted(file for file in folder.rglob(RESULT_FILE) if file.parent.match(names)))
+    if not files:
+        raise UsageError(
+            f"{folder} holds no {RESULT_FILE}", f"`cltdr eval … --json-out RUN/{RESULT_FILE}` writes one for each run."
+        )
+    contents = [_read(file) for file in files]
+    rows = [collect_values(content) for content in contents]
+    groups = _group([content.get("made_by", {}) for content in contents])
+    splits = {seed: tuple(sorted(split for split, _ in members)) for seed, members in groups.items()}
+    summary = RunsSummary(folder, files, splits, {})
+    by_seed = [[index for _, index in members] for members in groups.values()]
+    return replace(summary, values=_spread(rows, by_seed if summary.is_even else [[i] for i in range(len(rows))]))
+
+
+def write_runs_plot(summaries: Sequence[RunsSummary], folder: Path) -> list[Path]:
+    """Draw mAP over temporal IoU, a line for each summary; returns the files.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+        OutputError: A file cannot be written.
+    """
+    lines = [_make_line(summary) for summary in summaries]
+    files = draw_runs(lines)
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    return [folder / name for name in files]
+
+
+def _make_line(summary: RunsSummary) -> Line:
+    spreads = {float(name[4:]): spread for name, spread in summary.values.items() if name.startswith("mAP@")}
+    values = spreads.values()
+    lows, highs = [spread.low for spread in values], [spread.high for spread in values]
+    return Line(summary.folder.name, list(spreads), [spread.mean for spread in values], lows, highs)
+
+
+def collect_values(content: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of one result by column, scores in percent."""
+    by_tiou = {f"mAP@{tiou:g}": 100 * value for tiou, value in zip(content["tiou"], content["mAP"], strict=True)}
+    segmentation = {name: float(value) for name, value in content.get("segmentation", {}).items()}
+    made_by = content.get("made_by", {})
+    counts = {name: float(made_by[name]) for name in _COUNTS if made_by.get(name) is not None}
+    return {"average mAP": 100 * content["average_mAP"], **by_tiou, **segmentation, **counts}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    content = load_json(file)
+    missing = [key for key in ("tiou", "mAP", "average_mAP") if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise AnnotationError(f"{file} is not the result of an evaluation: no {', '.join(missing)}")
+    return content
+
+
+def _group(facts: Sequence[Mapping[str, Any]]) -> dict[int, list[tuple[str, int]]]:
+    """Split and index of the runs of each seed; empty where a run does not say its seed, or repeats another."""
+    groups: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for index, fact in enumerate(facts):
+        if fact.get("seed") is None:
+            return {}
+        groups[int(fact["seed"])].append((str(fact.get("annotations", "")), index))
+    repeated = any(len({split for split, _ in members}) < len(members) for members in groups.values())
+    return {} if repeated else dict(groups)
+
+
+def _spread(rows: Sequence[Mapping[str, float]], parts: Sequence[Sequence[int]]) -> dict[str, Spread]:
+    columns = [name for name in rows[0] if all(name in row for row in rows)]
+    spreads: dict[str, Spread] = {}
+    for name in columns:
+        values = [fmean(rows[i][name] for i in part) for part in parts]
+        spreads[name] = Spread(fmean(values), min(values), max(values))
+    return spreads

@@ -1,0 +1,26 @@
+"""A result as a notebook shows it: the timeline as a picture, the best segments as a table."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+
+from cltdr_cli.plain_text import segment_cells, segments_title
+from cltdr_cli.segments import VideoResult
+from cltdr_cli.writers.timeline_svg import draw_svg
+
+_MOST_ROWS = 20
+
+
+def draw_notebook(result: VideoResult) -> str:
+    """HTML of a result. The picture is an ``img``, so that its style stays inside it."""
+    picture = base64.b64encode(draw_svg([result]).encode("utf-8")).decode("ascii")
+    best = sorted(result, key=lambda segment: -segment.score)[:_MOST_ROWS]
+    head = "".join(f"<th>{name}</th>" for name in ("start", "end", "label", "score"))
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in segment_cells(s))}</tr>" for s in best)
+    return (
+        f'<div><img alt="timeline of {escape(segments_title(result, len(best)))}" style="max-width:100%" '
+        f'src="data:image/svg+xml;base64,{picture}">'
+        f"<table><caption>{escape(segments_title(result, len(best)))}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )

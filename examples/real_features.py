@@ -1,0 +1,235 @@
+"""What each method finds on real features: GTEA and 50Salads, all splits, three seeds, and ablations of CLTDR-GMG.
+
+    python examples/real_features.py --data ../shared/data/real-features --out out/results
+
+DATA holds gtea/split-K and 50salads/split-K (or 50salads-mid/split-K), each with features/ and annotations.json, as
+`cltdr datasets import` makes them. Every run is one `cltdr train` and one `cltdr eval` in a folder of its own,
+OUT/<set>/<variant>/split-K-seed-S, whose scores.json says settings, seed, versions, machine and time. A finished run
+is skipped, a stopped one goes on where it was. The tables go to OUT/results.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from cltdr_cli.workflows.runs import RESULT_FILE, RunsSummary, summarize_runs
+
+SPLITS = {"gtea": 4, "50salads": 5}
+FOLDERS = {"gtea": ("gtea",), "50salads": ("50salads", "50salads-mid")}
+SEEDS = (1, 2, 3)
+
+METHODS = ("cltdr", "actionformer", "tridet", "temporalmaxer")
+"""Presets <set>-<method>: one width, one training budget."""
+
+AUTO = "auto"
+"""The preset that `cltdr train` makes for features and annotation."""
+
+WHOLE = (*METHODS, AUTO)
+"""Variants that are run on all splits."""
+
+ABLATIONS: dict[str, tuple[str, ...]] = {
+    "decoupling-none": ("cls_neighbors=none", "reg_neighbors=none"),
+    "decoupling-class": ("reg_neighbors=none",),
+    "decoupling-regression": ("cls_neighbors=none",),
+    "refinement-none": ("refine=none",),
+    "refinement-class": ("refine=class",),
+    "refinement-regression": ("refine=regression",),
+    "branches-instant": ("gmg_branches=[instant]",),
+    "branches-local": ("gmg_branches=[local]",),
+    "branches-global": ("gmg_branches=[global]",),
+    "branches-instant-local": ("gmg_branches=[instant, local]",),
+    "branches-instant-global": ("gmg_branches=[instant, global]",),
+    "branches-local-global": ("gmg_branches=[local, global]",),
+    "gate-none": ("gmg_gate=none",),
+    "gate-relu": ("gmg_gate=relu",),
+    "fusion-sum": ("fusion=add",),
+}
+"""Changes to the preset of CLTDR-GMG."""
+
+ABLATION_SPLITS = (1,)
+"""Splits of the ablations, unless others are asked for: all of them would take 13 hours on two cores."""
+
+PUBLISHED = {
+    "gtea": ("ED-TCN, splits 1 to 3", "gtea-ed-tcn", 47.8),
+    "50salads": ("ED-TCN", "50salads-mid-ed-tcn", 45.8),
+}
+"""Published predictions on the same features: title, name of their scores, average mAP of their runs of one class."""
+
+LEAST_SHARE = 0.5
+"""Detections to which better ones leave less of their frames give no labels; found with the presets' settings."""
+
+COLUMNS = ("average mAP", "mAP@0.5", "mAP@0.7", "accuracy", "edit", "f1@10", "f1@25", "f1@50")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its evaluation.
+
+    Attributes:
+        data_set: Its name.
+        variant: A method, or an ablation.
+        split: Number of the split.
+        seed: Of weights, order and augmentation.
+    """
+
+    data_set: str
+    variant: str
+    split: int
+    seed: int
+
+    @property
+    def preset(self) -> str:
+        """Name of its preset."""
+        if self.variant == AUTO:
+            return AUTO
+        return f"{self.data_set}-{self.variant if self.variant in METHODS else METHODS[0]}"
+
+    def folder(self, out: Path) -> Path:
+        """Where its files go."""
+        return out / self.data_set / self.variant / f"split-{self.split}-seed-{self.seed}"
+
+
+def main() -> int:
+    """Do the runs that are missing, and write the tables of those that are there."""
+    given = parse()
+    variants = [*given.variants, *(ABLATIONS if given.ablations else ())]
+    runs = [
+        Run(data_set, variant, split, seed)
+        for data_set in given.sets
+        for variant in variants
+        for seed in given.seeds
+        for split in (given.splits or list_splits(data_set, variant))
+    ]
+    missing = [run for run in runs if not (run.folder(given.out) / RESULT_FILE).exists()]
+    print(f"{len(runs)} runs, {len(missing)} of them to do")
+    with ThreadPoolExecutor(given.jobs) as pool:
+        done = list(pool.map(lambda run: do(run, given), missing))
+    write_tables(given.out, given.published)
+    return 0 if all(done) else 1
+
+
+def list_splits(data_set: str, variant: str) -> Sequence[int]:
+    """The splits that a variant is run on by default."""
+    return ABLATION_SPLITS if variant in ABLATIONS else range(1, SPLITS[data_set] + 1)
+
+
+def parse() -> argparse.Namespace:
+    """The words of the command."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of gtea/split-K and 50salads/split-K")
+    parser.add_argument("--out", type=Path, default=Path("out/results"), help="folder of runs and tables")
+    parser.add_argument("--sets", nargs="+", choices=SPLITS, default=list(SPLITS))
+    parser.add_argument("--variants", nargs="*", choices=[*WHOLE, *ABLATIONS], default=list(WHOLE))
+    parser.add_argument("--ablations", action="store_true", help="the ablations of CLTDR-GMG, too")
+    parser.add_argument("--splits", nargs="+", type=int, help="only these [default: all]")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], help="change a preset's value: KEY=VALUE"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, of one thread each")
+    parser.add_argument(
+        "--published", type=Path, help="expected.json with segmentation scores of published predictions"
+    )
+    return parser.parse_args()
+
+
+def do(run: Run, given: argparse.Namespace) -> bool:
+    """Train and evaluate one run; False where a command failed, which its log tells."""
+    data, folder = find_data(given.data, run), run.folder(given.out)
+    files = ["--annotations", data / "annotations.json", "--features", data / "features", "--device", "cpu"]
+    settings = [word for setting in (*ABLATIONS.get(run.variant, ()), *given.settings) for word in ("--set", setting)]
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = cltdr(
+        folder, "train", "--preset", run.preset, *files, "--out", folder, "--seed", run.seed, "--resume",
+        "--workers", 1, *settings,
+    )  # fmt: skip
+    scored = trained and cltdr(
+        folder, "eval", "--dataset", run.data_set, *files, "--checkpoint", folder / "last.safetensors",
+        "--segmentation", "--segmentation-choose-on", "training", "--segmentation-min-share", LEAST_SHARE,
+        "--json-out", folder / RESULT_FILE,
+    )  # fmt: skip
+    score = f"{100 * json.loads((folder / RESULT_FILE).read_text())['average_mAP']:.1f}" if scored else "failed"
+    print(f"{run.data_set} {run.variant} split {run.split} seed {run.seed}: {score}", flush=True)
+    return scored
+
+
+def find_data(root: Path, run: Run) -> Path:
+    """The folder of a split."""
+    places = [root / name / f"split-{run.split}" for name in FOLDERS[run.data_set]]
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None:
+        sys.exit(f"there is no {places[0]}: `cltdr datasets import` makes it")
+    return found
+
+
+def cltdr(folder: Path, *words: object) -> bool:
+    """One command, as a user types it, on one thread; what it says goes to the run's output.txt."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "cltdr_cli", *map(str, words)]
+    with (folder / "output.txt").open("a") as log:
+        log.write(f"$ cltdr {' '.join(command[3:])}\n")
+        log.flush()
+        return not subprocess.run(command, env=environment, stdout=log, stderr=log, check=False).returncode
+
+
+def write_tables(out: Path, published: Path | None) -> None:
+    """The tables of both sets, of all runs that are there."""
+    parts: list[str] = []
+    for data_set in SPLITS:
+        rows = draw_rows(out / data_set, WHOLE)
+        if rows:
+            first = [draw_published(data_set, published)] if published else []
+            parts.append(make_table(f"{data_set}, all splits", [*first, *rows]))
+        ablations = draw_rows(out / data_set, ABLATIONS, "split-1-*")
+        if ablations:
+            whole = draw_rows(out / data_set, METHODS[:1], "split-1-*")
+            parts.append(make_table(f"{data_set}, split 1, ablations of {METHODS[0]}", [*whole, *ablations]))
+    (out / "results.md").write_text("\n".join(parts))
+    print("\n".join(parts))
+
+
+def make_table(title: str, rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    head = ["", "runs", *COLUMNS, "parameters", "training"]
+    lines = [head, ["---"] * len(head), *rows]
+    return f"### {title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def draw_rows(folder: Path, variants: Iterable[str], names: str = "*") -> list[list[str]]:
+    """A row for each variant that has runs of these names."""
+    there = [name for name in variants if any((folder / name).glob(f"{names}/{RESULT_FILE}"))]
+    return [draw_row(name, summarize_runs(folder / name, names)) for name in there]
+
+
+def draw_row(name: str, summary: RunsSummary) -> list[str]:
+    """One variant: mean, and the range of the seeds (of the runs, where seeds have different splits)."""
+
+    def cell(column: str) -> str:
+        spread = summary.values[column]
+        half = max(spread.high - spread.mean, spread.mean - spread.low)
+        return f"{spread.mean:.1f} ± {half:.1f}" if half else f"{spread.mean:.1f}"
+
+    values = summary.values
+    size = f"{values['parameters'].mean / 1e6:.2f} M"
+    return [name, summary.description, *map(cell, COLUMNS), size, f"{values['training_seconds'].mean:.0f} s"]
+
+
+def draw_published(data_set: str, path: Path) -> list[str]:
+    """Scores of published predictions, as mean of their splits."""
+    title, name, average = PUBLISHED[data_set]
+    splits = [scores for split, scores in json.loads(path.read_text())[name].items() if split != "all"]
+    means = {key: sum(scores[key] for scores in splits) / len(splits) for key in COLUMNS[3:]}
+    cells = [f"{means[key]:.1f}" if key in means else "" for key in COLUMNS]
+    return [title, f"{len(splits)} splits", f"{average}", *cells[1:], "", ""]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
