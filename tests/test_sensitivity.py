@@ -13,7 +13,6 @@ from training_golden import make_learner
 from training_toys import LABELS, toy_preset, toy_preset_of
 
 from cltdr_cli.errors import PresetError
-from cltdr_cli.methods import find_method
 from cltdr_cli.training.sensitivity import (
     Gaussians,
     Places,
@@ -274,11 +273,9 @@ def test_the_label_loss_of_known_logits():
     assert padded.item() == pytest.approx(-math.log(0.5) - math.log(1 - 1 / (1 + math.exp(-6))), rel=1e-4)
 
 
-@pytest.mark.parametrize("name", [n for n in catalog.presets() if find_method(load_preset(n).method).is_trained])
+@pytest.mark.parametrize("name", [n for n in catalog.presets() if load_preset(n).method in TRAINED])
 def test_every_supervised_preset_takes_it_and_keeps_its_text_without(name):
     preset = load_preset(name)
-    if find_method(preset.method).supervision != "segments":
-        pytest.skip("learns from labels of whole videos")
     assert "sensitivity" not in preset.to_yaml()
     assert preset.training.sensitivity == "none"
     changed = with_overrides(preset, ["training.sensitivity=asl", "training.sensitivity_topk=0.3"])
