@@ -149,7 +149,7 @@ def test_wrong_words_say_what_why_and_what_next(cltdr, sample_video, tmp_path, m
 
 def test_wrong_usage_is_two(cltdr, sample_video):
     assert cltdr("detect").code == 2
-    assert cltdr("detect", sample_video, "--min-score", 7).code == 2
+    assert cltdr("detect", sample_video, "--min-score", "high").code == 2
     assert cltdr("detect", sample_video, "--labels", "nothing", "--preset", "demo").code == 2
     assert cltdr("detect", sample_video, "--no-such-option").code == 2
 

@@ -14,7 +14,7 @@ from cltdr_cli.data.reviewed import find_reviewed_videos, is_reviewed, read_revi
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
 
-_CONTENT_KEYS = frozenset({"annotations", "actions", "labels"})
+_CONTENT_KEYS = frozenset({"annotations", "actions", "labels", "segments"})
 """Keys of a video that say what happens in it."""
 
 

@@ -64,7 +64,9 @@ def find_headings(table: Table) -> dict[str, str] | None:
     """
     found: dict[str, str] = {}
     for ours, names in HEADINGS.items():
-        headings = {_simplify(heading): heading for heading in table.columns}
+        # A heading that is the name itself goes before one that only means the same.
+        ordered = sorted(table.columns, key=lambda heading: heading == _simplify(heading))
+        headings = {_simplify(heading): heading for heading in ordered}
         meant = [headings[name] for name in names if name in headings]
         if ours not in headings and len(meant) > 1:
             raise AnnotationError(

@@ -21,6 +21,7 @@ from cltdr_cli.training.learner import Learner, Precision
 from cltdr_cli.training.loop import Hooks, Training
 from cltdr_cli.training.processes import Processes, join_processes
 from cltdr_cli.training.run_folder import RunFolder
+from cltdr_cli.workflows.auto_preset import AUTO
 from cltdr_cli.workflows.training_data import TrainingData, read_training_data
 from cltdr_cli.workflows.training_evaluation import SplitEvaluation
 from cltdr_cli.workflows.training_report import MISSING, describe_round, report_beginning, report_end
@@ -127,7 +128,8 @@ def train(
     Raises:
         CltdrError: Settings, data or folder are not in order, or the loss is not finite.
     """
-    refuse_epochs(load_preset(preset), epochs=epochs, warmup_epochs=warmup_epochs)
+    if str(preset) != AUTO:
+        refuse_epochs(load_preset(preset), epochs=epochs, warmup_epochs=warmup_epochs)
     given = {"epochs": epochs, "warmup_epochs": warmup_epochs, "batch_size": batch_size, "learning_rate": lr}
     changes = [f"training.{key}={value}" for key, value in {**given, "seed": seed}.items() if value is not None]
     if hold_out is not None:
