@@ -16,7 +16,7 @@ from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.segmentation_archives import ARCHIVES, find_archive, read_archive
 from cltdr_cli.errors import AnnotationError, CltdrError, FeatureError, UsageError
 
-scipy_io = pytest.importorskip("scipy.io")
+scipy_io = pytest.importorskip("scipy.io", reason="needs the extra: matlab")
 
 
 def matlab(**arrays: object) -> bytes:

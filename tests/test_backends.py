@@ -35,7 +35,7 @@ def test_without_the_package_pytorch_is_taken(monkeypatch):
 
 
 def test_openvino_is_taken_where_it_is_exact_and_else_not(monkeypatch):
-    pytest.importorskip("openvino")
+    pytest.importorskip("openvino", reason="needs the extra: openvino")
     from extractors.frozen import FrozenExtractor
     from extractors.openvino_backend import OpenVinoExtractor
 
@@ -61,7 +61,7 @@ def test_detect_says_which_it_took_and_takes_one_by_name(cltdr, sample_video, tm
 
 
 def test_detection_does_not_calibrate(cltdr, sample_video):
-    pytest.importorskip("nncf")
+    pytest.importorskip("nncf", reason="needs the extra: openvino")
     done = cltdr("detect", sample_video, "--preset", "demo", "--backend", "openvino", "--precision", "int8")
     assert done.code == 2
     assert "which detection does not do" in done.err

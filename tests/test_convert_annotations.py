@@ -72,7 +72,7 @@ def test_frames_need_a_rate_and_take_it_from_the_video(cltdr, ours, shared, tmp_
 @pytest.mark.parametrize("name", WRITABLE)
 def test_every_format_is_written_from_every_readable_one(ours, shared, tmp_path, name):
     if name in ("edl", "otio"):
-        pytest.importorskip("opentimelineio")
+        pytest.importorskip("opentimelineio", reason="needs the extra: editors")
     video = shared / "data/videos/highjump.mp4"
     for file, text in {"a.eaf": samples.ELAN, "b.tsv": samples.BORIS_TABULAR, "c.txt": samples.AUDACITY}.items():
         source = tmp_path / file

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from extraction_runs import begun, ended, extraction, hidden, holders, outputs, until
 
-pytest.importorskip("ray")
+pytest.importorskip("ray", reason="needs the extra: ray")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="which actor works on what stands in /proc")
 
 

@@ -62,7 +62,7 @@ def test_between_the_steps_of_stride_8_lie_those_of_stride_4():
 
 
 def test_openvino_runs_it_as_pytorch_does():
-    pytest.importorskip("openvino")
+    pytest.importorskip("openvino", reason="needs the extra: openvino")
     run = torch.from_numpy(seeded_clip(3, 21, 224, 224, seed=3)).transpose(0, 1)
     expected = DenseEncoder(extractor_of("torch"), 4).encode_run(run)
     features = DenseEncoder(extractor_of("openvino"), 4).encode_run(run)

@@ -19,7 +19,7 @@ from extractors.openvino_backend import BackendMissingError, OpenVinoExtractor, 
 from extractors.quantised import calibrate, digest_calibration
 from extractors.videomae import load_videomae
 
-pytest.importorskip("openvino")
+pytest.importorskip("openvino", reason="needs the extra: openvino")
 
 TOLERANCE = 1e-3
 
@@ -100,7 +100,7 @@ def test_clips_of_a_wrong_length_are_refused():
 
 
 def test_int8_is_near_and_the_same_each_time():
-    pytest.importorskip("nncf")
+    pytest.importorskip("nncf", reason="needs the extra: openvino")
     clips = torch.randn(6, 16, 3, 32, 32)
     first, second = (calibrate(toy("int8"), clips) for _ in range(2))
     expected = toy().encode(clips)
@@ -113,7 +113,7 @@ def test_int8_is_near_and_the_same_each_time():
 
 
 def test_int8_must_be_calibrated():
-    pytest.importorskip("nncf")
+    pytest.importorskip("nncf", reason="needs the extra: openvino")
     with pytest.raises(ValueError, match="must be calibrated"):
         demo("openvino", "int8").encode(torch.zeros(1, 16, 3, 112, 112))
     with pytest.raises(ValueError, match="needs clips"):

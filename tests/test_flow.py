@@ -57,7 +57,7 @@ def test_every_byte_comes_back_from_its_displacement():
 
 @pytest.fixture(scope="module")
 def tvl1():
-    pytest.importorskip("cv2")
+    pytest.importorskip("cv2", reason="needs the extra: flow")
     return Tvl1Flow(threads=2)
 
 
@@ -117,7 +117,7 @@ def test_without_opencv_the_extra_is_named(monkeypatch, missing):
     if missing == "cv2":
         monkeypatch.setitem(sys.modules, "cv2", None)
     else:
-        cv2 = pytest.importorskip("cv2")
+        cv2 = pytest.importorskip("cv2", reason="needs the extra: flow")
         monkeypatch.setattr(cv2, "optflow", None)
     with pytest.raises(UsageError, match="contributed modules") as caught:
         load_flow("tvl1", ModelSources())

@@ -199,7 +199,7 @@ def test_without_an_engine_nothing_is_read(streams, tmp_path):
 
 def test_tvl1_on_a_real_video(shared):
     """A few frames only: a pair takes a core the better part of a second."""
-    pytest.importorskip("cv2")
+    pytest.importorskip("cv2", reason="needs the extra: flow")
     from extractors.flow import Tvl1Flow
 
     reader = open_video(shared / "data" / "videos" / "v_ApplyEyeMakeup_g01_c01.avi", "auto")

@@ -261,7 +261,7 @@ def test_ffmpeg_reads_our_chapters(tmp_path):
 
 @pytest.mark.parametrize("fps", [25, 30000 / 1001, 23.976])
 def test_editors_read_our_time_lines_to_the_frame(tmp_path, fps):
-    otio = pytest.importorskip("opentimelineio")
+    otio = pytest.importorskip("opentimelineio", reason="needs the extra: editors")
     rate = to_rate(fps)
     items = tuple(
         Interval(float(a / rate), float(b / rate), label, "")
@@ -290,7 +290,7 @@ def test_editors_read_our_time_lines_to_the_frame(tmp_path, fps):
 
 
 def test_edit_lists_refuse_what_they_cannot_hold(tmp_path):
-    pytest.importorskip("opentimelineio")
+    pytest.importorskip("opentimelineio", reason="needs the extra: editors")
     many = Track("v", tuple(Interval(n, n + 1, "a") for n in range(1000)))
     with pytest.raises(OutputError, match="999"):
         write("edl", [many], tmp_path / "x.edl", WriteSettings(RATE))

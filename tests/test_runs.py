@@ -59,7 +59,7 @@ def test_the_command_shows_a_row_for_each_folder(tmp_path: Path) -> None:
 
 
 def test_groups_of_runs_are_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="needs the extra: plots")
     write_scores(tmp_path / "first/1", 0.2)
     write_scores(tmp_path / "first/2", 0.4)
     write_scores(tmp_path / "second/1", 0.5)
@@ -100,7 +100,7 @@ def test_a_result_says_how_it_came_about(tmp_path: Path) -> None:
 
 
 def test_a_report_has_the_learning_curve_of_the_run(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="needs the extra: plots")
     world = toy_world(tmp_path / "world")
     words = world.words(tmp_path / "run", "--set", "epochs=2", "--eval-split", "validation")
     done = CliRunner().invoke(app, words)

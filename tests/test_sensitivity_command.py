@@ -9,8 +9,8 @@ import pytest
 from training_toys import LABELS, toy_preset, toy_world
 
 from cltdr_cli.errors import UsageError
-from cltdr_cli.training.sensitivity_plot import LearnedSensitivity, draw_sensitivity
 from cltdr_cli.workflows.sensitivity import draw_sensitivity_file, read_sensitivity
+from cltdr_cli.workflows.sensitivity_plot import LearnedSensitivity, draw_sensitivity
 
 
 @pytest.fixture(scope="module")

@@ -156,7 +156,7 @@ def test_resuming_with_other_settings_is_refused(world, tmp_path):
 
 
 def test_tensorboard_events_are_written_where_it_is_installed(world, tmp_path):
-    pytest.importorskip("tensorboard")
+    pytest.importorskip("tensorboard", reason="needs the extra: train")
     out = tmp_path / "run"
     run(world, out, "--set", "epochs=1")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

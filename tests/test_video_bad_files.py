@@ -19,7 +19,7 @@ READERS = ["auto", "pyav", "decord"]
 @pytest.fixture(params=READERS)
 def reader(request):
     if request.param == "decord":
-        pytest.importorskip("decord", exc_type=ImportError)
+        pytest.importorskip("decord", reason="decord has no wheel here", exc_type=ImportError)
     return request.param
 
 

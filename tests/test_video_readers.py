@@ -28,7 +28,7 @@ from cltdr_cli.video.decord_reader import is_decord_installed
 
 NAMED_READERS = [
     "pyav",
-    pytest.param("decord", marks=pytest.mark.skipif(not is_decord_installed(), reason="no decord")),
+    pytest.param("decord", marks=pytest.mark.skipif(not is_decord_installed(), reason="decord has no wheel here")),
 ]
 REFUSED = {"late.ts"}  # by decord
 TURNS = {"turned90.mp4": 3, "turned180.mp4": 2, "turned270.mp4": 1}
@@ -77,7 +77,9 @@ def read_all(reader, start_seconds=None):
 @pytest.mark.parametrize("name", DRAWN)
 def test_every_frame_comes_once_in_order_at_its_time(drawn, name, reader):
     if reader == "decord" and name in REFUSED:
-        pytest.skip("decord refuses it")
+        with pytest.raises(VideoError, match="decord"):
+            open_video(drawn(name), reader)
+        return
     how = DRAWN[name]
     frames, times = read_all(open_video(drawn(name), reader))
     upright = [np.rot90(frame, TURNS.get(name, 0) * -1) for frame in frames]
@@ -94,7 +96,7 @@ def test_every_frame_comes_once_in_order_at_its_time(drawn, name, reader):
     assert np.abs(upright[7 % len(how.seconds)].astype(int) - picture).mean() < 4
 
 
-@pytest.mark.skipif(not is_decord_installed(), reason="no decord")
+@pytest.mark.skipif(not is_decord_installed(), reason="decord has no wheel here")
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - REFUSED))
 def test_readers_agree_on_drawn_videos(drawn, name):
     reference, other = open_video(drawn(name), "pyav"), open_video(drawn(name), "decord")
@@ -238,19 +240,19 @@ def test_without_decord_auto_is_pyav_and_decord_says_how_to_get_it(drawn, monkey
         open_video(drawn("constant.mp4"), "decord")
 
 
-@pytest.mark.skipif(not is_decord_installed(), reason="no decord")
+@pytest.mark.skipif(not is_decord_installed(), reason="decord has no wheel here")
 def test_decord_refuses_what_it_cannot_decode(shared):
     with pytest.raises(VideoError, match=r"cannot decode the codec av1.\nChoose reader= pyav"):
         open_video(shared / "data" / "videos" / "av1_video.mkv", "decord")
 
 
-@pytest.mark.skipif(not is_decord_installed(), reason="no decord")
+@pytest.mark.skipif(not is_decord_installed(), reason="decord has no wheel here")
 def test_decord_refuses_containers_it_loses_frames_from(drawn):
     with pytest.raises(VideoError, match=r"frames may be lost from its container \(mpegts\).\nChoose reader= pyav"):
         open_video(drawn("late.ts"), "decord")
 
 
-@pytest.mark.skipif(not is_decord_installed(), reason="no decord")
+@pytest.mark.skipif(not is_decord_installed(), reason="decord has no wheel here")
 def test_decord_refuses_pieces_that_would_fill_the_memory(drawn):
     probe = decord_room.probe_video(drawn("long.mp4"), "decord")
     table = decord_room.read_packet_table(drawn("long.mp4"))

@@ -23,7 +23,10 @@ from cltdr_cli.video.decord_reader import is_decord_installed
 from cltdr_cli.video.frame_stream import BATCH_BYTES, FrameStream
 from cltdr_cli.video.frames import FrameBatch, VideoInfo
 
-READERS = ["pyav", pytest.param("decord", marks=pytest.mark.skipif(not is_decord_installed(), reason="no decord"))]
+READERS = [
+    "pyav",
+    pytest.param("decord", marks=pytest.mark.skipif(not is_decord_installed(), reason="decord has no wheel here")),
+]
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ NO_UTF8 = b"\xe9\xff\xc3("
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "3gp", "mkv", "avi"])
 def test_no_tag_stops_a_readable_video(tmp_path, suffix, reader):
     if reader == "decord":
-        pytest.importorskip("decord", exc_type=ImportError)
+        pytest.importorskip("decord", reason="decord has no wheel here", exc_type=ImportError)
     path = tmp_path / f"phone.{suffix}"
     with av.open(str(path), "w") as container:
         container.metadata.update(title="cafeZZZZ", location="ZZZZ", comment="ZZZZ")

@@ -11,7 +11,7 @@ from cltdr_cli import console
 from cltdr_cli.commands.options import Debug, Device, Quiet
 
 if TYPE_CHECKING:
-    from cltdr_cli.training.sensitivity_plot import LearnedSensitivity
+    from cltdr_cli.workflows.sensitivity_plot import LearnedSensitivity
 
 _COLUMNS = ("class", "class mu", "sigma", "start mu", "sigma", "end mu", "sigma")
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Protocol
 
 from cltdr_cli.data.annotations import AnnotatedVideo
-from cltdr_cli.errors import FeatureError
+from cltdr_cli.errors import CltdrError, FeatureError
 from cltdr_cli.features.arrays import is_feature_file
 from cltdr_cli.features.formats import WRITERS
 from cltdr_cli.features.sidecar import read_sidecar, sidecar_path
@@ -45,17 +45,22 @@ def leads_out(video_id: str) -> bool:
     return any(path.is_absolute() or bool(path.drive) or ".." in path.parts for path in either)
 
 
+def check_video_id(folder: Path, video_id: str, error: type[CltdrError]) -> None:
+    """Raise an error of that type where the file of a video would lie outside its folder."""
+    if leads_out(video_id):
+        raise error(
+            f"the video id {video_id!r} leads out of the folder {folder}: no file is read there",
+            "Ids are names of videos, or of videos in folders (sub/v): correct the annotation.",
+        )
+
+
 def feature_file(folder: Path, video_id: str, files: FeatureFiles) -> Path | None:
     """The feature file of a video: under its published name, with the prefix or without, or under one of ours.
 
     Raises:
         FeatureError: The id leads out of the folder.
     """
-    if leads_out(video_id):
-        raise FeatureError(
-            f"the video id {video_id!r} leads out of the folder {folder}: no file is read there",
-            "Ids are names of videos, or of videos in folders (sub/v): correct the annotation.",
-        )
+    check_video_id(folder, video_id, FeatureError)
     names = (f"{files.file_prefix}{video_id}{files.file_suffix}", f"{video_id}{files.file_suffix}")
     ours = (feature_path(folder, video_id, name) for name in WRITERS)
     candidates = (*(folder / name for name in names), *ours)

@@ -150,6 +150,7 @@ def _list_members(source: Path, record: ArchiveRecord, split: int) -> Iterator[M
                     file = archive.extractfile(item) if item.isfile() and is_wanted(item.name) else None
                     if file is not None:
                         yield item.name, file.read()
+    # zipfile says NotImplementedError of a compression that it does not know.
     except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, ValueError, NotImplementedError) as error:
         raise FeatureError(
             f"{source} cannot be read: {error}", "It should be a .zip or .tar file, complete, or a folder."

@@ -21,16 +21,20 @@ _KIND_COLORS = ("#2a9d5c", "#e9c46a", "#9b5de5", "#f4a261", "#e76f51", "#b5b8bd"
 _ONE_COLOR = "#33658a"
 
 
-def require_matplotlib() -> None:
+def require_matplotlib(argument: str = "report=", instead: str = "use json_out= for the numbers alone") -> None:
     """Check before the work that matplotlib is installed.
+
+    Args:
+        argument: What asks for plots.
+        instead: What to do without them.
 
     Raises:
         UsageError: It is not.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise UsageError(
-            "report= draws plots with matplotlib, which is not installed",
-            'pip install "cltdr-cli[plots]", or use json_out= for the numbers alone.',
+            f"{argument} draws plots with matplotlib, which is not installed",
+            f'pip install "cltdr-cli[plots]", or {instead}.',
         )
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -15,9 +12,7 @@ from numpy.typing import NDArray
 from cltdr_cli.data.samples import LabelSample
 from cltdr_cli.training.label_batches import LabelBatch
 from cltdr_cli.training.randomness import SAMPLE, stream_seed
-
-_SPARE_STEPS = 2
-"""Steps that lie ready besides those that threads are at."""
+from cltdr_cli.training.read_ahead import read_ahead
 
 
 class LabelledVideos(Protocol):
@@ -76,16 +71,7 @@ class LabelLoader:
 
     def batches(self, first_step: int, last_step: int) -> Iterator[list[LabelBatch]]:
         """The batch of each iteration, as its one part, from the first up to (not including) the last."""
-        with ThreadPoolExecutor(self._threads) as pool:
-            upcoming = (pool.submit(self.batch, step) for step in range(first_step, last_step))
-            ahead: deque[Future[LabelBatch]] = deque(islice(upcoming, self._threads + _SPARE_STEPS))
-            try:
-                while ahead:
-                    ready = ahead.popleft()
-                    ahead.extend(islice(upcoming, 1))
-                    yield [ready.result()]
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        return read_ahead(lambda pool, step: [pool.submit(self.batch, step)], first_step, last_step, self._threads)
 
     def batch(self, iteration: int) -> LabelBatch:
         """The batch of one iteration."""

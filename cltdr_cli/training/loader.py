@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -19,9 +17,7 @@ from cltdr_cli.training.batches import Batch
 from cltdr_cli.training.config import TrainConfig
 from cltdr_cli.training.processes import Processes
 from cltdr_cli.training.randomness import CROP, MIX, SAMPLE, epoch_order, stream_seed
-
-_SPARE_STEPS = 2
-"""Steps that lie ready besides those that threads are at."""
+from cltdr_cli.training.read_ahead import read_ahead
 
 
 class Videos(Protocol):
@@ -88,16 +84,7 @@ class Loader:
 
     def batches(self, first_step: int, last_step: int) -> Iterator[list[Batch]]:
         """This process's parts of the batch of each step, from the first up to (not including) the last."""
-        with ThreadPoolExecutor(self._threads) as pool:
-            upcoming = (self._submit_step(pool, step) for step in range(first_step, last_step))
-            ahead = deque(islice(upcoming, self._threads + _SPARE_STEPS))
-            try:
-                while ahead:
-                    parts = ahead.popleft()
-                    ahead.extend(islice(upcoming, 1))
-                    yield [part.result() for part in parts]
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        return read_ahead(self._submit_step, first_step, last_step, self._threads)
 
     def _submit_step(self, pool: ThreadPoolExecutor, step: int) -> list[Future[Batch]]:
         epoch = step // self.steps_per_epoch

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from cltdr_cli.errors import UsageError
+from cltdr_cli.evaluation.plots import FORMATS, require_matplotlib
 from cltdr_cli.files import check_writable, write_bytes
 from cltdr_cli.training.run_folder import Record, RunFolder
 from cltdr_cli.training.sensitivity import KINDS
-from cltdr_cli.training.sensitivity_plot import FORMATS, LearnedSensitivity, draw_sensitivity, require_matplotlib
+from cltdr_cli.workflows.sensitivity_plot import LearnedSensitivity, draw_sensitivity
 from cltdr_cli.zoo.checkpoint import load_checkpoint
 
 
@@ -46,7 +47,7 @@ def draw_sensitivity_file(learned: LearnedSensitivity, out: Path) -> None:
     file_format = out.suffix.lower().lstrip(".")
     if file_format not in FORMATS:
         raise UsageError(f"{out} is no picture file", f"Let the name end in .{' or .'.join(FORMATS)}.")
-    require_matplotlib()
+    require_matplotlib("out=", "leave it out for the table alone")
     check_writable(out)
     write_bytes(out, draw_sensitivity(learned, file_format))
 

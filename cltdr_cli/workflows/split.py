@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cltdr_cli.data.annotations import AnnotatedVideo
-from cltdr_cli.data.feature_files import feature_file, leads_out, load_sequence
+from cltdr_cli.data.feature_files import check_video_id, feature_file, load_sequence
 from cltdr_cli.errors import CltdrError, FeatureError, VideoError
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
@@ -78,10 +78,6 @@ def find_video(folder: Path, video_id: str) -> Path | None:
     Raises:
         VideoError: The id leads out of the folder.
     """
-    if leads_out(video_id):
-        raise VideoError(
-            f"the video id {video_id!r} leads out of the folder {folder}: no file is read there",
-            "Ids are names of videos, or of videos in folders (sub/v): correct the annotation.",
-        )
+    check_video_id(folder, video_id, VideoError)
     found = sorted(folder.glob(f"{glob.escape(video_id)}.*"))
     return next((path for path in found if path.stem == video_id and path.suffix.lower() in VIDEO_SUFFIXES), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cltdr_cli.errors import UsageError
 from cltdr_cli.training.sensitivity import KINDS, Form, Gaussians
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-FORMATS = ("png", "svg")
 
 _MOST_ROWS = 40
 _COLORS = ("#33658a", "#2a9d5c", "#e76f51")
@@ -55,25 +51,12 @@ class LearnedSensitivity:
         return {"class": curves.classes.numpy(), "boundaries": curves.boundaries.numpy()}
 
 
-def require_matplotlib() -> None:
-    """Check before the work that matplotlib is installed.
-
-    Raises:
-        UsageError: It is not.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError(
-            "out= draws a plot with matplotlib, which is not installed",
-            'pip install "cltdr-cli[plots]", or leave out= out for the table alone.',
-        )
-
-
 def draw_sensitivity(learned: LearnedSensitivity, file_format: str) -> bytes:
     """Where in an action its class and its boundaries matter, for each class; and how that came about by epochs.
 
     Args:
         learned: What to draw.
-        file_format: One of ``FORMATS``.
+        file_format: One of ``evaluation.plots.FORMATS``.
     """
     from matplotlib.figure import Figure
 
