@@ -59,8 +59,8 @@ class Detector:
             backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``: OpenVINO on a CPU where it is
                 installed, pays, and gives the same features within 1e-3.
             accept_license: Whether licences of weights that exclude some uses are agreed to.
-            download: Whether a detector is downloaded where none is named or installed; False takes the bundled
-                demo model instead, None is an error that says what to do.
+            download: Whether a detector is downloaded where none is named or installed; else it is the
+                bundled demo model.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             report: Hears of downloads and notices.
 

@@ -89,8 +89,8 @@ def detect(
     """Find actions in videos: when they start and end, what they are, and how sure that is.
 
     Without --preset or --checkpoint an installed real detector is used, or else kinetics600-movinet-a2 is
-    downloaded once: it names 600 everyday actions on any footage, by a classifier on every frame. Offline the
-    bundled demo model is used, which knows drawn figures only.
+    downloaded once: it names 600 everyday actions on any footage, by a classifier on every frame. Offline, and
+    without a terminal unless --download is given, it is the bundled demo model, which knows drawn figures only.
     """
     from cltdr_cli.workflows.detect import detect
 

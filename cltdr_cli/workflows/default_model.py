@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cltdr_cli.errors import NoConnectionError, WeightsError
+from cltdr_cli.errors import NoConnectionError
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.zoo import weights
 from cltdr_cli.zoo.extractors import ModelSources
@@ -14,25 +14,23 @@ WEIGHTS = "movinet-a2-stream"
 _CHOOSE = "`cltdr presets list` names other detectors, preset= takes one."
 
 
-def choose_default_preset(models: ModelSources, download: bool | None, report: Reporter = SILENT) -> str:
+def choose_default_preset(models: ModelSources, download: bool, report: Reporter = SILENT) -> str:
     """Name of the preset that is used where none is named.
 
     Args:
         models: Where its weights come from.
-        download: Whether a detector may be downloaded where none is installed. False takes the bundled demo
-            instead, as does ``CLTDR_OFFLINE=1``; None is an error that says what to do.
+        download: Whether a detector may be downloaded where none is installed; else the bundled demo is taken, as it
+            is with ``CLTDR_OFFLINE=1``. It says itself how to get a detector of real actions.
         report: Hears of the download.
 
     Raises:
-        WeightsError: None is installed and ``download`` is None; or the download failed.
+        WeightsError: The download failed.
     """
     installed = choose_installed(models)
     if installed is not None:
         return installed
-    if download is False or weights.is_offline():
+    if not download or weights.is_offline():
         return DEMO
-    if download is None:
-        raise _explain_nothing_installed()
     try:
         _download(models, report)
     except NoConnectionError as error:
@@ -47,11 +45,3 @@ def _download(models: ModelSources, report: Reporter) -> None:
         f"({weights.entry(WEIGHTS).megabytes} MB, downloaded once). {_CHOOSE}"
     )
     models.fetch(WEIGHTS)
-
-
-def _explain_nothing_installed() -> WeightsError:
-    return WeightsError(
-        "No detector of real actions is installed, and without a terminal nothing is downloaded unasked.",
-        f"Install one: `cltdr weights download {WEIGHTS}` ({weights.entry(WEIGHTS).megabytes} MB, 600 everyday "
-        "actions).\nOr let download= fetch it, or name preset= demo for the bundled model of drawn figures.",
-    )

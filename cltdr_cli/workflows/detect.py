@@ -54,7 +54,7 @@ def detect(
         out: A file (its suffix picks the format) or a folder to write to; None writes nothing.
         format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``, ``svg``, ``html``.
         preset: Name or YAML file; ``auto`` is an installed real detector, or else the one that is downloaded now,
-            or offline the bundled demo model.
+            or the bundled demo model.
         checkpoint: Checkpoint of ``cltdr train`` or ``cltdr convert`` in place of a preset.
         extractor_weights: Files by name of the extractor or weights, or words ``NAME=FILE``.
         extractor: Name of the extractor, where a converted checkpoint does not say it.
@@ -76,8 +76,8 @@ def detect(
         backend: What runs the extractor: ``torch``, ``openvino``, or ``auto``: OpenVINO on a CPU where it is
             installed, pays, and gives the same features within 1e-3.
         accept_license: Whether licences of weights that exclude some uses are agreed to.
-        download: Whether a detector is downloaded where none is named or installed; False takes the bundled demo
-            model instead, None is an error that says what to do.
+        download: Whether a detector is downloaded where none is named or installed; else it is the bundled demo
+            model.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         on_result: Called with each result as soon as it is there.
         report: Hears of progress, notices, warnings and inputs that fail.

@@ -81,13 +81,13 @@ def load_reported_detector(
         checkpoint: Checkpoint in place of a preset.
         models: Where models come from and how they run.
         report: Hears of downloads and notices.
-        download: Whether ``auto`` may download a detector; None is an error where it would have to.
+        download: Whether ``auto`` may download a detector; else it is the bundled demo.
 
     Raises:
         CltdrError: There is no such preset, or weights are missing, damaged, or do not fit.
     """
     if str(preset) == "auto" and checkpoint is None:
-        preset = choose_default_preset(models, download, report)
+        preset = choose_default_preset(models, bool(download), report)
     loaded = load_detector(str(preset), None if checkpoint is None else Path(checkpoint), models)
     for text in loaded.notices:
         report.notice(text)
