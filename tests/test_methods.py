@@ -27,15 +27,19 @@ from cltdr_cli.zoo.load import load_detector, make_localizer
 from cltdr_cli.zoo.preset import Preset, load_preset
 
 TRAINED = [name for name in METHODS if find_method(name).supervision == "segments"]
+"""Point detectors: a pyramid of points, batches with padding."""
+
+LEARNING = [name for name in METHODS if find_method(name).is_trained]
+"""These and the methods that learn from labels of whole videos, whose batches have no padding."""
 
 
-def random_network(preset: Preset) -> torch.nn.Module:
+def random_network(preset: Preset, spread: float = 0.2) -> torch.nn.Module:
     """Weights large enough for every part to matter."""
     network = build_network(find_method(preset.method), preset.model, seed=1)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
+            parameter += spread * torch.randn(parameter.shape, generator=generator)
     return network.eval()
 
 
@@ -64,6 +68,11 @@ def chance_of(name: str) -> list[str]:
     """Settings that make drop path and dropout act, where the method has them."""
     model = toy_preset_of(name).model
     return [f"{key}=0.2" for key in ("droppath", "dropout") if hasattr(model, key)]
+
+
+def short_run_of(name: str) -> list[str]:
+    """Settings of a run of a few steps, in the unit that the method counts in."""
+    return ["epochs=2"] if hasattr(toy_preset_of(name).training, "epochs") else ["iterations=6"]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -138,7 +147,7 @@ def test_parameters_decay_by_their_dimensions(name):
     assert [group["weight_decay"] for group in groups] == [0.05, 0]
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", LEARNING)
 def test_saved_weights_load_and_detect_the_same(name, tmp_path):
     preset = toy_preset_of(name)
     network, path = random_network(preset), tmp_path / "toy.safetensors"
@@ -215,9 +224,9 @@ def test_parts_of_a_batch_learn_what_the_whole_learns(name):
         assert parted.facts == pytest.approx(whole.facts, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", LEARNING)
 def test_a_killed_run_resumes_to_the_same_weights(name, tmp_path):
-    world = toy_world(tmp_path / "world", preset=toy_preset_of(name, "epochs=2", *chance_of(name)))
+    world = toy_world(tmp_path / "world", preset=toy_preset_of(name, *short_run_of(name), *chance_of(name)))
     reference = started(world.words(tmp_path / "whole"))
     words = world.words(tmp_path / "killed", "--save-every", "1", "--resume")
     assert kill_after(process := started(words), tmp_path / "killed" / "log.jsonl", 2) == -signal.SIGKILL, process
@@ -229,11 +238,12 @@ def test_a_killed_run_resumes_to_the_same_weights(name, tmp_path):
     assert records(tmp_path / "whole", "step") == records(tmp_path / "killed", "step")
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", LEARNING)
 def test_detects_from_features_and_from_video(name, cltdr, sample_video, tmp_path):
-    preset = toy_preset_of(name, "input_dim=256", "features.width=256", "features.extractor=demo", "features.flow=null")
+    width = ["model.input_dim=256", *(["model.rgb_dim=128"] if hasattr(toy_preset_of(name).model, "rgb_dim") else [])]
+    preset = toy_preset_of(name, *width, "features.width=256", "features.extractor=demo", "features.flow=null")
     checkpoint = tmp_path / "toy.safetensors"
-    save_checkpoint(checkpoint, random_network(preset).state_dict(), preset, LABELS, {"trained": True})
+    save_checkpoint(checkpoint, random_network(preset, 0.05).state_dict(), preset, LABELS, {"trained": True})
     made = cltdr("extract-features", sample_video, "--extractor", "demo", "--out", tmp_path)
     assert made.code == 0, made.err
     found = []
@@ -246,7 +256,7 @@ def test_detects_from_features_and_from_video(name, cltdr, sample_video, tmp_pat
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", LEARNING)
 def test_a_wrong_width_is_refused_with_the_reason(name, cltdr, tmp_path):
     text = toy_preset_of(name).to_yaml().replace("width: 12", "width: 13")
     with pytest.raises(PresetError, match=r"input_dim 12 is not the features' width 13"):

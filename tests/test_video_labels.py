@@ -14,6 +14,7 @@ from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
 from cltdr_cli.data.datasets import DATASETS
 from cltdr_cli.data.ground_truth import select_scored_split
+from cltdr_cli.data.label_set import labelled_split
 from cltdr_cli.data.training_set import class_agnostic, training_split
 from cltdr_cli.data.video_labels import find_unknown_labels, has_other_labels, video_labels
 from cltdr_cli.errors import AnnotationError
@@ -93,6 +94,15 @@ def test_unknown_labels_are_named_with_their_videos(tmp_path: Path) -> None:
     assert kinds["unknown-video-label"] == (2, True)
     assert kinds["labelled-only"] == (2, False)
     assert "no-instance" not in kinds
+
+
+@pytest.mark.parametrize("video", [{"labels": ["a", " "]}, {"annotations": [{"label": "a"}, {"label": None}]}])
+def test_a_blank_label_is_no_class_to_learn(tmp_path: Path, video: dict) -> None:
+    config = load_preset("thumos14-co2net").features
+    np.save(tmp_path / "v.npy", np.ones((9, config.width), np.float32))
+    found = read(tmp_path, {"v": {"fps": 25, "duration": 6, **video}})
+    with pytest.raises(AnnotationError, match="1 annotations have no label or a blank one, first in v"):
+        labelled_split(found, tmp_path, config, sorted(set(video_labels(found.videos["v"]))))
 
 
 def test_other_labels_are_counted_by_split(tmp_path: Path) -> None:

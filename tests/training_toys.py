@@ -46,21 +46,31 @@ def toy_preset(*settings: str) -> Preset:
 def toy_preset_of(method: str, *settings: str) -> Preset:
     """The first preset of a method in the box, shrunk: three levels, 16 channels, three classes."""
     source = next(preset for preset in map(load_preset, catalog.presets()) if preset.method == method)
-    model = _shrink(source.model)
     toy = replace(
-        toy_preset(),
-        method=method,
-        model=model,
-        inference=replace(source.inference, fusion_keep_segments=None, fusion_top_classes=None, max_seg_num=100),
-        training=source.training and replace(toy_preset().training, label_smoothing=source.training.label_smoothing),
-    )
+        toy_preset(), method=method, model=_shrink(source.model), inference=_few(source.inference),
+        training=source.training and _short(source.training),
+    )  # fmt: skip
     return with_overrides(toy, settings)
+
+
+def _few(inference):
+    """An ``inference`` section without fusion and, where it caps segments, with at most 100."""
+    few = {"fusion_keep_segments": None, "fusion_top_classes": None, "max_seg_num": 100}
+    return replace(inference, **{key: few[key] for key in few if hasattr(inference, key)})
+
+
+def _short(training):
+    """A ``training`` section of seconds: three epochs, or twelve iterations where a method trains by them."""
+    if hasattr(training, "iterations"):
+        return replace(training, iterations=12, sampled_steps=24, batch_size=6, learning_rate=0.002)
+    return replace(toy_preset().training, label_smoothing=training.label_smoothing)
 
 
 def _shrink(model):
     """A ``model`` section with toy sizes; lists with an entry per level keep their first three."""
     small = {
         "input_dim": WIDTH, "num_classes": len(LABELS), "max_seq_len": 32, "branch_blocks": 2, "embd_dim": 16,
+        "rgb_dim": WIDTH // 2, "attention_dim": 8,
         "fpn_dim": 16, "head_dim": 16, "mlp_dim": 16, "num_bins": 4, "embd_layers": 1, "head_num_layers": 2,
         "regression_range": ((0, 4), (4, 8), (8, 10000)),
     }  # fmt: skip

@@ -13,7 +13,7 @@ from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
 from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, load_sequence
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.samples import LabelSample
-from cltdr_cli.data.training_set import SampleCache, find_files, label_places
+from cltdr_cli.data.training_set import SampleCache, find_files, label_places, refuse_blank_labels
 from cltdr_cli.data.video_labels import find_unknown_labels, video_labels
 from cltdr_cli.errors import AnnotationError, FeatureError
 from cltdr_cli.features.arrangement import arrange_features
@@ -71,7 +71,7 @@ def labelled_split(
         fewest_steps: Videos of fewer steps are left out.
 
     Raises:
-        AnnotationError: A label is none of the classes.
+        AnnotationError: A label is blank or none of the classes.
         FeatureError: No video has a file, or a file's sidecar contradicts the preset.
     """
     _check_labels(annotations, class_names)
@@ -100,6 +100,8 @@ def _count_steps(path: Path, files: FeatureFiles) -> int:
 
 
 def _check_labels(annotations: Annotations, class_names: Sequence[str]) -> None:
+    videos = annotations.videos.values()
+    refuse_blank_labels(annotations.source, [(v.video_id, label) for v in videos for label in video_labels(v)])
     unknown = find_unknown_labels(annotations.videos.values(), class_names)
     if unknown:
         shown = ", ".join(list(unknown)[:5]) + (", …" if len(unknown) > 5 else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -131,14 +131,19 @@ def _find_labelled_only(annotations: Annotations) -> list[str]:
     return names
 
 
-def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> None:
-    items = [(v.video_id, i) for v in annotations.videos.values() for i in v.instances]
-    blank = [name for name, item in items if not item.label.strip()]
+def refuse_blank_labels(source: str, labels: Iterable[tuple[str, str]]) -> None:
+    """Raise AnnotationError where a label is blank; labels come with the ids of their videos."""
+    blank = [name for name, label in labels if not label.strip()]
     if blank:
         raise AnnotationError(
-            f"{annotations.source}: {len(blank)} annotations have no label or a blank one, first in {blank[0]}",
+            f"{source}: {len(blank)} annotations have no label or a blank one, first in {blank[0]}",
             "cltdr datasets check lists them all.",
         )
+
+
+def _check_instances(annotations: Annotations, class_names: Sequence[str]) -> None:
+    items = [(v.video_id, i) for v in annotations.videos.values() for i in v.instances]
+    refuse_blank_labels(annotations.source, [(name, item.label) for name, item in items])
     if tuple(class_names) != (CLASS_AGNOSTIC,):
         refuse_other_labels(annotations.source, {item.label for _, item in items}, class_names)
     broken = [name for name, item in items if not np.isfinite([item.start, item.end]).all()]
