@@ -131,7 +131,7 @@ def _find_labelled_only(annotations: Annotations) -> list[str]:
     return names
 
 
-def refuse_blank_labels(source: str, labels: Iterable[tuple[str, str]]) -> None:
+def refuse_blank_labels(source: Path, labels: Iterable[tuple[str, str]]) -> None:
     """Raise AnnotationError where a label is blank; labels come with the ids of their videos."""
     blank = [name for name, label in labels if not label.strip()]
     if blank:
