@@ -32,7 +32,16 @@ METHODS = ("cltdr", "actionformer", "tridet", "temporalmaxer")
 AUTO = "auto"
 """The preset that `cltdr train` makes for features and annotation."""
 
-WHOLE = (*METHODS, AUTO)
+ASL = ("training.sensitivity=asl",)
+NO_CONTRAST, NO_INSTANCE = "training.sensitivity_contrast_weight=0", "training.sensitivity_instance=false"
+SENSITIVITY: dict[str, tuple[str, ...]] = {
+    f"{method}-asl{part}": (*ASL, *settings)
+    for method in ("cltdr", "actionformer")
+    for part, settings in {"": (), "-class": (NO_INSTANCE, NO_CONTRAST), "-instance": (NO_CONTRAST,)}.items()
+}
+"""Action Sensitivity Learning on two methods: all of it, its class level alone, and with the instance level."""
+
+WHOLE = (*METHODS, AUTO, "cltdr-asl", "actionformer-asl")
 """Variants that are run on all splits."""
 
 ABLATIONS: dict[str, tuple[str, ...]] = {
@@ -54,8 +63,17 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
 }
 """Changes to the preset of CLTDR-GMG."""
 
+CHANGES = {**SENSITIVITY, **ABLATIONS}
+"""Variant -> settings that differ from its method's preset."""
+
+TABLES = {
+    "ablations of CLTDR-GMG": (METHODS[0], *ABLATIONS),
+    "parts of ASL": (METHODS[0], METHODS[1], *SENSITIVITY),
+}
+"""Title and variants of the tables of one split."""
+
 ABLATION_SPLITS = (1,)
-"""Splits of the ablations, unless others are asked for: all of them would take 13 hours on two cores."""
+"""Splits of the ablations and of the parts of ASL, unless others are asked for: all would take half a day."""
 
 PUBLISHED = {
     "gtea": ("ED-TCN, splits 1 to 3", "gtea-ed-tcn", 47.8),
@@ -90,7 +108,7 @@ class Run:
         """Name of its preset."""
         if self.variant == AUTO:
             return AUTO
-        return f"{self.data_set}-{self.variant if self.variant in METHODS else METHODS[0]}"
+        return f"{self.data_set}-{next((m for m in METHODS if self.variant.startswith(m)), METHODS[0])}"
 
     def folder(self, out: Path) -> Path:
         """Where its files go."""
@@ -100,7 +118,7 @@ class Run:
 def main() -> int:
     """Do the runs that are missing, and write the tables of those that are there."""
     given = parse()
-    variants = [*given.variants, *(ABLATIONS if given.ablations else ())]
+    variants = dict.fromkeys([*given.variants, *(CHANGES if given.ablations else ())])
     runs = [
         Run(data_set, variant, split, seed)
         for data_set in given.sets
@@ -118,7 +136,7 @@ def main() -> int:
 
 def list_splits(data_set: str, variant: str) -> Sequence[int]:
     """The splits that a variant is run on by default."""
-    return ABLATION_SPLITS if variant in ABLATIONS else range(1, SPLITS[data_set] + 1)
+    return range(1, SPLITS[data_set] + 1) if variant in WHOLE else ABLATION_SPLITS
 
 
 def parse() -> argparse.Namespace:
@@ -127,8 +145,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder of gtea/split-K and 50salads/split-K")
     parser.add_argument("--out", type=Path, default=Path("out/results"), help="folder of runs and tables")
     parser.add_argument("--sets", nargs="+", choices=SPLITS, default=list(SPLITS))
-    parser.add_argument("--variants", nargs="*", choices=[*WHOLE, *ABLATIONS], default=list(WHOLE))
-    parser.add_argument("--ablations", action="store_true", help="the ablations of CLTDR-GMG, too")
+    parser.add_argument("--variants", nargs="*", choices=[*WHOLE, *CHANGES], default=list(WHOLE))
+    parser.add_argument("--ablations", action="store_true", help="the ablations of CLTDR-GMG and the parts of ASL, too")
     parser.add_argument("--splits", nargs="+", type=int, help="only these [default: all]")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument(
@@ -145,7 +163,7 @@ def do(run: Run, given: argparse.Namespace) -> bool:
     """Train and evaluate one run; False where a command failed, which its log tells."""
     data, folder = find_data(given.data, run), run.folder(given.out)
     files = ["--annotations", data / "annotations.json", "--features", data / "features", "--device", "cpu"]
-    settings = [word for setting in (*ABLATIONS.get(run.variant, ()), *given.settings) for word in ("--set", setting)]
+    settings = [word for setting in (*CHANGES.get(run.variant, ()), *given.settings) for word in ("--set", setting)]
     folder.mkdir(parents=True, exist_ok=True)
     trained = cltdr(
         folder, "train", "--preset", run.preset, *files, "--out", folder, "--seed", run.seed, "--resume",
@@ -188,10 +206,10 @@ def write_tables(out: Path, published: Path | None) -> None:
         if rows:
             first = [draw_published(data_set, published)] if published else []
             parts.append(make_table(f"{data_set}, all splits", [*first, *rows]))
-        ablations = draw_rows(out / data_set, ABLATIONS, "split-1-*")
-        if ablations:
-            whole = draw_rows(out / data_set, METHODS[:1], "split-1-*")
-            parts.append(make_table(f"{data_set}, split 1, ablations of {METHODS[0]}", [*whole, *ablations]))
+        for title, variants in TABLES.items():
+            changed = draw_rows(out / data_set, variants, "split-1-*")
+            if any(row[0] in CHANGES for row in changed):
+                parts.append(make_table(f"{data_set}, split 1, {title}", changed))
     (out / "results.md").write_text("\n".join(parts))
     print("\n".join(parts))
 
