@@ -21,7 +21,7 @@ demo: $(INSTALLED)
 	$(BIN)/python examples/compare_with_truth.py out/sample.json out/sample.truth.json
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 bench-train: $(INSTALLED)
 	rm -rf out/proof

@@ -15,6 +15,9 @@ from extraction_runs import Server, extraction, looped, outputs
 
 REPOSITORY = Path(__file__).parent.parent
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a test process for each core: threads would wait for one another
+
 os.environ["CLTDR_OFFLINE"] = "1"  # no test reaches for the network; those of downloads take it away themselves
 
 # What a shell starts in the background ignores Ctrl-C, and every process that the suite starts would inherit that.

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.main import app
 from cltdr_cli.workflows.runs import Spread, summarize_runs
+from cltdr_cli.workflows.runs_video import find_rows
 
 
 def write_scores(folder: Path, average: float, **made_by: object) -> None:
@@ -67,6 +68,60 @@ def test_groups_of_runs_are_drawn(tmp_path: Path) -> None:
     assert run(*words).exit_code == 0
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {"runs.svg", "runs.png"}
     assert "<svg" in (tmp_path / "plots/runs.svg").read_text()
+
+
+def keep_detections(folder: Path, truth: Path, *segments: list[float]) -> None:
+    write_scores(folder, 0.5, seed=1, annotations=str(truth))
+    items = [
+        {"label": "a", "segment": list(segment), "score": 1 / (1 + place)} for place, segment in enumerate(segments)
+    ]
+    (folder / "predictions.json").write_text(json.dumps({"results": {"v": items}}))
+
+
+def test_a_video_has_a_row_for_the_annotation_and_as_many_detections_of_each_group(tmp_path: Path) -> None:
+    truth = tmp_path / "truth.json"
+    video = {"subset": "test", "duration": 9, "fps": 25, "annotations": [{"label": "a", "segment": [1, 3]}]}
+    truth.write_text(json.dumps({"database": {"v": video}}))
+    keep_detections(tmp_path / "one/1", truth, [1, 2], [5, 6])
+    keep_detections(tmp_path / "two/1", truth, [2, 4])
+    groups = {name: summarize_runs(tmp_path / name).files for name in ("one", "two")}
+    found = find_rows(groups, None)
+    assert found is not None
+    assert found[0] == "v"
+    assert [(row.name, [(bar.start, bar.end, bar.label) for bar in row.bars]) for row in found[1]] == [
+        ("annotation", [(1, 3, "a")]), ("one", [(1, 2, "a")]), ("two", [(2, 4, "a")]),
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="not all groups have detections in w"):
+        find_rows(groups, "w")
+    write_scores(tmp_path / "three/1", 0.5)
+    groups["three"] = summarize_runs(tmp_path / "three").files
+    assert find_rows(groups, None) is None
+    with pytest.raises(UsageError, match="to draw v from"):
+        find_rows(groups, "v")
+
+
+def test_the_video_is_drawn_beside_the_scores(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra: plots")
+    world = toy_world(tmp_path / "world", training=4, validation=2)
+    done = CliRunner().invoke(app, world.words(tmp_path / "run", "--set", "epochs=1", "--set", "warmup_epochs=0"))
+    assert done.exit_code == 0, done.output
+    scored = run(
+        "eval", "--dataset", "custom", "--annotations", world.annotations, "--features", world.features,
+        "--checkpoint", tmp_path / "run/last.safetensors", "--split", "validation", "--device", "cpu",
+        "--json-out", tmp_path / "run/scores.json", "--predictions-out", tmp_path / "run/predictions.json",
+    )  # fmt: skip
+    assert scored.exit_code == 0, scored.stderr
+    again = run(
+        "eval", "--dataset", "custom", "--annotations", world.annotations, "--split", "validation",
+        "--predictions", tmp_path / "run/predictions.json", "--json-out", tmp_path / "again.json",
+    )  # fmt: skip
+    assert again.exit_code == 0, again.stderr
+    one, two = (json.loads(path.read_text()) for path in (tmp_path / "run/scores.json", tmp_path / "again.json"))
+    assert one["mAP"] == two["mAP"], "what was written is what was scored"
+    assert run("eval", "--runs", tmp_path / "run", "--report", tmp_path / "plots").exit_code == 0
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {
+        "runs.svg", "runs.png", "video.svg", "video.png",
+    }  # fmt: skip
 
 
 def test_folders_without_runs_and_other_files_are_named(tmp_path: Path) -> None:

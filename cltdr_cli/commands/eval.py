@@ -102,6 +102,13 @@ def evaluate(
     ] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="A row for each class.")] = False,
     json_out: Annotated[Path | None, typer.Option(help="Write the numbers as JSON.", metavar="FILE")] = None,
+    predictions_out: Annotated[
+        Path | None, typer.Option(help="Write the detections that were scored as JSON.", metavar="FILE")
+    ] = None,
+    video: Annotated[
+        str | None,
+        typer.Option(help="With --runs and --report: the video to draw.", metavar="ID", show_default=False),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(help="Write an analysis: plots, and one JSON. Needs cltdr-cli[plots].", metavar="DIR"),
@@ -118,16 +125,17 @@ def evaluate(
     segmentation.
 
     --runs DIR shows mean and range over the runs in a folder, a row for each DIR: every scores.json below it, as
-    --json-out wrote it. Splits are averaged for each seed, and the range is that of the seeds. --report draws them.
+    --json-out wrote it. Splits are averaged for each seed, and the range is that of the seeds. --report draws them,
+    and one video as bars where the runs have kept their detections (--predictions-out RUN/predictions.json).
     """  # fmt: skip
     from cltdr_cli.workflows.evaluate import evaluate
 
     if runs:
-        _show_runs(runs, report)
+        _show_runs(runs, report, video)
         return
     if dataset is None:
         raise UsageError("no data set is named", "Give dataset= (cltdr datasets lists them), or runs=.")
-    _check_outputs(json_out, report)
+    _check_outputs([json_out, predictions_out], report)
     scores = evaluate(
         dataset,
         predictions=predictions,
@@ -160,6 +168,8 @@ def evaluate(
     _draw_scores(scores, per_class)
     if json_out is not None:
         scores.write_json(json_out)
+    if predictions_out is not None:
+        scores.write_predictions(predictions_out)
     if report is not None:
         written = scores.write_analysis(report)
         console.notice(f"wrote {written[0]} and {len(written) - 1} plots")
@@ -168,11 +178,11 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _show_runs(folders: list[Path], report: Path | None) -> None:
+def _show_runs(folders: list[Path], report: Path | None, video: str | None) -> None:
     """A row for each folder: mean of its runs, and their range in brackets."""
     from cltdr_cli.workflows.runs import summarize_runs, write_runs_plot
 
-    _check_outputs(None, report)
+    _check_outputs([], report)
     summaries = [summarize_runs(folder) for folder in folders]
     columns = list(dict.fromkeys(name for summary in summaries for name in summary.values))
     shown = [name for name in columns if not name.endswith("_mean_of_videos")]
@@ -182,7 +192,7 @@ def _show_runs(folders: list[Path], report: Path | None) -> None:
     ]
     console.table("mean (lowest to highest), scores in percent", ("runs", "of", *shown), rows)
     if report is not None:
-        console.notice(f"wrote {', '.join(map(str, write_runs_plot(summaries, report)))}")
+        console.notice(f"wrote {', '.join(map(str, write_runs_plot(summaries, report, video)))}")
 
 
 def _draw_spread(spread: Spread | None) -> str:
@@ -194,13 +204,14 @@ def _draw_spread(spread: Spread | None) -> str:
     return f"{spread.mean:.{digits}f} ({spread.low:.{digits}f} to {spread.high:.{digits}f})"
 
 
-def _check_outputs(json_out: Path | None, report: Path | None) -> None:
+def _check_outputs(files: list[Path | None], report: Path | None) -> None:
     """Find out before the work whether its results can be written."""
     from cltdr_cli.evaluation.plots import require_matplotlib
     from cltdr_cli.files import check_writable, check_writable_folder
 
-    if json_out is not None:
-        check_writable(json_out)
+    for file in files:
+        if file is not None:
+            check_writable(file)
     if report is not None:
         require_matplotlib()
         check_writable_folder(report)

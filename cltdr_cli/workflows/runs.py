@@ -12,7 +12,9 @@ from typing import Any
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.evaluation.runs_plot import Line, draw_runs
+from cltdr_cli.evaluation.video_plot import draw_video
 from cltdr_cli.files import write_bytes
+from cltdr_cli.workflows.runs_video import find_rows
 
 RESULT_FILE = "scores.json"
 """Name under which a run's scores are looked for."""
@@ -92,15 +94,22 @@ def summarize_runs(folder: Path, names: str = "*") -> RunsSummary:
     return replace(summary, values=_spread(rows, by_seed if summary.is_even else [[i] for i in range(len(rows))]))
 
 
-def write_runs_plot(summaries: Sequence[RunsSummary], folder: Path) -> list[Path]:
-    """Draw mAP over temporal IoU, a line for each summary; returns the files.
+def write_runs_plot(summaries: Sequence[RunsSummary], folder: Path, video_id: str | None = None) -> list[Path]:
+    """Draw mAP over temporal IoU, a line for each summary, and one video with bars; returns the files.
+
+    Args:
+        summaries: Of the groups.
+        folder: Where the files go.
+        video_id: Which video to draw; None for the first one that all groups have kept detections of, if there is one.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        UsageError: matplotlib is not installed, or there is no such video.
         OutputError: A file cannot be written.
     """
-    lines = [_make_line(summary) for summary in summaries]
-    files = draw_runs(lines)
+    files = draw_runs([_make_line(summary) for summary in summaries])
+    found = find_rows({summary.folder.name: summary.files for summary in summaries}, video_id)
+    if found is not None:
+        files |= draw_video(*found)
     for name, data in files.items():
         write_bytes(folder / name, data)
     return [folder / name for name in files]

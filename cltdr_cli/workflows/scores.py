@@ -178,6 +178,20 @@ class SplitScores:
         """
         write_text(path, json.dumps(self.to_json(), indent=1) + "\n")
 
+    def write_predictions(self, path: Path) -> None:
+        """Write the detections that were scored, in ActivityNet layout; those outside the split are left out.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        truth, results = self.reference.split.truth, dict[str, list[dict[str, Any]]]()
+        rows = self.predictions.select((self.predictions.videos >= 0) & (self.predictions.labels >= 0))
+        columns = (rows.videos.tolist(), rows.labels.tolist(), rows.segments_seconds.tolist(), rows.scores.tolist())
+        for video, label, segment, score in zip(*columns, strict=True):
+            item = {"label": truth.label_names[label], "segment": segment, "score": score}
+            results.setdefault(truth.video_ids[video], []).append(item)
+        write_text(path, json.dumps({"version": "cltdr", "results": results}) + "\n")
+
     def write_analysis(self, folder: Path) -> list[Path]:
         """Write an analysis of the errors: ``report.json``, and its plots; returns the files.
 
