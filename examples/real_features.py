@@ -5,7 +5,7 @@
 DATA holds gtea/split-K and 50salads/split-K (or 50salads-mid/split-K), each with features/ and annotations.json, as
 `cltdr datasets import` makes them. Every run is one `cltdr train` and one `cltdr eval` in a folder of its own,
 OUT/<set>/<variant>/split-K-seed-S, whose scores.json says settings, seed, versions, machine and time. A finished run
-is skipped, a stopped one goes on where it was. The tables go to OUT/results.md.
+is skipped, a stopped one goes on where it was. The tables go to OUT/results.md, the plots beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from cltdr_cli.workflows.runs import RESULT_FILE, RunsSummary, summarize_runs
+from cltdr_cli.workflows.runs import RESULT_FILE, RunsSummary, summarize_runs, write_runs_plot
+from cltdr_cli.workflows.runs_video import PREDICTIONS_FILE
 
 SPLITS = {"gtea": 4, "50salads": 5}
 FOLDERS = {"gtea": ("gtea",), "50salads": ("50salads", "50salads-mid")}
@@ -172,7 +173,7 @@ def do(run: Run, given: argparse.Namespace) -> bool:
     scored = trained and cltdr(
         folder, "eval", "--dataset", run.data_set, *files, "--checkpoint", folder / "last.safetensors",
         "--segmentation", "--segmentation-choose-on", "training", "--segmentation-min-share", LEAST_SHARE,
-        "--json-out", folder / RESULT_FILE,
+        "--json-out", folder / RESULT_FILE, "--predictions-out", folder / PREDICTIONS_FILE,
     )  # fmt: skip
     score = f"{100 * json.loads((folder / RESULT_FILE).read_text())['average_mAP']:.1f}" if scored else "failed"
     print(f"{run.data_set} {run.variant} split {run.split} seed {run.seed}: {score}", flush=True)
@@ -199,7 +200,7 @@ def cltdr(folder: Path, *words: object) -> bool:
 
 
 def write_tables(out: Path, published: Path | None) -> None:
-    """The tables of both sets, of all runs that are there."""
+    """The tables and plots of both sets, of all runs that are there."""
     parts: list[str] = []
     for data_set in SPLITS:
         rows = draw_rows(out / data_set, WHOLE)
@@ -210,6 +211,9 @@ def write_tables(out: Path, published: Path | None) -> None:
             changed = draw_rows(out / data_set, variants, "split-1-*")
             if any(row[0] in CHANGES for row in changed):
                 parts.append(make_table(f"{data_set}, split 1, {title}", changed))
+        there = [name for name in WHOLE if any((out / data_set / name).glob(f"*/{RESULT_FILE}"))]
+        if there:
+            write_runs_plot([summarize_runs(out / data_set / name) for name in there], out / f"{data_set}-plots")
     (out / "results.md").write_text("\n".join(parts))
     print("\n".join(parts))
 
