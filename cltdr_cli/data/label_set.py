@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
+from cltdr_cli.data.coverage import check_coverage
 from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, load_sequence
+from cltdr_cli.data.feature_spans import read_span
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.samples import LabelSample
 from cltdr_cli.data.training_set import SampleCache, find_files, label_places
@@ -37,6 +39,11 @@ class LabelledVideo:
     path: Path
     duration_seconds: float | None = None
     fps: float | None = None
+
+    @property
+    def without_segments(self) -> AnnotatedVideo:
+        """Its annotation as far as it is known here."""
+        return AnnotatedVideo(self.video_id, "", (), self.duration_seconds, self.fps)
 
 
 @dataclass(frozen=True)
@@ -84,11 +91,13 @@ def labelled_split(
             short.append(name)
             continue
         videos.append(LabelledVideo(name, video_labels(video), path, video.duration_seconds, video.fps))
+    spans = (read_span(one.path, one.without_segments, files) for one in videos)
     unlabelled = [video.video_id for video in videos if not video.labels]
     findings = [
         *make_findings("missing-features", "videos have no feature file", missing, "not trained on"),
         *make_findings("short", f"videos have fewer than {fewest_steps} steps", short, "left out"),
         *make_findings("no-label", "videos have no label", unlabelled, "trained on as background"),
+        *check_coverage(spans, files.force_upsampling),
     ]
     return LabelledSplit(tuple(videos), tuple(missing), tuple(findings))
 
@@ -142,8 +151,8 @@ class LabelSet:
 
     def _read(self, index: int) -> LabelSample:
         item = self.videos[index]
-        facts = AnnotatedVideo(item.video_id, "", (), item.duration_seconds, item.fps)
-        sequence = arrange_features(load_sequence(item.path, facts, self._files), self._files.downsample_rate)
+        sequence = load_sequence(item.path, item.without_segments, self._files)
+        sequence = arrange_features(sequence, self._files.downsample_rate)
         if not len(sequence):
             raise FeatureError(f"{item.path} has no feature steps", "Leave the video out, or extract it again.")
         return LabelSample(sequence.features, self.labels[index])

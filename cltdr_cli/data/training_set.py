@@ -12,8 +12,10 @@ import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
 from cltdr_cli.data.class_lists import find_nearest
+from cltdr_cli.data.coverage import check_coverage
 from cltdr_cli.data.crop import clip_overrun
 from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, feature_file, load_sequence
+from cltdr_cli.data.feature_spans import read_span
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
 from cltdr_cli.data.samples import LabelSample, Sample
@@ -77,7 +79,8 @@ def training_split(
 
     Raises:
         AnnotationError: A label is none of the classes, a time is no number, or there are labels and no segments.
-        FeatureError: No video has a file, or a file's sidecar contradicts the preset.
+        FeatureError: No video has a file, a file's sidecar contradicts the preset, or no instance lies where there are
+            features.
     """
     _check_instances(annotations, class_names)
     labelled_only = _find_labelled_only(annotations)
@@ -86,7 +89,9 @@ def training_split(
     for name, path in paths.items():
         check_feature_file(path, annotations.videos[name], files)
         videos.append(TrainingVideo(annotations.videos[name], path))
-    return TrainingSplit(tuple(videos), tuple(missing), tuple(_findings(annotations, missing, labelled_only)))
+    misfits = check_coverage((read_span(one.path, one.video, files) for one in videos), files.force_upsampling)
+    findings = (*_findings(annotations, missing, labelled_only), *misfits)
+    return TrainingSplit(tuple(videos), tuple(missing), findings)
 
 
 def find_files(
