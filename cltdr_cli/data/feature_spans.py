@@ -94,6 +94,15 @@ def read_span(path: Path, video: AnnotatedVideo, files: FeatureFiles) -> Feature
     return make_span(sidecar, shape, video, files)
 
 
+def count_steps(path: Path) -> int:
+    """Steps of a feature file by its header; 0 where only the whole file tells them, or it is not in order."""
+    try:
+        shape = read_header_shape(path)
+    except CltdrError:
+        return 0
+    return 0 if shape is None else shape[0]
+
+
 def make_span(
     sidecar: Sidecar | None, shape: tuple[int, ...] | None, video: AnnotatedVideo, files: FeatureFiles | None
 ) -> FeatureSpan | None:
@@ -115,23 +124,27 @@ def make_preset_grid(video: AnnotatedVideo, files: FeatureFiles | None) -> Featu
 
 
 def work_out_spans(videos: Sequence[tuple[int, AnnotatedVideo]]) -> list[FeatureSpan]:
-    """Spans of features whose stride nobody tells: the one that most of them have, if rates and durations are right.
+    """Spans of features whose stride nobody tells: the one that fits most of them, if rates and durations are right.
+
+    The stride is one number of frames, or one of seconds, as in features of resampled videos.
 
     Args:
         videos: Steps and annotation of each; those without a step, rate or duration are left out.
     """
-    known = [(steps, video, video.fps * video.duration_seconds) for steps, video in videos
+    known = [(steps, video, video.fps, video.duration_seconds) for steps, video in videos
              if steps and video.fps and video.duration_seconds]  # fmt: skip
     if not known:
         return []
-    stride = median(frames / steps for steps, _, frames in known)
-    return [
-        FeatureSpan(
-            video.video_id, steps, FeatureGrid(video.fps or 1.0, stride, stride), video.duration_seconds,
-            _list_actions(video),
-        )
-        for steps, video, _ in known
-    ]  # fmt: skip
+    frames = median(fps * seconds / steps for steps, _, fps, seconds in known)
+    step_seconds = median(seconds / steps for steps, _, _, seconds in known)
+    by_frames = [_make_worked_out(steps, video, fps, frames) for steps, video, fps, _ in known]
+    by_seconds = [_make_worked_out(steps, video, fps, step_seconds * fps) for steps, video, fps, _ in known]
+    return max(by_frames, by_seconds, key=lambda spans: sum(span.is_fitting for span in spans))
+
+
+def _make_worked_out(steps: int, video: AnnotatedVideo, fps: float, stride: float) -> FeatureSpan:
+    grid = FeatureGrid(fps, stride, stride)
+    return FeatureSpan(video.video_id, steps, grid, video.duration_seconds, _list_actions(video))
 
 
 def _list_actions(video: AnnotatedVideo) -> tuple[tuple[float, float], ...]:
