@@ -19,6 +19,9 @@ _UNCOVERED_SHARE = 0.01
 _EMPTY_PART = 0.55
 _FEWEST_VIDEOS = 10
 _FEWEST_RESIZED = 3
+_FEWEST_SURE = 3
+"""Fewer videos that do not fit may be cut files or single rows; from so many on, and in half of all, it is a fault."""
+
 _USUAL_RATES = (8, 10, 12, 12.5, 15, 20, 23.976, 24, 25, 29.97, 30, 48, 50, 59.94, 60, 90, 100, 120)
 _SHOWN = 3
 
@@ -100,7 +103,8 @@ def _describe_resized(spans: Sequence[FeatureSpan]) -> Misfit:
 
 def _describe_misfits(misfits: Sequence[FeatureSpan], count: int) -> Misfit:
     text = f"of {count} videos and their features differ in length"
-    return Misfit("coverage", text, len(misfits), tuple(map(str, misfits)), _explain_factors(misfits))
+    is_sure = len(misfits) >= max(_FEWEST_SURE, count / 2)
+    return Misfit("coverage", text, len(misfits), tuple(map(str, misfits)), _explain_factors(misfits), is_sure)
 
 
 def _explain_factors(misfits: Sequence[FeatureSpan]) -> str:

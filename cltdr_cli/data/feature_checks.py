@@ -87,15 +87,20 @@ def group_defects(defects: Iterable[Defect]) -> dict[str, list[str]]:
     return {kind: listed for kind, listed in places.items() if listed}
 
 
-def make_feature_findings(
-    places: Mapping[str, Sequence[str]], causes: Mapping[str, str] | None = None
-) -> list[Finding]:
-    """Make findings from grouped defects, the severe ones first; ``causes`` are consequences in place of usual ones."""
+def make_feature_findings(places: Mapping[str, Sequence[str]], misfits: Iterable[Misfit] = ()) -> list[Finding]:
+    """Make findings from grouped defects, the severe ones first; misfits tell what probably caused theirs."""
+    known = {_SAME_KINDS.get(one.kind, one.kind): one for one in misfits}
     return [
-        replace(finding, severe=KINDS[kind].severe)
+        replace(finding, severe=known[kind].severe if kind in known else KINDS[kind].severe)
         for kind, listed in places.items()
-        for finding in make_findings(kind, KINDS[kind].text, listed, (causes or {}).get(kind, KINDS[kind].consequence))
+        for finding in make_findings(
+            kind, KINDS[kind].text, listed, known[kind].consequence if kind in known else KINDS[kind].consequence
+        )
     ]
+
+
+_SAME_KINDS = {"uncovered": "unseen", "none-covered": "unseen"}
+"""Misfits that are defects of other names here, where every single action is listed."""
 
 
 def find_annotation_defects(
@@ -121,12 +126,6 @@ def find_annotation_defects(
             defects += _find_pair_defects(report, annotations.videos[name], files)
     misfits = [one for one in find_report_misfits(reports, annotations, files) if one.kind in KINDS]
     return [*defects, *(Defect(one.kind, place) for one in misfits for place in one.places)]
-
-
-def find_causes(misfits: Iterable[Misfit]) -> dict[str, str]:
-    """What probably caused defects, by their kind."""
-    kinds = {"uncovered": "unseen", "none-covered": "unseen"}
-    return {kinds.get(one.kind, one.kind): one.consequence for one in misfits}
 
 
 def find_report_misfits(

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
+from cltdr_cli.data.class_lists import suggest_names
 from cltdr_cli.data.coverage import check_coverage
-from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, load_sequence
+from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, guess_files, load_sequence
 from cltdr_cli.data.feature_spans import read_span
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.samples import LabelSample
@@ -93,8 +94,9 @@ def labelled_split(
         videos.append(LabelledVideo(name, video_labels(video), path, video.duration_seconds, video.fps))
     spans = (read_span(one.path, one.without_segments, files) for one in videos)
     unlabelled = [video.video_id for video in videos if not video.labels]
+    meant = guess_files(folder, missing)
     findings = [
-        *make_findings("missing-features", "videos have no feature file", missing, "not trained on"),
+        *make_findings("missing-features", "videos have no feature file", missing, f"not trained on{meant}"),
         *make_findings("short", f"videos have fewer than {fewest_steps} steps", short, "left out"),
         *make_findings("no-label", "videos have no label", unlabelled, "trained on as background"),
         *check_coverage(spans, files.force_upsampling),
@@ -112,9 +114,11 @@ def _check_labels(annotations: Annotations, class_names: Sequence[str]) -> None:
     unknown = find_unknown_labels(annotations.videos.values(), class_names)
     if unknown:
         shown = ", ".join(list(unknown)[:5]) + (", …" if len(unknown) > 5 else "")
+        near = suggest_names(unknown, class_names)
         raise AnnotationError(
             f"{annotations.source}: {len(unknown)} labels are none of the {len(class_names)} classes: {shown}",
-            "Train on the annotation's own classes (labels= annotations), or on those of a file (labels= FILE).",
+            f"{f'Did you mean {near}? ' if near else ''}Train on the annotation's own classes (labels= annotations), "
+            "or on those of a file (labels= FILE).",
         )
 
 
