@@ -18,3 +18,9 @@ def is_address(text: str) -> bool:
         True for every scheme, known or not; False for paths, Windows drives and video ids.
     """
     return _SCHEME.match(text) is not None
+
+
+def hide_secrets(text: str) -> str:
+    """An address as it may be shown: without user, password and query, and with both slashes."""
+    scheme, _, rest = text.partition(":")
+    return f"{scheme}://{rest.lstrip('/').partition('?')[0].rpartition('@')[2]}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
 from cltdr_cli.plain_text import safe_file_name
+from cltdr_cli.video.addresses import hide_secrets, is_address
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -161,6 +162,9 @@ def _locate(word: str, folder: Path) -> Path:
 
 
 def _explain_missing(path: Path) -> CltdrError:
+    if is_address(str(path)):
+        shown = hide_secrets(str(path))
+        return VideoError(f"{shown} is an address, and files are needed here.", "Save the video to a file first.")
     kind = FeatureError if path.suffix.lower() in FEATURE_SUFFIXES else VideoError
     return kind(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
 
