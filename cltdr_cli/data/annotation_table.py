@@ -77,7 +77,7 @@ def find_headings(table: Table) -> dict[str, str] | None:
             )
         if meant:
             found[ours] = meant[0]
-    if "duration" in found and "start" in found and "end" not in found:
+    if "start" in found and "end" not in found and _simplify(found.get("duration", "")) == "duration":
         found["length"] = found.pop("duration")  # without an end it is the action that lasts so long
     return found if {"video_id", "label"} <= found.keys() else None
 
