@@ -217,7 +217,7 @@ def test_training_and_its_evaluation_say_it(world, tmp_path, damage, text):
     data = read_training_data(
         str(world.preset), annotations, world.features, [], "annotations", (None, "validation")
     )  # fmt: skip
-    found = [str(one) for one in data.split.findings]
+    found = [str(one) for one in data.split.misfits]
     heard = Heard()
     SplitEvaluation.of(data, world.features, "cpu", Processes("cpu"), heard)
     assert text in " ".join(found)
@@ -261,7 +261,7 @@ def test_learning_from_video_labels_says_it(tmp_path):
     world = toy_world(tmp_path / "toys", "features.rate=null")
     read = read_annotations(damaged(world, tmp_path, double_rate)).select_split("training")
     split = labelled_split(read, world.features, toy_preset("features.rate=null").features, LABELS)
-    assert any("last 0.5 times as long" in str(one) for one in split.findings)
+    assert any("last 0.5 times as long" in str(one) for one in split.misfits)
 
 
 def test_evaluation_and_detection_say_it(tmp_path: Path):

@@ -55,11 +55,13 @@ class LabelledSplit:
         videos: With features, by the order of the annotation.
         missing: Ids of those without.
         findings: Missing files, videos without a label.
+        misfits: Where features do not last as long as their videos.
     """
 
     videos: tuple[LabelledVideo, ...]
     missing: tuple[str, ...]
     findings: tuple[Finding, ...]
+    misfits: tuple[Finding, ...] = ()
 
     def describe(self) -> list[tuple[str, tuple[str, ...]]]:
         """What a resumed run must find again: each video with its labels."""
@@ -99,9 +101,9 @@ def labelled_split(
         *make_findings("missing-features", "videos have no feature file", missing, f"not trained on{meant}"),
         *make_findings("short", f"videos have fewer than {fewest_steps} steps", short, "left out"),
         *make_findings("no-label", "videos have no label", unlabelled, "trained on as background"),
-        *check_coverage(spans, files.force_upsampling),
     ]
-    return LabelledSplit(tuple(videos), tuple(missing), tuple(findings))
+    misfits = tuple(check_coverage(spans, files.force_upsampling))
+    return LabelledSplit(tuple(videos), tuple(missing), tuple(findings), misfits)
 
 
 def _count_steps(path: Path, files: FeatureFiles) -> int:

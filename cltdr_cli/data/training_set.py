@@ -50,11 +50,13 @@ class TrainingSplit:
         videos: With features, by the order of the annotation.
         missing: Those without.
         findings: Missing files, unusable instances.
+        misfits: Where features do not last as long as their videos and actions.
     """
 
     videos: tuple[TrainingVideo, ...]
     missing: tuple[str, ...]
     findings: tuple[Finding, ...]
+    misfits: tuple[Finding, ...] = ()
 
     def describe(self) -> list[tuple[str, tuple[Instance, ...]]]:
         """What a resumed run must find again: each video with its instances."""
@@ -90,8 +92,8 @@ def training_split(
         check_feature_file(path, annotations.videos[name], files)
         videos.append(TrainingVideo(annotations.videos[name], path))
     misfits = check_coverage((read_span(one.path, one.video, files) for one in videos), files.force_upsampling)
-    findings = (*_findings(annotations, missing, labelled_only, guess_files(folder, missing)), *misfits)
-    return TrainingSplit(tuple(videos), tuple(missing), findings)
+    findings = _findings(annotations, missing, labelled_only, guess_files(folder, missing))
+    return TrainingSplit(tuple(videos), tuple(missing), tuple(findings), tuple(misfits))
 
 
 def find_files(

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, normalize_split
+from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.source_files import load_json, read_csv_rows, read_numbered_lines
 from cltdr_cli.errors import AnnotationError, CltdrError
 from cltdr_cli.video import open_video
@@ -19,6 +20,9 @@ FILE_NAMES = ("video_info_new.csv", "test_video_info.csv", "val_video_info.csv",
 
 _RATE_TOLERANCE = 1e-3
 """Relative difference of rates that are the same: 29.97 and 30000/1001."""
+
+_USUAL_TOLERANCE = 0.005
+"""Relative difference of rates that count as the same for a whole data set: 29.97 and 30."""
 
 _FILE_SUFFIXES = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5", ".zarr", ".mp4", ".avi", ".mkv", ".webm", ".mov"}
 
@@ -82,6 +86,14 @@ def add_rate(annotations: Annotations, fps: float | None) -> Annotations:
             )
     videos = {name: replace(video, fps=video.fps or fps) for name, video in annotations.videos.items()}
     return replace(annotations, videos=videos)
+
+
+def find_unusual_rates(annotations: Annotations, fps: float | None, name: str) -> list[Finding]:
+    """Find videos whose rate is another than that of all videos of their data set; None where it has no one rate."""
+    rates = {video.video_id: video.fps for video in annotations.videos.values() if video.fps is not None}
+    places = [f"{video}: {rate:g}" for video, rate in rates.items() if fps and abs(rate / fps - 1) > _USUAL_TOLERANCE]
+    text = f"videos have another rate than the {fps or 0:g} frames per second of {name}"
+    return make_findings("unusual-rate", text, places, "times may be wrong: is it the rate of the videos?")
 
 
 def read_sidecar_facts(folder: Path, wanted: Collection[str]) -> dict[str, VideoFacts]:

@@ -11,8 +11,8 @@ from cltdr_cli.data.coverage import find_misfits
 from cltdr_cli.data.datasets import DatasetRecord
 from cltdr_cli.data.feature_files import feature_file, leads_out
 from cltdr_cli.data.feature_spans import FeatureSpan, count_steps, read_span, work_out_spans
-from cltdr_cli.data.findings import Finding, make_findings
-from cltdr_cli.data.video_info import VideoFacts, read_sidecar_facts, read_video_facts
+from cltdr_cli.data.findings import Finding
+from cltdr_cli.data.video_info import VideoFacts, find_unusual_rates, read_sidecar_facts, read_video_facts
 from cltdr_cli.errors import UsageError
 from cltdr_cli.features.sidecar import sidecar_path
 from cltdr_cli.reporting import SILENT, Reporter
@@ -55,7 +55,7 @@ def check_data_set(
     if preset is None and settings:
         raise UsageError("settings= change a preset, and none is named", "Name one as preset=.")
     findings = check_annotations(annotations, class_names, _measure(annotations, features, videos, report))
-    findings += _find_unusual_rates(annotations, record)
+    findings += find_unusual_rates(annotations, record.fps, record.name)
     if features is not None:
         files = None if preset is None else with_overrides(load_preset(preset), settings).features
         spans = _read_spans(annotations, features, files, report)
@@ -110,13 +110,3 @@ def _find_broken_stride(spans: Sequence[FeatureSpan]) -> list[Finding]:
     text = f"videos have a step every {stride:.3g} frames, which is no whole number"
     consequence = "are rates and durations right, and are the features of these videos?"
     return [Finding("broken-stride", text, len(spans), (), consequence)]
-
-
-def _find_unusual_rates(annotations: Annotations, record: DatasetRecord) -> list[Finding]:
-    """Videos whose rate is another than that of the data set, where all of its videos have one."""
-    rates = [(video.video_id, video.fps) for video in annotations.videos.values() if video.fps is not None]
-    if record.fps is None:
-        return []
-    places = [f"{name}: {fps:g}" for name, fps in rates if abs(fps / record.fps - 1) > 0.005]
-    text = f"videos have another rate than the {record.fps:g} frames per second of {record.name}"
-    return make_findings("unusual-rate", text, places, "times may be wrong: is it the rate of the videos?")

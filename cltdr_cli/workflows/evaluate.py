@@ -18,6 +18,7 @@ from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.data.feature_files import feature_file
 from cltdr_cli.data.feature_spans import read_span
 from cltdr_cli.data.prediction_files import ResultRows, collect_rows, read_predictions
+from cltdr_cli.data.video_info import find_unusual_rates
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.evaluation.step_labels import LabellingRule
 from cltdr_cli.evaluation.tables import TieRule
@@ -127,6 +128,8 @@ def evaluate(
     )  # fmt: skip
     for note in read.notes:
         report.notice(f"{read.source.name}: {note}")
+    for finding in find_unusual_rates(read, record.fps, record.name):
+        report.warning(str(finding))
     reference = make_reference(record, read, split, protocol)
     choosing = None if segmentation_choose_on is None else make_reference(record, read, segmentation_choose_on)
     if segmentation:
