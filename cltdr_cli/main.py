@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from cltdr_cli import __version__, console
+from cltdr_cli.commands.local_files import with_local_files
 from cltdr_cli.commands.options import Debug, Quiet
 from cltdr_cli.errors import CltdrError, UsageError
 
@@ -111,7 +112,7 @@ def load_subcommand(name: str) -> Any:
         found.command(name)(function)
     command = typer.main.get_command(found)
     command.name = name
-    return command
+    return with_local_files(command)
 
 
 def report(error: BaseException) -> int:

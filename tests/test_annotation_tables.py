@@ -138,3 +138,26 @@ def test_a_video_without_annotations_is_left_out_and_told(tmp_path: Path) -> Non
     found = read_annotations(tmp_path / "a.json")
     assert list(found.videos) == ["v"]
     assert found.notes == ("1 videos have no annotations and are left out (w)",)
+
+
+def test_a_start_and_a_duration_are_as_good_as_an_end(tmp_path):
+    """The duration is that of each action, where there is no end; both are said."""
+    path = tmp_path / "a.csv"
+    path.write_text("video,onset,Duration (s),label\nv,1.5,2,run\nv,0:03,0.25,jump\nw,0,1,run\n")
+    read = read_annotations(path)
+    assert [(i.start, i.end, i.label) for i in read.videos["v"].instances] == [(1.5, 3.5, "run"), (3.0, 3.25, "jump")]
+    assert read.videos["v"].duration_seconds is None
+    assert "'Duration (s)' is the duration of each action, in place of an end" in read.notes
+    path.write_text("video,start,end,duration,label\nv,1,2,30,run\n")
+    assert read_annotations(path).videos["v"].duration_seconds == 30
+    for columns in ("video,start,video_duration,label", "video,end,duration,label"):
+        path.write_text(f"{columns}\nv,1,2,run\n")
+        with pytest.raises(AnnotationError, match="in no known layout"):
+            read_annotations(path)
+
+
+def test_a_cell_of_a_duration_is_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("video,onset,duration,label\nv,1.5,long,run\n")
+    with pytest.raises(AnnotationError, match="line 2, column 'duration': 'long' is not a time"):
+        read_annotations(path)

@@ -112,7 +112,9 @@ def test_published_folders(cltdr, tmp_path, preset, name, make):
     folder.mkdir()
     make(folder / name, array(40, files.width))
     video_id = name.removesuffix(files.file_suffix).removeprefix(files.file_prefix)
-    (tmp_path / "a.csv").write_text(f"video_id,start,end,label,subset,duration,fps\n{video_id},0,1,0,train,60,30\n")
+    seconds = float(files.grid(30.0).frames_to_seconds(39 * files.stride_frames + files.window_frames))
+    row = f"{video_id},0,1,0,train,{seconds},30"
+    (tmp_path / "a.csv").write_text(f"video_id,start,end,label,subset,duration,fps\n{row}\n")
     info = cltdr("features", "info", folder, "--preset", preset)
     assert info.code == 0, info.err
     assert f"channels         {files.width}" in info.out

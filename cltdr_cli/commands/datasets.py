@@ -24,7 +24,6 @@ from cltdr_cli.commands.options import (
 
 if TYPE_CHECKING:
     from cltdr_cli.data.datasets import DatasetRecord
-    from cltdr_cli.data.video_info import VideoFacts
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -65,6 +64,12 @@ def check(
         Path | None, typer.Option(help="Compare with these features and their sidecars.", metavar="DIR")
     ] = None,
     videos: Annotated[Path | None, typer.Option(help="Compare with these videos.", metavar="DIR")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Preset that the features are for: names, rate, stride.", metavar="NAME|FILE")
+    ] = None,
+    settings: Annotated[
+        list[str], typer.Option("--set", help="Change any value of the preset; repeatable.", metavar="KEY=VALUE")
+    ] = [],  # noqa: B006 # typer copies it
     data_root: DataRoot = None,
     labels: ClassList = None,
     video_info: VideoInfo = [],  # noqa: B006 # typer copies it
@@ -77,11 +82,12 @@ def check(
     """Find what is wrong with annotations before any training.
 
     Segments past the end, reversed or empty ones, unknown labels, overlapping duplicates, frame rates and
-    durations that contradict the features or videos. Exit status 1 if something must be corrected.
+    durations that contradict the features or videos, features that do not last as long as their video. Exit status
+    1 if something must be corrected.
     """
-    from cltdr_cli.data.annotation_checks import check_annotations
     from cltdr_cli.data.class_lists import read_class_list
     from cltdr_cli.data.datasets import find_dataset
+    from cltdr_cli.workflows.dataset_check import check_data_set
     from cltdr_cli.workflows.reference import read_dataset_annotations
 
     record = find_dataset(dataset)
@@ -98,7 +104,9 @@ def check(
     )
     for note in read.notes:
         console.notice(note)
-    findings = check_annotations(read, names, _measured(features, videos, list(read.videos)))
+    findings = check_data_set(
+        read, record, names, features=features, videos=videos, preset=preset, settings=settings, report=console.REPORTER
+    )
     for finding in findings:
         console.warning(f"{'to correct: ' if finding.severe else ''}{finding}")
     if not findings:
@@ -128,20 +136,6 @@ def import_(
     found = import_archive(source, dataset, split, out, overwrite, console.REPORTER)
     counts = ", ".join(f"{count} {name}" for name, count in found.videos.items())
     console.notice(f"wrote {found.features} and {found.annotations}: videos: {counts}; {found.instances} instances")
-
-
-def _measured(features: Path | None, videos: Path | None, video_ids: list[str]) -> dict[str, VideoFacts] | None:
-    """Read frame rates and durations from the sidecars of features or from videos."""
-    from cltdr_cli.data.video_info import read_sidecar_facts, read_video_facts
-
-    if features is not None:
-        return read_sidecar_facts(features)
-    if videos is None:
-        return None
-    facts, failures = read_video_facts(videos, video_ids)
-    for name, reason in failures.items():
-        console.warning(f"{name}: {reason}")
-    return facts
 
 
 def _thresholds(record: DatasetRecord) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -64,6 +65,10 @@ def detect(
     duration: Annotated[
         float | None, typer.Option(help="Length of a feature file's video.", metavar="SECONDS", min=0)
     ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(help="Annotation that tells rates and durations of features, and ids.", metavar="FILE"),
+    ] = None,
     video_scores: VideoScores = None,
     reader: Reader = "auto",
     strict: Strict = False,
@@ -114,6 +119,7 @@ def detect(
         end=end,
         fps=fps,
         duration=duration,
+        annotations=annotations,
         video_scores=video_scores,
         reader=reader,
         strict=strict,

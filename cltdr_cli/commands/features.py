@@ -93,7 +93,7 @@ def check(
     Damaged files, NaN, contradictions between files, sidecars, annotations and preset, duplicates, annotated
     segments after the last step. Exit status 1 if something must be repaired.
     """
-    from cltdr_cli.data.feature_checks import group_defects, make_feature_findings
+    from cltdr_cli.data.feature_checks import find_report_misfits, group_defects, make_feature_findings
     from cltdr_cli.features.inspection import inspect_file
     from cltdr_cli.files import check_writable
 
@@ -104,7 +104,8 @@ def check(
     listing = _list_files(folder, wanted)
     reports = _inspect_files(listing, wanted, inspect_file)
     places = group_defects(_find_defects(listing, reports, wanted, read))
-    findings = make_feature_findings(places)
+    misfits = find_report_misfits(reports, read, wanted.features if wanted else None) if read is not None else []
+    findings = make_feature_findings(places, misfits)
     whole = sum(not report.defects for report in reports)
     typer.echo(f"{harmless(folder)}: {len(reports)} feature files, {whole} of them in order by themselves")
     for finding in findings:

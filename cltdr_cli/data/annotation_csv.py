@@ -71,7 +71,7 @@ def _find_own_headings(path: Path, table: Table) -> dict[str, str]:
     is_ours = set(table.columns) >= {"video_id", "start", "end", "label"}
     if "score" in table.columns and not is_ours:
         raise AnnotationError(f"{path} holds results, not annotations", "Give it as predictions=.")
-    timed = {"start", "end"} & (headings or {}).keys()
+    timed = {"start", "end", "length"} & (headings or {}).keys()
     others = [name for name in table.columns if name not in (headings or {}).values()]
     if headings is None or len(timed) == 1 or (not timed and others):
         raise AnnotationError(

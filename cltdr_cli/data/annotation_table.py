@@ -32,6 +32,9 @@ HEADINGS: dict[str, tuple[str, ...]] = {
 }
 """Our columns, and the headings that mean them; case, blanks and a unit of seconds do not matter."""
 
+_MEANINGS = {"length": "duration of each action, in place of an end"}
+"""Columns that tables have in place of ours, and what they are."""
+
 _UNIT = re.compile(r"[_ ]*(\(s\)|\[s\]|\(sec\)|\[sec\]|_s|_sec|_secs|_seconds|\(seconds\)|\[seconds\])$")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:[.,]\d*)?)")
 _DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
@@ -74,6 +77,8 @@ def find_headings(table: Table) -> dict[str, str] | None:
             )
         if meant:
             found[ours] = meant[0]
+    if "start" in found and "end" not in found and _simplify(found.get("duration", "")) == "duration":
+        found["length"] = found.pop("duration")  # without an end it is the action that lasts so long
     return found if {"video_id", "label"} <= found.keys() else None
 
 
@@ -97,7 +102,7 @@ def read_own_table(
     for place, cells in table.rows:
         row = {ours: cells[heading] for ours, heading in headings.items()}
         _add_row(_Row(path, place, row, headings, table.delimiter), drafts, stated, split)
-    renamed = [f"{theirs!r} is the {ours}" for ours, theirs in headings.items() if ours != theirs]
+    renamed = [f"{theirs!r} is the {_MEANINGS.get(ours, ours)}" for ours, theirs in headings.items() if ours != theirs]
     notes = (*table.notes, *renamed)
     layout = "csv" if "start" in headings else "csv-labels"
     return assemble_annotations(drafts, layout, path, classes, notes)
@@ -122,6 +127,11 @@ class _Row:
     def seconds(self, column: str) -> float:
         return self._read(column, lambda cell: parse_seconds(cell, self.delimiter), "a time")
 
+    def read_times(self) -> tuple[float, float]:
+        """Start and end of the action, in seconds."""
+        start = self.seconds("start")
+        return start, start + self.seconds("length") if "length" in self.headings else self.seconds("end")
+
     def count(self, column: str) -> int:
         return int(self._read(column, _parse_count, "a whole number"))
 
@@ -145,8 +155,8 @@ def _add_row(row: _Row, drafts: dict[str, VideoDraft], stated: _Stated, split: s
     draft = drafts.setdefault(video_id, VideoDraft(split=split))
     _add_facts(row, draft, stated, video_id)
     number = row.count("label_id") if row.text("label_id") else None
-    if row.text("start") or row.text("end"):
-        draft.instances.append(Instance(row.seconds("start"), row.seconds("end"), label, number))
+    if row.text("start") or row.text("end") or row.text("length"):
+        draft.instances.append(Instance(*row.read_times(), label, number))
     elif label:
         draft.add_video_label(label, number)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
@@ -82,6 +82,12 @@ def find_nearest(name: str, class_names: Sequence[str]) -> str | None:
     by_folded = {other.casefold(): other for other in class_names}
     near = get_close_matches(name.strip().casefold(), by_folded, 1, 0.7)
     return by_folded[near[0]] if near else None
+
+
+def suggest_names(names: Iterable[str], class_names: Sequence[str]) -> str:
+    """``jmup → jump, Run → run`` for the first few names that are near a class; empty where none is."""
+    pairs = [f"{name} → {near}" for name in list(names)[:20] if (near := find_nearest(name, class_names))]
+    return ", ".join(pairs[:3])
 
 
 def _read_csv_classes(path: Path) -> ClassList:

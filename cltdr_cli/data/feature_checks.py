@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
+from cltdr_cli.data.coverage import Misfit, find_misfits
 from cltdr_cli.data.feature_files import FeatureFiles
+from cltdr_cli.data.feature_spans import make_preset_grid, make_span, work_out_spans
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.video_info import strip_video_id
 from cltdr_cli.features.inspection import DURATION_TOLERANCE_SECONDS, Defect, FileReport
@@ -55,6 +57,10 @@ KINDS: dict[str, _Kind] = {
         f"by more than {DURATION_TOLERANCE_SECONDS:g} s: is it the same video?",
         True,
     ),
+    "coverage": _Kind(
+        "videos and their features differ in length", "times will be wrong: are rate, stride and durations right?", True
+    ),
+    "resized": _Kind("files all have one number of steps", "their steps have no rate", True),
     "fps": _Kind("videos have another frame rate than annotated", "is it the same video?", True),
     "unseen": _Kind("instances start after the last step", "they can neither be learned nor detected", True),
     "past-covered": _Kind("instances end more than a stride after the last step", "their end is not seen", False),
@@ -81,13 +87,20 @@ def group_defects(defects: Iterable[Defect]) -> dict[str, list[str]]:
     return {kind: listed for kind, listed in places.items() if listed}
 
 
-def make_feature_findings(places: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """Make findings from grouped defects, the severe ones first."""
+def make_feature_findings(places: Mapping[str, Sequence[str]], misfits: Iterable[Misfit] = ()) -> list[Finding]:
+    """Make findings from grouped defects, the severe ones first; misfits tell what probably caused theirs."""
+    known = {_SAME_KINDS.get(one.kind, one.kind): one for one in misfits}
     return [
-        replace(finding, severe=KINDS[kind].severe)
+        replace(finding, severe=known[kind].severe if kind in known else KINDS[kind].severe)
         for kind, listed in places.items()
-        for finding in make_findings(kind, KINDS[kind].text, listed, KINDS[kind].consequence)
+        for finding in make_findings(
+            kind, KINDS[kind].text, listed, known[kind].consequence if kind in known else KINDS[kind].consequence
+        )
     ]
+
+
+_SAME_KINDS = {"uncovered": "unseen", "none-covered": "unseen"}
+"""Misfits that are defects of other names here, where every single action is listed."""
 
 
 def find_annotation_defects(
@@ -111,7 +124,24 @@ def find_annotation_defects(
     for name, report in pairs.items():
         if report is not None:
             defects += _find_pair_defects(report, annotations.videos[name], files)
-    return defects
+    misfits = [one for one in find_report_misfits(reports, annotations, files) if one.kind in KINDS]
+    return [*defects, *(Defect(one.kind, place) for one in misfits for place in one.places)]
+
+
+def find_report_misfits(
+    reports: Sequence[FileReport], annotations: Annotations, files: FeatureFiles | None = None
+) -> list[Misfit]:
+    """How the lengths of features and videos do not fit together; arguments as ``find_annotation_defects``.
+
+    Without a preset and sidecars the stride is worked out: a file that differs from the others shows all the same.
+    """
+    by_name = _index_by_video(reports, files)
+    pairs = [(by_name.get(_make_key(name, files)), video) for name, video in annotations.videos.items()]
+    found = [(report, video) for report, video in pairs if report and not any(_compare_durations(report, video))]
+    spans = [span for report, video in found if (span := make_span(report.sidecar, report.shape, video, files))]
+    if not spans:
+        spans = work_out_spans([(report.steps or 0, video) for report, video in found])
+    return find_misfits(spans, files is not None and files.force_upsampling)
 
 
 def _make_key(video_id: str, files: FeatureFiles | None) -> str:
@@ -136,23 +166,26 @@ def _find_pair_defects(report: FileReport, video: AnnotatedVideo, files: Feature
 
 def _compare_facts(report: FileReport, video: AnnotatedVideo) -> Iterator[Defect]:
     """Compare duration and frame rate. The rate of a resampled video cannot be compared."""
-    sidecar, annotated, fps = report.sidecar, video.duration_seconds, video.fps
+    yield from _compare_durations(report, video)
+    sidecar, fps = report.sidecar, video.fps
     if sidecar is None:
         return
-    measured = sidecar.duration_seconds
-    if annotated is not None and abs(measured - annotated) > DURATION_TOLERANCE_SECONDS:
-        yield Defect("duration", f"{video.video_id}: annotated {annotated:g} s, extracted {measured:.2f} s")
     is_native = sidecar.recipe.requested_fps is None
     if is_native and fps is not None and abs(sidecar.fps - fps) > _FPS_TOLERANCE * fps:
         yield Defect("fps", f"{video.video_id}: annotated {fps:g}, extracted {sidecar.fps:.4g}")
+
+
+def _compare_durations(report: FileReport, video: AnnotatedVideo) -> Iterator[Defect]:
+    measured, annotated = report.sidecar and report.sidecar.duration_seconds, video.duration_seconds
+    if measured and annotated is not None and abs(measured - annotated) > DURATION_TOLERANCE_SECONDS:
+        yield Defect("duration", f"{video.video_id}: annotated {annotated:g} s, extracted {measured:.2f} s")
 
 
 def _find_grid(report: FileReport, video: AnnotatedVideo, files: FeatureFiles | None) -> FeatureGrid | None:
     """The grid that training uses: the sidecar's, else the preset's with its rate or the annotation's."""
     if report.sidecar is not None:
         return report.sidecar.grid
-    rate = (files.rate or video.fps) if files is not None else None
-    return FeatureGrid(rate, files.stride_frames, files.window_frames) if files is not None and rate else None
+    return make_preset_grid(video, files)
 
 
 def _find_uncovered(grid: FeatureGrid, steps: int, video: AnnotatedVideo) -> Iterator[Defect]:

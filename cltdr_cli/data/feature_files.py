@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Protocol
 
 from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.data.id_matching import guess_ids
 from cltdr_cli.errors import CltdrError, FeatureError
-from cltdr_cli.features.arrays import is_feature_file
+from cltdr_cli.features.arrays import READERS, is_feature_file
 from cltdr_cli.features.formats import WRITERS
 from cltdr_cli.features.sidecar import read_sidecar, sidecar_path
 from cltdr_cli.features.store import ExpectedFeatures, check_sidecar, feature_path, load_features
@@ -65,6 +67,13 @@ def feature_file(folder: Path, video_id: str, files: FeatureFiles) -> Path | Non
     ours = (feature_path(folder, video_id, name) for name in WRITERS)
     candidates = (*(folder / name for name in names), *ours)
     return next((path for path in candidates if is_feature_file(path)), None)
+
+
+def guess_files(folder: Path, video_ids: Iterable[str]) -> str:
+    """``; did you mean 12 → 0012?`` for ids without a file, where files have similar names; empty where none has."""
+    names = [path.stem for path in sorted(folder.glob("*")) if path.suffix.lower() in READERS]
+    guesses = guess_ids(video_ids, names)
+    return f"; did you mean {guesses}?" if guesses else ""
 
 
 def check_feature_file(path: Path, video: AnnotatedVideo, files: FeatureFiles) -> None:

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
-from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, load_sequence
+from cltdr_cli.data.class_lists import suggest_names
+from cltdr_cli.data.coverage import check_coverage
+from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, guess_files, load_sequence
+from cltdr_cli.data.feature_spans import read_span
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.samples import LabelSample
 from cltdr_cli.data.training_set import SampleCache, find_files, label_places, refuse_blank_labels
@@ -38,6 +41,11 @@ class LabelledVideo:
     duration_seconds: float | None = None
     fps: float | None = None
 
+    @property
+    def without_segments(self) -> AnnotatedVideo:
+        """Its annotation as far as it is known here."""
+        return AnnotatedVideo(self.video_id, "", (), self.duration_seconds, self.fps)
+
 
 @dataclass(frozen=True)
 class LabelledSplit:
@@ -47,11 +55,13 @@ class LabelledSplit:
         videos: With features, by the order of the annotation.
         missing: Ids of those without.
         findings: Missing files, videos without a label.
+        misfits: Where features do not last as long as their videos.
     """
 
     videos: tuple[LabelledVideo, ...]
     missing: tuple[str, ...]
     findings: tuple[Finding, ...]
+    misfits: tuple[Finding, ...] = ()
 
     def describe(self) -> list[tuple[str, tuple[str, ...]]]:
         """What a resumed run must find again: each video with its labels."""
@@ -84,13 +94,16 @@ def labelled_split(
             short.append(name)
             continue
         videos.append(LabelledVideo(name, video_labels(video), path, video.duration_seconds, video.fps))
+    spans = (read_span(one.path, one.without_segments, files) for one in videos)
     unlabelled = [video.video_id for video in videos if not video.labels]
+    meant = guess_files(folder, missing)
     findings = [
-        *make_findings("missing-features", "videos have no feature file", missing, "not trained on"),
+        *make_findings("missing-features", "videos have no feature file", missing, f"not trained on{meant}"),
         *make_findings("short", f"videos have fewer than {fewest_steps} steps", short, "left out"),
         *make_findings("no-label", "videos have no label", unlabelled, "trained on as background"),
     ]
-    return LabelledSplit(tuple(videos), tuple(missing), tuple(findings))
+    misfits = tuple(check_coverage(spans, files.force_upsampling))
+    return LabelledSplit(tuple(videos), tuple(missing), tuple(findings), misfits)
 
 
 def _count_steps(path: Path, files: FeatureFiles) -> int:
@@ -105,9 +118,11 @@ def _check_labels(annotations: Annotations, class_names: Sequence[str]) -> None:
     unknown = find_unknown_labels(annotations.videos.values(), class_names)
     if unknown:
         shown = ", ".join(list(unknown)[:5]) + (", …" if len(unknown) > 5 else "")
+        near = suggest_names(unknown, class_names)
         raise AnnotationError(
             f"{annotations.source}: {len(unknown)} labels are none of the {len(class_names)} classes: {shown}",
-            "Train on the annotation's own classes (labels= annotations), or on those of a file (labels= FILE).",
+            f"{f'Did you mean {near}? ' if near else ''}Train on the annotation's own classes (labels= annotations), "
+            "or on those of a file (labels= FILE).",
         )
 
 
@@ -144,8 +159,8 @@ class LabelSet:
 
     def _read(self, index: int) -> LabelSample:
         item = self.videos[index]
-        facts = AnnotatedVideo(item.video_id, "", (), item.duration_seconds, item.fps)
-        sequence = arrange_features(load_sequence(item.path, facts, self._files), self._files.downsample_rate)
+        sequence = load_sequence(item.path, item.without_segments, self._files)
+        sequence = arrange_features(sequence, self._files.downsample_rate)
         if not len(sequence):
             raise FeatureError(f"{item.path} has no feature steps", "Leave the video out, or extract it again.")
         return LabelSample(sequence.features, self.labels[index])

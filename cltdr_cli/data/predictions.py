@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cltdr_cli.data.class_lists import suggest_names
 from cltdr_cli.data.class_numbers import find_shift
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import ScoredSplit
+from cltdr_cli.data.id_matching import guess_ids, match_by_folder
 from cltdr_cli.data.prediction_files import LabelKey, ResultRows
 from cltdr_cli.data.video_info import strip_video_id
 from cltdr_cli.errors import AnnotationError
@@ -43,7 +45,7 @@ def align_predictions(
             that contradict each other.
     """
     numbers = row_classes if rows.thumos_numbers and row_classes is not None else class_numbers
-    video_places = _match_videos(rows.video_ids, split.truth.video_ids)
+    video_places = _match_videos(rows.video_ids, split)
     names = {name: i for i, name in enumerate(split.truth.label_names)}
     used = {n for key in rows.label_keys if (n := _find_number(key, names)) is not None}
     _refuse_conflicts(rows, number_conflicts if used and numbers is class_numbers else ())
@@ -58,20 +60,29 @@ def align_predictions(
         *_find_silent_videos(split, videos),
         *_find_respelled(rows, split, video_places),
         *_find_shifted_numbers(used, numbers),
-        *_find_unknown_labels(rows, labels),
+        *_find_unknown_labels(rows, labels, split.truth.label_names),
         *_find_odd_segments(rows),
     ]
     predictions = Predictions(videos, labels, rows.segments_seconds, rows.scores)
     return (predictions if keep.all() else predictions.select(keep)), findings
 
 
-def _match_videos(wanted: tuple[str, ...], video_ids: tuple[str, ...]) -> NDArray[np.int64]:
-    """Index in ``video_ids`` of each wanted id; a stripped id also matches if it belongs to one video only."""
+def _match_videos(wanted: tuple[str, ...], split: ScoredSplit) -> NDArray[np.int64]:
+    """Index of each wanted id in the split; a stripped one, or one with other folders, also matches if it is unique."""
+    video_ids = split.truth.video_ids
     cores: dict[str, int] = {}
     for i, name in enumerate(video_ids):
         cores[strip_video_id(name)] = UNKNOWN if strip_video_id(name) in cores else i
     exact = {name: i for i, name in enumerate(video_ids)}
-    return np.array([exact.get(name, cores.get(strip_video_id(name), UNKNOWN)) for name in wanted], np.int64)
+    places = np.array([exact.get(name, cores.get(strip_video_id(name), UNKNOWN)) for name in wanted], np.int64)
+    known = [*video_ids, *split.elsewhere, *split.set_aside]
+    lost = [name for name, place in zip(wanted, places, strict=True) if place == UNKNOWN and name not in known]
+    found = {video_ids[place] for place in places if place != UNKNOWN}
+    by_folder = match_by_folder(lost, [name for name in known if name not in found]) if lost else {}
+    for row, name in enumerate(wanted):
+        if name in by_folder:
+            places[row] = exact.get(by_folder[name], UNKNOWN)
+    return places
 
 
 def _match_label(key: LabelKey, places: Mapping[str, int], numbers: Mapping[int, str]) -> int:
@@ -116,11 +127,13 @@ def _refuse_wrong_split(rows: ResultRows, split: ScoredSplit, videos: NDArray[np
         return
     splits = sorted({split.elsewhere[name] or "unnamed" for name in rows.video_ids if name in split.elsewhere})
     examples = ", ".join(rows.video_ids[:3])
+    guesses = guess_ids(rows.video_ids, split.truth.video_ids)
+    question = f"Did you mean {guesses}?" if guesses else "Is it the right data set?"
     raise AnnotationError(
         f"{rows.source}: none of its {len(rows.video_ids)} videos ({examples}, …) is in the split {split.split!r}",
         f"They are in the split {', '.join(splits)}. Give it as split=."
         if splits
-        else f"Videos of the annotation have names like {split.truth.video_ids[0]}. Is it the right data set?",
+        else f"Videos of the annotation have names like {split.truth.video_ids[0]}. {question}",
     )
 
 
@@ -140,7 +153,9 @@ def _find_stray_videos(
     )
     for kind, text, mask, consequence in groups:
         names = [rows.video_ids[i] for i in np.unique(rows.videos[mask])]
-        yield from make_findings(kind, text, names, consequence, int(mask.sum()))
+        guesses = guess_ids(names, split.truth.video_ids) if kind == "unknown-video" else ""
+        meant = f"; did you mean {guesses}?" if guesses else ""
+        yield from make_findings(kind, text, names, f"{consequence}{meant}", int(mask.sum()))
 
 
 def _find_silent_videos(split: ScoredSplit, videos: NDArray[np.int64]) -> list[Finding]:
@@ -152,17 +167,19 @@ def _find_silent_videos(split: ScoredSplit, videos: NDArray[np.int64]) -> list[F
 def _find_respelled(rows: ResultRows, split: ScoredSplit, places: NDArray[np.int64]) -> list[Finding]:
     known = set(split.truth.video_ids)
     names = [name for name, place in zip(rows.video_ids, places, strict=True) if place >= 0 and name not in known]
-    text = "video ids differ from the annotation's by the prefix v_ or a file suffix"
+    text = "video ids differ from the annotation's by the prefix v_, a file suffix or folders"
     return make_findings("respelled", text, names, "treated as the same videos")
 
 
-def _find_unknown_labels(rows: ResultRows, labels: NDArray[np.int64]) -> list[Finding]:
+def _find_unknown_labels(rows: ResultRows, labels: NDArray[np.int64], known: Sequence[str]) -> list[Finding]:
     if not len(labels):
         return make_findings("no-predictions", "predictions", [rows.source], "all instances are missed", 0)
     unknown = labels == UNKNOWN
     names = [_spell(rows.label_keys[i]) for i in np.unique(rows.labels[unknown])]
     text = "predictions have a label that is not in the annotation"
-    return make_findings("unknown-label", text, names, "ignored, as the published evaluators do", int(unknown.sum()))
+    meant = suggest_names(names, known)
+    consequence = f"ignored, as the published evaluators do{f'; did you mean {meant}?' if meant else ''}"
+    return make_findings("unknown-label", text, names, consequence, int(unknown.sum()))
 
 
 def _spell(key: LabelKey) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
+from cltdr_cli.data.class_lists import suggest_names
 from cltdr_cli.data.findings import Finding, make_findings
+from cltdr_cli.data.id_matching import guess_ids
 from cltdr_cli.data.prediction_files import LabelKey, ResultRows
 from cltdr_cli.errors import AnnotationError
 
@@ -76,9 +78,11 @@ def place_pseudo_labels(
         if name in found
     }
     if not labelled:
+        guesses = guess_ids(found, training)
         raise AnnotationError(
             f"{rows.source}: no detection with a score from {min_score:g} on is in a training video",
-            f"Detect in the videos of the split {split!r}, or give another min_score= {describe_scores(rows)}",
+            f"{f'Did you mean {guesses}? ' if guesses else ''}Detect in the videos of the split {split!r}, or give "
+            f"another min_score= {describe_scores(rows)}",
         )
     return PseudoLabels(
         replace(annotations, videos=_put_in_place(annotations.videos, training, labelled)),
@@ -111,9 +115,11 @@ def _read_instances(rows: ResultRows, min_score: float, label_ids: Mapping[str, 
     unknown = [_spell(keys[place]) for place, label in labels.items() if label is None]
     if unknown:
         shown = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
+        near = suggest_names(unknown, tuple(label_ids))
         raise AnnotationError(
             f"{rows.source}: {len(unknown)} labels of detections are none of the {len(label_ids)} classes: {shown}",
-            "Detections and training need the same classes; labels= says which those of the training are.",
+            f"{f'Did you mean {near}? ' if near else ''}Detections and training need the same classes; labels= says "
+            "which those of the training are.",
         )
     for row in kept.tolist():
         label = labels[int(rows.labels[row])]

@@ -12,8 +12,10 @@ import numpy as np
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, Instance
 from cltdr_cli.data.class_lists import find_nearest
+from cltdr_cli.data.coverage import check_coverage
 from cltdr_cli.data.crop import clip_overrun
-from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, feature_file, load_sequence
+from cltdr_cli.data.feature_files import FeatureFiles, check_feature_file, feature_file, guess_files, load_sequence
+from cltdr_cli.data.feature_spans import read_span
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import TOLERANCE_SECONDS
 from cltdr_cli.data.samples import LabelSample, Sample
@@ -48,11 +50,13 @@ class TrainingSplit:
         videos: With features, by the order of the annotation.
         missing: Those without.
         findings: Missing files, unusable instances.
+        misfits: Where features do not last as long as their videos and actions.
     """
 
     videos: tuple[TrainingVideo, ...]
     missing: tuple[str, ...]
     findings: tuple[Finding, ...]
+    misfits: tuple[Finding, ...] = ()
 
     def describe(self) -> list[tuple[str, tuple[Instance, ...]]]:
         """What a resumed run must find again: each video with its instances."""
@@ -77,7 +81,8 @@ def training_split(
 
     Raises:
         AnnotationError: A label is none of the classes, a time is no number, or there are labels and no segments.
-        FeatureError: No video has a file, or a file's sidecar contradicts the preset.
+        FeatureError: No video has a file, a file's sidecar contradicts the preset, or no instance lies where there are
+            features.
     """
     _check_instances(annotations, class_names)
     labelled_only = _find_labelled_only(annotations)
@@ -86,7 +91,9 @@ def training_split(
     for name, path in paths.items():
         check_feature_file(path, annotations.videos[name], files)
         videos.append(TrainingVideo(annotations.videos[name], path))
-    return TrainingSplit(tuple(videos), tuple(missing), tuple(_findings(annotations, missing, labelled_only)))
+    misfits = check_coverage((read_span(one.path, one.video, files) for one in videos), files.force_upsampling)
+    findings = _findings(annotations, missing, labelled_only, guess_files(folder, missing))
+    return TrainingSplit(tuple(videos), tuple(missing), tuple(findings), tuple(misfits))
 
 
 def find_files(
@@ -109,7 +116,8 @@ def find_files(
     if not paths:
         expected = f"{files.file_prefix}{next(iter(annotations.videos))}{files.file_suffix}"
         raise FeatureError(
-            f"{folder} has a feature file of none of the {len(wanted)} videos (looked for {expected}, say)",
+            f"{folder} has a feature file of none of the {len(wanted)} videos (looked for {expected}, say"
+            f"{guess_files(folder, wanted)})",
             "Check features=, and the preset's file_prefix and file_suffix (settings such as features.file_prefix=v_).",
         )
     return paths, [name for name in wanted if name not in paths]
@@ -176,13 +184,15 @@ def refuse_other_labels(source: Path, labels: Collection[str], class_names: Sequ
     )  # fmt: skip
 
 
-def _findings(annotations: Annotations, missing: Sequence[str], labelled_only: Sequence[str]) -> list[Finding]:
+def _findings(
+    annotations: Annotations, missing: Sequence[str], labelled_only: Sequence[str], meant: str
+) -> list[Finding]:
     videos = [video for video in annotations.videos.values() if video.video_id not in labelled_only]
     untimed = [v.video_id for v in videos for _ in v.untimed]
     empty = [v.video_id for v in videos for i in v.instances if not is_solid(i)]
     without = [v.video_id for v in videos if not any(map(is_solid, v.instances))]
     return [
-        *make_findings("missing-features", "videos have no feature file", missing, "not trained on"),
+        *make_findings("missing-features", "videos have no feature file", missing, f"not trained on{meant}"),
         *make_findings("empty", "instances are shorter than 1 ms or end before they start", empty, "left out"),
         *make_findings("untimed", "annotations have no segment", untimed, "left out"),
         *make_findings("labelled-only", "videos have labels and no segments", labelled_only, "not trained on"),

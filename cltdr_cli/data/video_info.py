@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, normalize_split
+from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.source_files import load_json, read_csv_rows, read_numbered_lines
 from cltdr_cli.errors import AnnotationError, CltdrError
 from cltdr_cli.video import open_video
@@ -19,6 +20,9 @@ FILE_NAMES = ("video_info_new.csv", "test_video_info.csv", "val_video_info.csv",
 
 _RATE_TOLERANCE = 1e-3
 """Relative difference of rates that are the same: 29.97 and 30000/1001."""
+
+_USUAL_TOLERANCE = 0.005
+"""Relative difference of rates that count as the same for a whole data set: 29.97 and 30."""
 
 _FILE_SUFFIXES = {".npy", ".npz", ".pt", ".pkl", ".h5", ".hdf5", ".zarr", ".mp4", ".avi", ".mkv", ".webm", ".mov"}
 
@@ -84,7 +88,15 @@ def add_rate(annotations: Annotations, fps: float | None) -> Annotations:
     return replace(annotations, videos=videos)
 
 
-def read_sidecar_facts(folder: Path) -> dict[str, VideoFacts]:
+def find_unusual_rates(annotations: Annotations, fps: float | None, name: str) -> list[Finding]:
+    """Find videos whose rate is another than that of all videos of their data set; None where it has no one rate."""
+    rates = {video.video_id: video.fps for video in annotations.videos.values() if video.fps is not None}
+    places = [f"{video}: {rate:g}" for video, rate in rates.items() if fps and abs(rate / fps - 1) > _USUAL_TOLERANCE]
+    text = f"videos have another rate than the {fps or 0:g} frames per second of {name}"
+    return make_findings("unusual-rate", text, places, "times may be wrong: is it the rate of the videos?")
+
+
+def read_sidecar_facts(folder: Path, wanted: Collection[str]) -> dict[str, VideoFacts]:
     """Read facts by video id from the sidecars ``<video_id>.json`` of features; unknown for features without one.
 
     The rate is that of the video. It is unknown if frames were resampled to the extractor's own rate.
@@ -92,8 +104,11 @@ def read_sidecar_facts(folder: Path) -> dict[str, VideoFacts]:
     Raises:
         AnnotationError: The folder has no feature file, or a sidecar cannot be read.
     """
-    files = _list_files(folder, FEATURE_SUFFIXES, "feature file")
-    return {path.stem: _read_sidecar(path.with_suffix(".json")) for path in files}
+    files = {_name_below(path, folder): path for path in _list_files(folder, FEATURE_SUFFIXES, "feature file")}
+    cores = {strip_video_id(name) for name in wanted}
+    return {
+        name: _read_sidecar(path.with_suffix(".json")) for name, path in files.items() if strip_video_id(name) in cores
+    }
 
 
 def read_video_facts(folder: Path, wanted: Collection[str]) -> tuple[dict[str, VideoFacts], dict[str, str]]:
@@ -113,12 +128,13 @@ def read_video_facts(folder: Path, wanted: Collection[str]) -> tuple[dict[str, V
     failures: dict[str, str] = {}
     cores = {strip_video_id(name) for name in wanted}
     for path in _list_files(folder, VIDEO_SUFFIXES, "video"):
-        if strip_video_id(path.name) not in cores:
+        name = _name_below(path, folder)
+        if strip_video_id(name) not in cores:
             continue
         try:
             reader = open_video(path)
             rate = reader.info.rate
-            facts[path.stem] = VideoFacts(reader.info.duration_seconds, None if rate is None else float(rate))
+            facts[name] = VideoFacts(reader.info.duration_seconds, None if rate is None else float(rate))
             reader.close()
         except CltdrError as error:
             failures[path.name] = error.message
@@ -173,10 +189,15 @@ def _read_epic_row(row: Mapping[str, str]) -> VideoFacts:
 
 
 def _list_files(folder: Path, suffixes: frozenset[str], what: str) -> list[Path]:
-    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in suffixes)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
     if not found:
         raise AnnotationError(f"{folder} holds no {what}", "Is it the right folder?")
     return found
+
+
+def _name_below(path: Path, folder: Path) -> str:
+    """The id that a file stands for: its name without suffix, after the folders in which it lies (``sub/v``)."""
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def _read_sidecar(path: Path) -> VideoFacts:

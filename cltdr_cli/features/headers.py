@@ -30,6 +30,20 @@ def read_stored_header(path: Path, keys: Sequence[str] = ()) -> tuple[tuple[int,
     return array.shape, array.dtype
 
 
+def read_header_shape(path: Path, keys: Sequence[str] = ()) -> tuple[int, int] | None:
+    """Steps and channels of a feature file from its header alone; None where only the whole file tells them.
+
+    Raises:
+        FeatureError: As ``read_stored_array``.
+        UsageError: Its kind needs a package that is not installed.
+    """
+    reader = _HEADERS.get(path.suffix.lower())
+    shapes = [shape for shape, _ in (reader(path, keys) if reader is not None and is_feature_file(path) else [])]
+    if not shapes or any(len(shape) != 2 for shape in shapes):
+        return None
+    return min(shape[0] for shape in shapes), sum(shape[1] for shape in shapes)
+
+
 def is_npy_whole(path: Path, shape: tuple[int, int]) -> bool:
     """Whether a ``.npy`` file holds all bytes of a float32 array of that shape, judged by header and size."""
     try:

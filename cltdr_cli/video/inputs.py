@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
 from cltdr_cli.plain_text import safe_file_name
+from cltdr_cli.video.addresses import hide_secrets, is_address
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -88,7 +89,7 @@ class Inputs:
         return tuple(entry for entry in self.entries if isinstance(entry, FailedInput))
 
 
-def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
+def find_inputs(words: Iterable[str], suffixes: Collection[str] = (), *, take_features: bool = False) -> Inputs:
     """Find the files that input words stand for: videos, directories, patterns, lists and feature files.
 
     A directory is searched with all below it for video suffixes; a pattern may hold ``*``, ``?``, ``[...]`` and
@@ -98,6 +99,7 @@ def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
     Args:
         words: The inputs, as on the command line.
         suffixes: Leaves out all files that end otherwise (``.mp4``); empty takes every kind.
+        take_features: Whether a directory without videos stands for the feature files in it and all below it.
 
     Returns:
         The files in order (directories and patterns sorted). A word without a file keeps its place, with its error,
@@ -111,7 +113,7 @@ def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
         raise UsageError(
             "No input was named.", "Name video files, directories, patterns, a .txt list or feature files."
         )
-    found = list(_drop_repeated(entry for word in given for entry in _resolve(word, Path())))
+    found = list(_drop_repeated(entry for word in given for entry in _resolve(word, Path(), take_features)))
     kept = [entry for entry in found if isinstance(entry, FailedInput) or _has_suffix(entry, suffixes)]
     inputs = _assign_ids(kept)
     if len(kept) == len(found):
@@ -125,13 +127,14 @@ def _has_suffix(path: Path, suffixes: Collection[str]) -> bool:
     return not wanted or path.suffix.lower() in wanted
 
 
-def _resolve(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | FailedInput]:
+def _resolve(word: str, folder: Path, take_features: bool, in_list: bool = False) -> Iterator[Path | FailedInput]:
     """Paths that a word stands for, or its failure."""
     path = _locate(word, folder)
     if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES:
-        yield from _list_videos_below(path) or [_explain_no_video(word, path)]
+        features = _list_features_below(path) if take_features else []
+        yield from _list_videos_below(path) or features or [_explain_no_video(word, path)]
     elif path.suffix.lower() == LIST_SUFFIX and path.exists():
-        yield from [_refuse_nested_list(word)] if in_list else _read_list(path)
+        yield from [_refuse_nested_list(word)] if in_list else _read_list(path, take_features)
     elif path.exists():
         yield path
     elif glob.has_magic(word):
@@ -159,6 +162,9 @@ def _locate(word: str, folder: Path) -> Path:
 
 
 def _explain_missing(path: Path) -> CltdrError:
+    if is_address(str(path)):
+        shown = hide_secrets(str(path))
+        return VideoError(f"{shown} is an address, and files are needed here.", "Save the video to a file first.")
     kind = FeatureError if path.suffix.lower() in FEATURE_SUFFIXES else VideoError
     return kind(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
 
@@ -174,11 +180,20 @@ def _explain_no_match(word: str) -> FailedInput:
 
 def _list_videos_below(folder: Path) -> list[Path]:
     """Video files of a directory and all below it, sorted; hidden files and folders are left out."""
-    found: list[Path] = []
+    return sorted(path for path in _walk(folder) if path.suffix.lower() in VIDEO_SUFFIXES)
+
+
+def _list_features_below(folder: Path) -> list[Path]:
+    """Feature files of a directory and all below it, sorted, as ``_list_videos_below``."""
+    return sorted(path for path in _walk(folder) if path.suffix.lower() in FEATURE_SUFFIXES)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files below a folder, and folders that are feature files, which are not entered."""
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in VIDEO_SUFFIXES)
+        stored = [name for name in folders if Path(name).suffix.lower() in FOLDER_SUFFIXES]
+        folders[:] = [name for name in folders if name not in stored and not name.startswith(".")]
+        yield from (Path(parent, name) for name in (*stored, *names) if not name.startswith("."))
 
 
 def _find_matches(pattern: Path) -> list[Path]:
@@ -197,7 +212,7 @@ def _glob(pattern: Path) -> list[Path]:
     return [Path(name) for name in sorted(names)]
 
 
-def _read_list(path: Path) -> Iterator[Path | FailedInput]:
+def _read_list(path: Path, take_features: bool) -> Iterator[Path | FailedInput]:
     """Files named by the lines of a list."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -209,7 +224,7 @@ def _read_list(path: Path) -> Iterator[Path | FailedInput]:
     if not words:
         yield FailedInput(str(path), VideoError(f"The list {path} names no file.", _LIST_HINT))
     for word in words:
-        yield from _resolve(word, path.parent, in_list=True)
+        yield from _resolve(word, path.parent, take_features, in_list=True)
 
 
 _LIST_HINT = "A list is a text file with one path a line; # begins a comment."

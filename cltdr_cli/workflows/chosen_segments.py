@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from cltdr_cli.data.class_lists import suggest_names
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.interchange import Interval
 from cltdr_cli.reporting import Reporter
@@ -50,9 +51,11 @@ def read_chosen_segments(
         )
     wanted = _split_labels(labels)
     if unknown := sorted(set(wanted) - {item.label for item in items}):
+        there = list(dict.fromkeys(item.label for item in items))
+        meant = suggest_names(unknown, there)
         raise UsageError(
             f"No segment has the label {unknown[0]!r}.",
-            f"There are: {', '.join(list(dict.fromkeys(i.label for i in items))[:10])}.",
+            f"{f'Did you mean {meant}? ' if meant else ''}There are: {', '.join(there[:10])}.",
         )
     kept = [i for i in items if (i.score is None or i.score >= min_score) and (not wanted or i.label in wanted)]
     return sorted(kept, key=lambda i: (i.start, i.end))

@@ -54,7 +54,8 @@ def find_label_ids(labels: str | Sequence[str] | None, names: Sequence[str]) -> 
     ids: list[int] = []
     for word in filter(None, (word.strip() for word in words)):
         if word.casefold() not in index:
-            near = get_close_matches(word, names, 3)
+            folded = {name.casefold(): name for name in names}
+            near = [folded[one] for one in get_close_matches(word.casefold(), folded, 3)]
             hint = f"Did you mean {' or '.join(near)}?" if near else f"Its classes are {', '.join(names[:8])} …"
             raise UsageError(f"The model knows no class {word!r}, named in labels=.", hint)
         ids.append(index[word.casefold()])

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput, Input, Inputs, find_inputs
+from cltdr_cli.workflows.annotated_inputs import AnnotatedInputs, match_inputs
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
+from cltdr_cli.workflows.reference import read_dataset_annotations
 from cltdr_cli.workflows.results import Result, ResultFiles, Results, plan_result_files
 
 
@@ -34,6 +38,7 @@ def detect(
     end: float | None = None,
     fps: float | None = None,
     duration: float | None = None,
+    annotations: str | Path | None = None,
     video_scores: str | Path | None = None,
     reader: str = "auto",
     strict: bool = False,
@@ -67,6 +72,7 @@ def detect(
         end: Seconds; what comes after is left out.
         fps: Frames per second of a feature file's video; videos are resampled to it.
         duration: Seconds that a feature file's video lasts.
+        annotations: Annotation that tells rates and durations of feature files, and the ids of all inputs.
         video_scores: File with class scores of whole videos, for presets that name no classes.
         reader: Video decoder: ``auto``, ``pyav`` or ``decord``.
         strict: Whether a video that breaks off midway is an error instead of a warning.
@@ -89,13 +95,14 @@ def detect(
         UsageError: The arguments contradict each other, or name something unknown.
         CltdrError: The detector cannot be loaded, or a file cannot be written.
     """
-    found = find_inputs([str(inputs)] if isinstance(inputs, str | Path) else map(str, inputs))
+    found = find_inputs([str(inputs)] if isinstance(inputs, str | Path) else map(str, inputs), take_features=True)
     for text in found.notices:
         report.notice(text)
     if workers < 1:
         raise UsageError(f"workers= is {workers}, and must be at least 1.", "Leave it out for one after the other.")
     # Everything that can be wrong is checked before the first video is read.
-    files = ResultFiles(plan_result_files(out, format, found.files), len(found.entries), report)
+    planned = plan_result_files(out, format, found.files)
+    read = None if annotations is None else read_dataset_annotations(find_dataset("custom"), Path(annotations))
     models = find_models(
         device, extractor_weights, precision,
         extractor=extractor, flow=flow, force=force, backend=backend, accept_license=accept_license, report=report,
@@ -120,7 +127,15 @@ def detect(
         labels=labels,
         report=report,
     )
-    return detect_many(detector, found, files=files, workers=workers, on_result=on_result, report=report)
+    known = AnnotatedInputs(found)
+    if read is not None:
+        known = match_inputs(found, read, detector.features)
+        planned = plan_result_files(out, format, known.inputs.files)  # again: the annotation may tell other ids
+    for finding in (*known.findings, *known.check_coverage(detector.features, fps, duration)):
+        report.warning(str(finding))
+    detector = replace(detector, annotated=known.videos)
+    files = ResultFiles(planned, len(found.entries), report)
+    return detect_many(detector, known.inputs, files=files, workers=workers, on_result=on_result, report=report)
 
 
 def detect_many(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.data.feature_files import load_sequence
 from cltdr_cli.errors import UsageError
 from cltdr_cli.features.batching import SharedExtractor
 from cltdr_cli.features.kinds import describe_other_kinds
@@ -40,6 +42,7 @@ class InputDetector:
         min_score: Segments below it are left out; None keeps all.
         max_segments: The best so many per input are kept; None for all.
         label_ids: Indices of the classes that are kept; None for all.
+        annotated: Annotations by id, which tell rates and durations of feature files without a sidecar.
     """
 
     loaded: LoadedDetector
@@ -50,6 +53,7 @@ class InputDetector:
     min_score: float | None = None
     max_segments: int | None = None
     label_ids: Sequence[int] | None = None
+    annotated: Mapping[str, AnnotatedVideo] = field(default_factory=dict[str, AnnotatedVideo])
 
     def detect_input(self, item: Input, title: str = "", report: Reporter = SILENT) -> Result:
         """Find actions in a video or feature file.
@@ -134,13 +138,14 @@ class InputDetector:
         return result
 
     def _load_sequence(self, item: Input) -> FeatureSequence:
-        sequence = load_features(
-            item.path,
-            self.features,
-            fps=self.options.fps,
-            duration_seconds=self.duration_seconds,
-            video_id=item.video_id,
-        )
+        video, fps = self.annotated.get(item.video_id), self.options.fps
+        duration = self.duration_seconds or (video.duration_seconds if video is not None else None)
+        if video is not None and fps == self.features.rate:  # no other rate is given: just as in evaluation
+            sequence = load_sequence(item.path, replace(video, duration_seconds=duration), self.features)
+        else:
+            sequence = load_features(
+                item.path, self.features, fps=fps, duration_seconds=duration, video_id=item.video_id
+            )
         return sequence.between(self.options.start_seconds, self.options.end_seconds)
 
     def _finish(self, result: VideoResult) -> Result:

@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.data.ambiguous import drop_ambiguous
+from cltdr_cli.data.coverage import check_coverage
 from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.data.feature_files import feature_file
+from cltdr_cli.data.feature_spans import read_span
 from cltdr_cli.data.prediction_files import ResultRows, collect_rows, read_predictions
+from cltdr_cli.data.video_info import find_unusual_rates
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.evaluation.step_labels import LabellingRule
 from cltdr_cli.evaluation.tables import TieRule
@@ -125,6 +128,8 @@ def evaluate(
     )  # fmt: skip
     for note in read.notes:
         report.notice(f"{read.source.name}: {note}")
+    for finding in find_unusual_rates(read, record.fps, record.name):
+        report.warning(str(finding))
     reference = make_reference(record, read, split, protocol)
     choosing = None if segmentation_choose_on is None else make_reference(record, read, segmentation_choose_on)
     if segmentation:
@@ -240,12 +245,14 @@ def _prepare(
     detector = make_input_detector(
         loaded, VideoOptions(), force=models.any_kind, video_scores=video_scores, report=report
     )
-    files: list[Path | None] = []
+    found: dict[str, Path] = {}
     if place.features is not None:
-        files = [feature_file(place.features, video_id, detector.features) for video_id in reference.video_ids]
-    prepare_detector(
-        loaded, models, has_videos=place.features is None, feature_files=filter(None, files), report=report
-    )
+        files = {name: feature_file(place.features, name, detector.features) for name in reference.video_ids}
+        found = {name: path for name, path in files.items() if path is not None}
+    prepare_detector(loaded, models, has_videos=place.features is None, feature_files=found.values(), report=report)
+    spans = (read_span(path, reference.annotations.videos[name], detector.features) for name, path in found.items())
+    for finding in check_coverage(spans, detector.features.force_upsampling):
+        report.warning(str(finding))
     return detector
 
 

@@ -11,6 +11,7 @@ from cltdr_cli.data.annotation_csv import read_annotation_csv
 from cltdr_cli.data.annotation_json import read_annotation_json
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
+from cltdr_cli.data.id_matching import guess_id
 from cltdr_cli.data.prediction_files import ResultRows, read_predictions
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.data.video_info import strip_video_id
@@ -84,12 +85,18 @@ def find_track(tracks: Sequence[Track], video: Path, source: Path) -> Track:
 def _find_only_track(tracks: Sequence[Track], video: Path, source: Path) -> Track:
     name = strip_video_id(video.name)
     named = [track for track in tracks if strip_video_id(track.video_id) == name]
+    if len(named) != 1:
+        path = video.absolute().with_suffix("").as_posix()
+        inside = [track for track in tracks if path.endswith(f"/{track.video_id}")]
+        named = sorted(inside, key=lambda track: len(track.video_id))[-1:] or named
     if len(named) == 1 or len(tracks) == 1:
         return (named or list(tracks))[0]
+    guess = guess_id(video.stem, [track.video_id for track in tracks])
     shown = ", ".join(track.video_id for track in tracks[:5]) + (", …" if len(tracks) > 5 else "")
     raise AnnotationError(
         f"{source} has segments of {len(tracks)} videos, and none of them is {video.stem!r}",
-        f"It has: {shown or 'none'}. Rename the video, or name the file of the right one.",
+        f"{f'Did you mean {guess}? ' if guess else ''}It has: {shown or 'none'}. "
+        f"Rename the video, or name the file of the right one.",
     )
 
 

@@ -38,7 +38,12 @@ def make_page_video(video: VideoSegments) -> PageVideo:
 
 
 def find_video(video_id: str, there: Mapping[str, Path]) -> Path | None:
-    """The file of a video among files by id; ``v_``, a suffix and signs of file names may differ."""
+    """The file of a video among files by id; ``v_``, a suffix, folders and signs of file names may differ."""
+    if "/" in video_id:
+        ending = f"/{strip_video_id(video_id)}"
+        inside = [path for path in there.values() if path.absolute().with_suffix("").as_posix().endswith(ending)]
+        if len(inside) == 1:
+            return inside[0]
     cores = {strip_video_id(name): path for name, path in there.items()}
     return there.get(video_id) or there.get(safe_file_name(video_id)) or cores.get(strip_video_id(video_id))
 

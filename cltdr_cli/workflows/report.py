@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations
+from cltdr_cli.data.id_matching import guess_id, guess_ids, match_by_folder
 from cltdr_cli.data.segment_files import read_segments
 from cltdr_cli.data.video_info import strip_video_id
 from cltdr_cli.errors import CltdrError, UsageError
@@ -109,18 +110,25 @@ def find_page_videos(
     missing = [name for name in video_ids if name not in found]
     if missing:
         shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        report.warning(f"{videos} has no video for {len(missing)} of {len(video_ids)} results: {shown}")
+        guesses = guess_ids(missing, there)
+        meant = f"; did you mean {guesses}?" if guesses else ""
+        report.warning(f"{videos} has no video for {len(missing)} of {len(video_ids)} results: {shown}{meant}")
     return found
 
 
 def add_truth(pages: Sequence[PageVideo], annotations: Annotations, report: Reporter) -> list[PageVideo]:
     """The videos with their ground truth; one that the annotation does not have is shown without."""
     by_core = {strip_video_id(name): video for name, video in annotations.videos.items()}
+    known_ids = [name for name in annotations.videos if name not in {page.video_id for page in pages}]
+    by_folder = match_by_folder([page.video_id for page in pages], known_ids)
     added: list[PageVideo] = []
     for page in pages:
         known = annotations.videos.get(page.video_id) or by_core.get(strip_video_id(page.video_id))
+        known = known or annotations.videos.get(by_folder.get(page.video_id, ""))
         if known is None:
-            report.warning(f"{annotations.source} has no annotation of {page.video_id}")
+            guess = guess_id(page.video_id, annotations.videos)
+            meant = f"; did you mean {guess}?" if guess else ""
+            report.warning(f"{annotations.source} has no annotation of {page.video_id}{meant}")
             added.append(page)
             continue
         truth = [{"label": item.label, "start": item.start, "end": item.end} for item in known.instances]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cltdr_cli.data.annotations import AnnotatedVideo
-from cltdr_cli.data.feature_files import check_video_id, feature_file, load_sequence
+from cltdr_cli.data.feature_files import check_video_id, feature_file, guess_files, load_sequence
+from cltdr_cli.data.id_matching import guess_id
 from cltdr_cli.errors import CltdrError, FeatureError, VideoError
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
@@ -54,7 +55,7 @@ def detect_in_features(detector: InputDetector, folder: Path) -> DetectInVideo:
     def detect(video: AnnotatedVideo) -> VideoResult:
         path = feature_file(folder, video.video_id, detector.features)
         if path is None:
-            raise FeatureError(f"no feature file of that name in {folder}")
+            raise FeatureError(f"no feature file of that name in {folder}{guess_files(folder, [video.video_id])}")
         return detector.detect_sequence(load_sequence(path, video, detector.features))
 
     return detect
@@ -66,7 +67,8 @@ def detect_in_videos(detector: InputDetector, folder: Path, report: Reporter = S
     def detect(video: AnnotatedVideo) -> VideoResult:
         path = find_video(folder, video.video_id)
         if path is None:
-            raise VideoError(f"no video of that name in {folder}")
+            guess = guess_id(video.video_id, [path.stem for path in sorted(folder.glob("*"))])
+            raise VideoError(f"no video of that name in {folder}{f'; did you mean {guess}?' if guess else ''}")
         return detector.detect_input(make_input(path, video.video_id), report=report)
 
     return detect

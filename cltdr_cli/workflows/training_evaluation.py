@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cltdr_cli.data.annotations import AnnotatedVideo
+from cltdr_cli.data.coverage import check_coverage
 from cltdr_cli.data.feature_files import check_feature_file, feature_file, load_sequence
+from cltdr_cli.data.feature_spans import read_span
 from cltdr_cli.data.findings import make_findings
 from cltdr_cli.data.prediction_files import collect_rows
 from cltdr_cli.data.training_set import class_agnostic
@@ -89,6 +91,9 @@ class SplitEvaluation:
         text = f"videos of {data.eval_split} have no feature file"
         for finding in make_findings("missing-features", text, missing, "their instances count as missed"):
             report.warning(str(finding))
+        spans = (read_span(path, annotations.videos[name], preset.features) for name, path in paths.items())
+        for finding in check_coverage(spans, preset.features.force_upsampling):
+            report.warning(f"{reference.split.split}: {finding}")
         return cls(reference, paths, preset, data.class_names, data.tious, device, processes, report)
 
     @property

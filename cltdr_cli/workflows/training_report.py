@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cltdr_cli.data.video_info import find_unusual_rates
 from cltdr_cli.reporting import Reporter
 from cltdr_cli.training.events import tensorboard_is_here
 from cltdr_cli.training.loop import Timetable, Training
@@ -70,7 +71,9 @@ def _report_data(data: TrainingData, out: Path, report: Reporter) -> None:
         report.notice(str(pseudo))
     for note in data.annotations.notes:
         report.notice(f"{data.annotations.source.name}: {note}")
-    for finding in (*(pseudo.findings if pseudo else ()), *data.split.findings):
+    for finding in (*(pseudo.findings if pseudo else ()), *data.split.findings, *data.split.misfits):
+        report.warning(str(finding))
+    for finding in find_unusual_rates(data.annotations, data.data_set.fps, data.data_set.name):
         report.warning(str(finding))
     if data.split.missing:
         report.notice(f"{out / MISSING} lists the missing ones")
