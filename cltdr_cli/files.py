@@ -34,14 +34,18 @@ PARTIAL_SUFFIX = ".part"
 """Ending of unfinished files; whatever bears it may be deleted when no program runs."""
 
 _END_BYTES = 1 << 16
-"""How much of a file's head and tail ``digest_ends`` reads."""
+"""How much of a file's head and tail ``digest_ends`` reads: 64 KiB."""
 
 
-def digest_ends(path: Path) -> str:
-    """SHA-256 of a file's size, first 64 KiB and last 64 KiB, in hex: a fraction of a millisecond for any size.
+def digest_ends(path: Path, end_bytes: int = _END_BYTES) -> str:
+    """SHA-256 of a file's size, head and tail, in hex: a fraction of a millisecond for any size.
 
     It tells files apart that were made anew with the same size and time. A change in the middle alone, which leaves
     the size as it is, goes unnoticed. Of a folder, the names and ends of all files in it count.
+
+    Args:
+        path: The file or folder.
+        end_bytes: Bytes of the head, and of the tail.
 
     Raises:
         OSError: It cannot be read.
@@ -53,9 +57,9 @@ def digest_ends(path: Path) -> str:
         size = file.stat().st_size
         digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
         with file.open("rb") as stream:
-            digest.update(stream.read(_END_BYTES))
-            stream.seek(max(_END_BYTES, size - _END_BYTES))
-            digest.update(stream.read(_END_BYTES))
+            digest.update(stream.read(end_bytes))
+            stream.seek(max(end_bytes, size - end_bytes))
+            digest.update(stream.read(end_bytes))
     return digest.hexdigest()
 
 

@@ -140,6 +140,10 @@ class LabelSet:
         """
         return self._cache.get(index, lambda: self._read(index))
 
+    def name(self, index: int) -> str:
+        """Id of video ``index``."""
+        return self.videos[index].video_id
+
     def _read(self, index: int) -> LabelSample:
         item = self.videos[index]
         facts = AnnotatedVideo(item.video_id, "", (), item.duration_seconds, item.fps)

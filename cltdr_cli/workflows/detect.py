@@ -12,6 +12,7 @@ from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput, Input, Inputs, find_inputs
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
+from cltdr_cli.workflows.feature_scan import look_through, warn_of_faults
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
 from cltdr_cli.workflows.results import Result, ResultFiles, Results, plan_result_files
 
@@ -100,13 +101,14 @@ def detect(
         device, extractor_weights, precision,
         extractor=extractor, flow=flow, force=force, backend=backend, accept_license=accept_license, report=report,
     )  # fmt: skip
+    feature_files = [item.path for item in found.files if item.is_features]
     has_videos = any(not item.is_features for item in found.files)
     loaded = load_reported_detector(preset, checkpoint, models, report, download=download if has_videos else False)
     prepare_detector(
         loaded,
         models,
         has_videos=has_videos,
-        feature_files=[item.path for item in found.files if item.is_features],
+        feature_files=feature_files,
         report=report,
     )
     detector = make_input_detector(
@@ -120,6 +122,8 @@ def detect(
         labels=labels,
         report=report,
     )
+    if len(feature_files) > 1:
+        warn_of_faults(look_through(feature_files, detector.features, report), report)
     return detect_many(detector, found, files=files, workers=workers, on_result=on_result, report=report)
 
 

@@ -25,6 +25,7 @@ from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
+from cltdr_cli.workflows.feature_scan import look_through, warn_of_faults
 from cltdr_cli.workflows.models import find_models, load_reported_detector
 from cltdr_cli.workflows.provenance import describe_detector, read_learning_curve
 from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
@@ -240,12 +241,12 @@ def _prepare(
     detector = make_input_detector(
         loaded, VideoOptions(), force=models.any_kind, video_scores=video_scores, report=report
     )
-    files: list[Path | None] = []
+    files: list[Path] = []
     if place.features is not None:
-        files = [feature_file(place.features, video_id, detector.features) for video_id in reference.video_ids]
-    prepare_detector(
-        loaded, models, has_videos=place.features is None, feature_files=filter(None, files), report=report
-    )
+        found = (feature_file(place.features, video_id, detector.features) for video_id in reference.video_ids)
+        files = [path for path in found if path is not None]
+        warn_of_faults(look_through(files, detector.features, report), report)
+    prepare_detector(loaded, models, has_videos=place.features is None, feature_files=files, report=report)
     return detector
 
 

@@ -22,6 +22,8 @@ from cltdr_cli.training.loop import Hooks, Training
 from cltdr_cli.training.processes import Processes, join_processes
 from cltdr_cli.training.run_folder import RunFolder
 from cltdr_cli.workflows.auto_preset import AUTO
+from cltdr_cli.workflows.feature_scan import look_through, refuse_faults
+from cltdr_cli.workflows.resumption import Resumption
 from cltdr_cli.workflows.training_data import TrainingData, read_training_data
 from cltdr_cli.workflows.training_evaluation import SplitEvaluation
 from cltdr_cli.workflows.training_report import MISSING, describe_round, report_beginning, report_end
@@ -147,9 +149,14 @@ def train(
         heard = report if processes.is_first else SILENT
         hooks = _make_hooks(data, Path(features), processes, place, heard)
         training = _make_training(data, Path(out), run, hooks, processes, place)
-        is_resumed = _begin(training, data, Path(out), resume)
+        if processes.is_first:
+            training.files = _look_through_features(data, Path(features), hooks, heard)
+        resumption = Resumption(data.preset, training.identity, training.files, training.folder)
+        is_resumed = _begin(training, data, resumption, resume)
         if processes.is_first:
             report_beginning(training, data, Path(out), is_resumed if resume else None, heard)
+            for text in resumption.notices(training):
+                heard.notice(text)
             if force and (text := describe_other_kinds((v.path for v in data.split.videos), data.preset.features)):
                 heard.warning(text)
         _run(training, heard)
@@ -206,17 +213,30 @@ def _make_hooks(
     return Hooks(write_weights, evaluation, evaluation.split)
 
 
-def _begin(training: Training, data: TrainingData, out: Path, resume: bool) -> bool:
+def _look_through_features(data: TrainingData, folder: Path, hooks: Hooks, report: Reporter) -> dict[str, str]:
+    """Digest of each feature file by its name; what would stop the run midway is found now.
+
+    Raises:
+        FeatureError: A file cannot be used.
+    """
+    evaluated = hooks.evaluate.paths.values() if isinstance(hooks.evaluate, SplitEvaluation) else ()
+    scan = look_through([*(video.path for video in data.split.videos), *evaluated], data.files, report)
+    refuse_faults(scan)
+    return {path.relative_to(folder).as_posix(): found.ends for path, found in scan.measured.items()}
+
+
+def _begin(training: Training, data: TrainingData, resumption: Resumption, resume: bool) -> bool:
     """Open the run's folder; returns whether a saved state was taken up."""
     processes, folder = training.learner.processes, training.folder
     if processes.is_first:
         folder.open(resume)
     processes.wait()
-    is_resumed = training.resume() if resume else False
-    if processes.is_first and not is_resumed:
+    is_resumed = training.resume(resumption.check) if resume else False
+    resumption.check_length(training)
+    if processes.is_first and (not is_resumed or resumption.changes):
         write_text(folder.preset, data.preset.to_yaml())
-        if data.split.missing:
-            write_text(out / MISSING, "".join(f"{name}\n" for name in data.split.missing))
+    if processes.is_first and not is_resumed and data.split.missing:
+        write_text(folder.path / MISSING, "".join(f"{name}\n" for name in data.split.missing))
     return is_resumed
 
 
