@@ -174,7 +174,6 @@ def test_wrong_words_are_answered_with_the_right_ones(world, tmp_path):
         ("--eval-split", "test"): (2, "validation (4 videos)"),
         ("--set", "num_classes=4"): (2, "num_classes=3"),
         ("--set", "max_seq_len=30"): (2, "multiple"),
-        ("--batch-size", "10"): (2, "9 videos"),
         ("--accumulate", "3"): (2, "multiple of 3"),
         ("--labels", str(tmp_path / "none.txt")): (1, "none.txt"),
     }
