@@ -49,6 +49,7 @@ def test_after_a_loss_of_nan_a_lower_rate_goes_on_from_the_last_saved_state(cltd
     assert done.code == 1
     assert "the loss of step 4 is nan" in said(done)
     assert "state saved after step 2: --resume with a lower --lr" in said(done)
+    assert "or with the setting training.clip_grad_l2norm=1" in said(done)
     assert load_checkpoint(out / "best.safetensors").facts["epoch"] == 1
     done = cltdr(*world.words(out, "--eval-split", "validation", "--resume", "--lr", "1e-5"))
     assert done.code == 0, done.err
@@ -99,6 +100,7 @@ def test_learning_from_video_labels_names_the_videos_too(cltdr, weak_world, tmp_
     done = cltdr(*words, "--set", "training.iterations=4")
     assert done.code == 1
     assert "the loss of step 3 is nan" in said(done)
+    assert "clip_grad_l2norm" not in said(done), "its settings have none"
     assert "videos in this batch: video" in said(done)
     done = cltdr(*words, "--set", "training.iterations=4", "--resume", "--lr", "1e-5")
     assert done.code == 0, done.err

@@ -80,6 +80,13 @@ def test_another_rate_holds_from_the_next_step_on(cltdr, world, run):
     assert all(0 < record["learning_rate"] < 5e-4 for record in records(run, "step")[6:])
 
 
+def test_gradients_may_be_clipped_from_now_on(cltdr, world, run):
+    done = cltdr(*world.words(run, "--resume", "--epochs", "3", "--set", "training.clip_grad_l2norm=0.001"))
+    assert done.code == 0, done.err
+    assert "training.clip_grad_l2norm was" in said(done)
+    assert Preset.from_yaml(run / "preset.yaml").training.clip_grad_l2norm == 0.001
+
+
 def test_descriptions_of_a_preset_may_differ(cltdr, world, run, tmp_path):
     """Another version of cltdr words its presets otherwise, and a run of it goes on."""
     text = world.preset.read_text().replace("name: toy", "name: toy2")

@@ -18,9 +18,11 @@ class Saved:
 
     Attributes:
         step: Steps done when the state was saved; None before the first.
+        can_clip: Whether the settings have a limit of the gradient that can be lowered.
     """
 
-    step: int | None = None
+    step: int | None
+    can_clip: bool
 
     @property
     def advice(self) -> str:
@@ -29,7 +31,8 @@ class Saved:
             begin = "Nothing was saved yet. Begin again with resume= and a lower lr="
         else:
             begin = f"Continue from the state saved after step {self.step}: resume= with a lower lr="
-        advice = f"{begin}, or with the setting training.clip_grad_l2norm=1; leave out amp= or precision= if given."
+        clip = ", or with the setting training.clip_grad_l2norm=1" if self.can_clip else ""
+        advice = f"{begin}{clip}; leave out amp= or precision= if given."
         if not self.step:
             return advice
         return f"{advice} If it breaks down again at once, that state was too far off already: start in another folder."

@@ -9,7 +9,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,13 +109,18 @@ class Training:
     identity: Mapping[str, str]
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     best: Best = field(default_factory=Best)
-    _saved: Saved = field(default_factory=Saved)
+    _saved_step: int | None = None
     _round_losses: list[float] = field(default_factory=list[float])
 
     @property
     def total_steps(self) -> int:
         """Optimiser steps of the whole run."""
         return self.timetable.total_steps
+
+    @property
+    def _saved(self) -> Saved:
+        settings: Any = self.learner.config
+        return Saved(self._saved_step, any(item.name == "clip_grad_l2norm" for item in fields(settings)))
 
     @property
     def is_stopped_early(self) -> bool:
@@ -141,7 +146,7 @@ class Training:
         self.learner.load(state["learner"])
         self.best = Best(**state["best"])
         self._round_losses = list(state["epoch_losses"])
-        self._saved = Saved(self.learner.step)
+        self._saved_step = self.learner.step
         return True
 
     def _check_identity(self, state: Mapping[str, Any]) -> None:
@@ -271,7 +276,7 @@ class Training:
                 "files": dict(self.files),
             }
             self.folder.save_state(state)
-        self._saved = Saved(self.learner.step)
+        self._saved_step = self.learner.step
         self.learner.processes.wait()
 
     def _refuse_broken_weights(self) -> None:

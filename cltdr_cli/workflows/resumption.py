@@ -35,8 +35,9 @@ class Resumption:
         identity: What must be the same, by name; ``preset`` is compared key by key.
         files: Digest of each feature file by its video; empty where another process compares them.
         folder: Of the run.
-        changes: Key of each changed setting, with its value before and now; filled by ``check``.
-        before: Settings of the saved run; None until ``check``, or where they cannot be read.
+        changes: Key of each changed setting, with its value before and now.
+        before: Settings of the saved run, where they are not the same text.
+        is_taken_up: Whether there was a saved state, and the run goes on from it.
     """
 
     preset: Preset
@@ -45,6 +46,18 @@ class Resumption:
     folder: RunFolder
     changes: dict[str, tuple[object, object]] = field(default_factory=dict[str, tuple[object, object]])
     before: Preset | None = None
+    is_taken_up: bool = False
+
+    def take_up(self, training: Training) -> None:
+        """Let a run continue from the saved state, if there is one.
+
+        Raises:
+            CltdrError: It is of a run with other data or settings, or cannot be read.
+            UsageError: Fewer steps are asked for than are done.
+        """
+        self.is_taken_up = training.resume(self.check)
+        if training.learner.step > training.timetable.total_steps:
+            raise _explain_fewer(training)
 
     def check(self, state: Mapping[str, Any]) -> None:
         """Refuse a saved state that this run cannot continue.
@@ -88,22 +101,13 @@ class Resumption:
                 "Put the former files back, or start again in another folder.",
             )
 
-    def check_length(self, training: Training) -> None:
-        """Refuse a run that would end before the step that the saved one has come to.
-
-        Raises:
-            UsageError: Fewer steps are asked for than are done.
-        """
-        if training.learner.step > training.timetable.total_steps:
-            raise _explain_fewer(training)
-
     def notices(self, training: Training) -> Iterator[str]:
         """What is different from now on, a line each."""
         step, total = training.learner.step, training.timetable.total_steps
         for key, values in self.changes.items():
             if key in SAFE_KEYS:
                 yield f"changed for the rest of the run: {_describe_change(key, *values)}"
-        if training.is_stopped_early:
+        if training.is_stopped_early and step < total:
             yield "it stopped before its last epoch, as no evaluation was better: without patience= it goes on"
         if step == total or self.before is None or self.before.training is None:
             return
@@ -143,9 +147,9 @@ def _describe_change(key: str, before: object, now: object) -> str:
 
 def _explain_fewer(training: Training) -> UsageError:
     timetable, step = training.timetable, training.learner.step
-    unit = timetable.unit
+    unit, warmup = timetable.unit, " (warm-up included)" if timetable.unit == "epoch" else ""
     return UsageError(
-        f"{training.folder.path} has done {timetable.count(step)} {unit}s (warm-up included), and this run would "
-        f"end after {timetable.count(timetable.total_steps)}",
+        f"{training.folder.path} has done {timetable.count(step)} {unit}s{warmup}, and this run would end "
+        f"after {timetable.count(timetable.total_steps)}",
         f"Give as many {unit}s as its {training.folder.preset.name} says, or more.",
     )
