@@ -1,9 +1,13 @@
-"""Files and folders that appear whole or not at all: written under another name in the same folder, then renamed."""
+"""Files and folders that appear whole or not at all: written under another name in the same folder, then renamed.
+
+And a quick digest that tells whether a file is still the same.
+"""
 
 from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import os
 import secrets
 import shutil
@@ -28,6 +32,35 @@ PROBE_NAME = "cltdr"
 
 PARTIAL_SUFFIX = ".part"
 """Ending of unfinished files; whatever bears it may be deleted when no program runs."""
+
+_END_BYTES = 1 << 16
+"""How much of a file's head and tail ``digest_ends`` reads: 64 KiB."""
+
+
+def digest_ends(path: Path, end_bytes: int = _END_BYTES) -> str:
+    """SHA-256 of a file's size, head and tail, in hex: a fraction of a millisecond for any size.
+
+    It tells files apart that were made anew with the same size and time. A change in the middle alone, which leaves
+    the size as it is, goes unnoticed. Of a folder, the names and ends of all files in it count.
+
+    Args:
+        path: The file or folder.
+        end_bytes: Bytes of the head, and of the tail.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest = hashlib.sha256()
+    inner = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    for file in inner:
+        name = "" if file == path else file.relative_to(path).as_posix()
+        size = file.stat().st_size
+        digest.update(f"{name}\0{size}\0".encode("utf-8", "surrogateescape"))
+        with file.open("rb") as stream:
+            digest.update(stream.read(end_bytes))
+            stream.seek(max(end_bytes, size - end_bytes))
+            digest.update(stream.read(end_bytes))
+    return digest.hexdigest()
 
 
 @contextmanager

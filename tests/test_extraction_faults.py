@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -115,6 +116,32 @@ def test_a_video_that_changes_while_it_is_read(setup, videos):
     assert (outcome.status, list(setup.out.iterdir())) == ("failed", [])
     assert f"{path} changed while it was read: source_size is" in outcome.reason
     assert VideoExtraction(setup).make(item, None).status == "made"
+    assert VideoExtraction(setup).make(item, None).status == "kept"
+
+
+@pytest.mark.parametrize("place", [15, -1], ids=["head", "tail"])
+def test_another_video_of_the_same_size_and_time_is_extracted_again(setup, videos, place):
+    """A video rendered anew into the same file by a program that sets its time back, or within the same tick."""
+    path = videos / "a.mp4"
+    item = Input(path, "a", is_features=False)
+    setup.out.mkdir()
+    assert VideoExtraction(setup).make(item, None).status == "made"
+    facts, content = path.stat(), bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    outcome = VideoExtraction(setup).make(item, None)
+    assert "content of the video is another, although its size and time are the same" in outcome.reason
+
+
+def test_a_sidecar_of_an_older_version_without_a_digest_still_marks_a_finished_file(setup, videos):
+    item = Input(videos / "a.mp4", "a", is_features=False)
+    setup.out.mkdir()
+    VideoExtraction(setup).make(item, None)
+    sidecar = setup.out / "a.json"
+    content = json.loads(sidecar.read_text())
+    assert len(content.pop("source_ends_sha256")) == 64
+    sidecar.write_text(json.dumps(content))
     assert VideoExtraction(setup).make(item, None).status == "kept"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cltdr_cli.errors import UsageError, VideoError
+from cltdr_cli.errors import FeatureError, UsageError, VideoError
 from cltdr_cli.features.extract import check_extraction, extract_features, make_sequence
 from cltdr_cli.video.frames import FrameBatch, FrameTiming
 from extractors import EXTRACTORS
@@ -164,3 +164,12 @@ def test_errors_of_the_stream_pass_through():
 
     with pytest.raises(VideoError, match="broken at 2 s"):
         extract_features(Broken(50), ToyExtractor(), stride_frames=4, window_frames=16)
+
+
+def test_features_that_are_no_numbers_are_refused():
+    """As of an extractor in half precision whose numbers overflow: the file would only fail when it is used."""
+    features = np.zeros((7, 2), np.float32)
+    features[3, 1] = np.inf
+    timing = FrameTiming(25.0, 40, 0.0, 1.6)
+    with pytest.raises(FeatureError, match="v: the extractor's features are NaN or infinite in 1 of 7 steps"):
+        make_sequence(features, timing, stride_frames=4, window_frames=16, video_id="v")

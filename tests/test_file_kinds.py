@@ -129,3 +129,20 @@ def test_a_checkpoint_that_is_not_finite_is_not_loaded(tmp_path, cltdr, shared):
     save_file(state, tmp_path / "bad.safetensors", metadata)
     with pytest.raises(WeightsError, match=r"1 of \d+ weights hold NaN or infinity, first class_head.out.conv.bias"):
         load_checkpoint(tmp_path / "bad.safetensors")
+
+
+def test_an_extractor_of_nan_is_not_loaded(tmp_path, cltdr, sample_video):
+    """It would make feature files of NaN, which are noticed only when a detector is trained on them."""
+    from safetensors.torch import load_file
+
+    from cltdr_cli.zoo.manifest import weights_path
+
+    state = load_file(weights_path("demo"))
+    name = next(name for name, value in state.items() if value.is_floating_point())
+    state[name].view(-1)[0] = float("nan")
+    save_file(state, tmp_path / "broken.safetensors")
+    words = ("--extractor", "demo", "--weights", tmp_path / "broken.safetensors", "--out", tmp_path / "out")
+    done = cltdr("extract-features", sample_video, *words)
+    assert done.code == 1
+    assert f"1 tensors hold NaN, first {name}" in " ".join(done.err.split())
+    assert not list((tmp_path / "out").glob("*.npy"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from localizer_cases import COPIED, COPIES, INPUTS, Case, load_case, make_tiny_localizer
 
+from cltdr_cli.errors import CltdrError
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.localize import to_seconds
 from cltdr_cli.inference.nms import Candidates
@@ -80,10 +82,15 @@ def test_no_features_no_detections(localizer):
     assert len(localizer(_sequence(0))) == 0
 
 
-def test_features_that_are_not_numbers_give_no_detections(localizer):
+def test_scores_that_are_not_numbers_are_an_error_and_not_an_empty_result(localizer):
     sequence = _sequence(10)
     sequence.features[4] = np.nan
-    assert len(localizer(sequence)) == 0
+    with pytest.raises(CltdrError, match="video: the network's scores are not finite"):
+        localizer(sequence)
+    damaged = replace(localizer, network=copy.deepcopy(localizer.network))
+    next(iter(damaged.network.parameters())).data.fill_(torch.nan)
+    with pytest.raises(CltdrError, match="scores are not finite"):
+        damaged(_sequence(10))
 
 
 def test_the_same_features_give_the_same_detections(localizer):

@@ -65,7 +65,8 @@ def published_weights(folder: Path) -> dict[str, torch.Tensor]:
     file = next((path for path in folder.glob("checkpoint.*")), None)
     case = read_case(folder, "config.json")
     if file is not None:
-        return read_published_state(load_state_dict(file), file.name, load_preset(f"thumos14-{case['network']}"))
+        preset = load_preset(f"thumos14-{case['network']}")
+        return read_published_state(load_state_dict(file), file.name, preset).state
     return {
         key: torch.from_numpy(seeded_tensor(f"wtal3.{case['network']}.{key}", tuple(shape)))
         for key, shape in case["state_dict_shapes"].items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def convert(
     checkpoint: Annotated[
-        Path, typer.Argument(help="Published file (.pth.tar, .pkl, .ckpt).", metavar="CHECKPOINT.pth.tar")
+        Path,
+        typer.Argument(help="Published file (.pth.tar, .pkl, .ckpt, .safetensors).", metavar="CHECKPOINT.pth.tar"),
     ],
     out: Annotated[Path, typer.Option(help="Our checkpoint.", metavar="FILE.safetensors")],
     config: Annotated[
@@ -29,6 +30,10 @@ def convert(
     labels: Annotated[
         Path | None, typer.Option(help="Class names, one a line, in index order; else numbers.", metavar="FILE")
     ] = None,
+    weights: Annotated[
+        Literal["ema", "raw"],
+        typer.Option(help="Averaged weights, which published numbers are of, or those of the last step."),
+    ] = "ema",
     device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
@@ -46,13 +51,14 @@ def convert(
     from cltdr_cli.zoo.state_dict import load_state_dict
 
     _check_choice(config, preset)
+    _check_files(checkpoint, out)
     check_writable(out)
     content = load_state_dict(checkpoint)
     chosen = None if preset is None else load_preset(preset)
-    published = read_published_state(content, checkpoint.name, chosen)
-    settings = chosen or preset_from_published(str(config), None, published)
+    published = read_published_state(content, checkpoint.name, chosen, weights)
+    settings = chosen or preset_from_published(str(config), None, published.state)
     names, numbers = _choose_labels(labels, settings)
-    state = convert_state(published, settings)
+    state = convert_state(published.state, settings)
     facts = {
         "trained": True,
         "source": checkpoint.name,
@@ -61,6 +67,8 @@ def convert(
         **({} if numbers is None else {"label_ids": list(numbers)}),
     }
     save_checkpoint(out, state, settings, names, facts)
+    if published.note:
+        console.notice(published.note)
     console.notice(f"{out}: {len(state)} tensors of {checkpoint.name}, {len(names)} classes")
     console.notice(f"use it: cltdr detect VIDEO --checkpoint {out}")
 
@@ -71,6 +79,17 @@ def _check_choice(config: Path | None, preset: str | None) -> None:
             "Exactly one of --config and --preset says how the checkpoint was built.",
             "--config takes the published YAML file; --preset one of `cltdr presets list`.",
         )
+
+
+def _check_files(checkpoint: Path, out: Path) -> None:
+    from cltdr_cli.zoo.checkpoint import is_checkpoint
+
+    if is_checkpoint(checkpoint):
+        raise UsageError(
+            f"{checkpoint} is a checkpoint of cltdr already.", f"Use it: cltdr detect VIDEO --checkpoint {checkpoint}"
+        )
+    if out.exists() and checkpoint.exists() and out.samefile(checkpoint):
+        raise UsageError(f"{out} is the file to be converted.", "Give another name as --out.")
 
 
 def _choose_labels(file: Path | None, settings: Preset) -> tuple[tuple[str, ...], tuple[int, ...] | None]:

@@ -108,7 +108,10 @@ def train(
     save_every: Annotated[
         int, typer.Option(help="Steps between saved states, besides each epoch's end; 0 for none.", min=0)
     ] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN where it was stopped.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue the run in RUN where it was stopped; --lr and --epochs may change."),
+    ] = False,
     amp: Annotated[
         bool, typer.Option("--amp", help="Mixed precision: bf16 where the device has it, else fp16.")
     ] = False,

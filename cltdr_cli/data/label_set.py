@@ -157,6 +157,10 @@ class LabelSet:
         """
         return self._cache.get(index, lambda: self._read(index))
 
+    def name(self, index: int) -> str:
+        """Id of video ``index``."""
+        return self.videos[index].video_id
+
     def _read(self, index: int) -> LabelSample:
         item = self.videos[index]
         sequence = load_sequence(item.path, item.without_segments, self._files)

@@ -243,6 +243,10 @@ class TrainingSet:
         """
         return self._cache.get(index, lambda: self._read(self.videos[index]))
 
+    def name(self, index: int) -> str:
+        """Id of video ``index``."""
+        return self.videos[index].video.video_id
+
     def _read(self, item: TrainingVideo) -> Sample:
         sequence = load_sequence(item.path, item.video, self._files)
         stretch = self._max_steps if self._files.force_upsampling else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import VideoError, WeightsError
 from cltdr_cli.features.sidecar import Recipe
+from cltdr_cli.files import digest_ends
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.zoo.digests import known_sha256
 from cltdr_cli.zoo.extractors import (
@@ -111,7 +112,7 @@ class ExtractionSettings:
         """
         spec, options, sources = self.spec, self.options, self.sources
         try:
-            facts = path.stat()
+            facts, ends = path.stat(), digest_ends(path)
         except OSError as error:
             raise VideoError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
         return Recipe(
@@ -133,6 +134,7 @@ class ExtractionSettings:
             flow_transform=self._flow_transform,
             causal=spec.causal,
             reset_seconds=options.reset_seconds,
+            source_ends_sha256=ends,
         )
 
     @cached_property

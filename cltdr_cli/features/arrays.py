@@ -67,15 +67,7 @@ def check_features(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
     Raises:
         FeatureError: Not ``[T, C]``, not floating point, empty, or with values that are not finite.
     """
-    if array.ndim != 2:
-        raise FeatureError(
-            f"{path}: its array has the shape {list(array.shape)}, and features are [steps, channels]",
-            "save one array of two dimensions",
-        )
-    if array.dtype.kind != "f":
-        raise FeatureError(f"{path}: its values are {array.dtype}, and features are float16, float32 or float64")
-    if 0 in array.shape:
-        raise FeatureError(f"{path}: is empty: its shape is {list(array.shape)}", "extract the features again")
+    check_array_kind(array.shape, array.dtype, path)
     with np.errstate(over="ignore"):  # values too large for float32 become infinite and are reported below
         features = np.ascontiguousarray(array, np.float32)
     if not np.isfinite(features).all():
@@ -87,6 +79,23 @@ def check_features(array: NDArray[Any], path: Path) -> NDArray[np.float32]:
             "extract the features again",
         )
     return features
+
+
+def check_array_kind(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> None:
+    """Check by shape and type alone that an array may hold features.
+
+    Raises:
+        FeatureError: Not ``[T, C]``, not floating point, or empty.
+    """
+    if len(shape) != 2:
+        raise FeatureError(
+            f"{path}: its array has the shape {list(shape)}, and features are [steps, channels]",
+            "save one array of two dimensions",
+        )
+    if dtype.kind != "f":
+        raise FeatureError(f"{path}: its values are {dtype}, and features are float16, float32 or float64")
+    if 0 in shape:
+        raise FeatureError(f"{path}: is empty: its shape is {list(shape)}", "extract the features again")
 
 
 def _read_npy(path: Path, keys: Sequence[str]) -> NDArray[Any]:

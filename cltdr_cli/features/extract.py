@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cltdr_cli.errors import UsageError, VideoError
+from cltdr_cli.errors import FeatureError, UsageError, VideoError
 from cltdr_cli.features.rows import RowSpool
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 
@@ -115,7 +115,16 @@ def make_sequence(
         window_frames: Frames of one window.
         video_id: Name of the video in results.
         extractor: Name of the extractor.
+
+    Raises:
+        FeatureError: The features are not finite.
     """
+    broken = int((~np.isfinite(features).all(axis=1)).sum())
+    if broken:
+        raise FeatureError(
+            f"{video_id}: the extractor's features are NaN or infinite in {broken} of {len(features)} steps",
+            "In half precision numbers overflow: use precision= fp32. Else the extractor's weights are damaged.",
+        )
     grid = FeatureGrid(timing.rate, stride_frames, window_frames, timing.start_seconds, timing.knots)
     return FeatureSequence(features, grid, timing.duration_seconds, video_id, extractor)
 

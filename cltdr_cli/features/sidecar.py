@@ -41,6 +41,8 @@ class Recipe:
         source_sha256: Digest of the source where it is a file of finished features; None where it is a video.
         causal: Whether a step depends on all frames up to its own, and on none after it.
         reset_seconds: After so many seconds the state of a causal extractor starts afresh.
+        source_ends_sha256: Digest of the video's size, head and tail (``files.digest_ends``), which tells of another
+            video of the same size and time; None in files of older versions, and then nothing is compared.
     """
 
     extractor: str
@@ -62,6 +64,7 @@ class Recipe:
     source_sha256: str | None = None
     causal: bool = False
     reset_seconds: float | None = None
+    source_ends_sha256: str | None = None
 
     @property
     def is_dense(self) -> bool:
@@ -77,8 +80,10 @@ class Recipe:
         """The first difference in words; empty if there is none. The name of the source file does not count."""
         for field in fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
-            if mine != theirs and field.name != "source":
+            if mine != theirs and field.name not in ("source", "source_ends_sha256"):
                 return f"{_KEYS.get(field.name, field.name)} is {mine}, and {theirs} is wanted"
+        if self.source_ends_sha256 != other.source_ends_sha256 and self.source_ends_sha256 and other.source_ends_sha256:
+            return "the content of the video is another, although its size and time are the same"
         return ""
 
 
@@ -267,11 +272,13 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "source_sha256": _allow_none(_check_text),
     "causal": _check_truth,
     "reset_seconds": _allow_none(_check_positive),
+    "source_ends_sha256": _allow_none(_check_text),
     "file_format": _check_text,
 }
 """The check of each key of the file."""
 
 _OPTIONAL = {
     "backend", "clip_seconds", "start_seconds", "time_knots", "reader", "broken_seconds", "array_sha256",
-    "calibration", "causal", "file_format", "flow", "flow_transform", "reset_seconds", "source_sha256",
+    "calibration", "causal", "file_format", "flow", "flow_transform", "reset_seconds",
+    "source_ends_sha256", "source_sha256",
 }  # fmt: skip

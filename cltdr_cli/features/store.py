@@ -180,10 +180,10 @@ def load_features(
     features = read_array(path, expected.file_keys if expected is not None else ())
     sidecar = read_sidecar(sidecar_path(path))
     if sidecar is not None:
-        _check_pair(features, sidecar, path)
+        check_pair(features.shape, sidecar, path)
     if expected is not None:
         features = _take_first_channels(features, expected.first_channels)
-        _check_width(features, expected, path)
+        check_width(features.shape, expected, path)
         if sidecar is not None:
             check_sidecar(sidecar, expected, path)
     grid = _choose_grid(sidecar, expected, fps, path)
@@ -214,9 +214,14 @@ def _take_first_channels(features: NDArray[np.float32], channels: int | None) ->
     return np.ascontiguousarray(features[:, :channels])
 
 
-def _check_width(features: NDArray[np.float32], expected: ExpectedFeatures, path: Path) -> None:
-    rows, columns = features.shape
-    if columns == expected.width:
+def check_width(shape: tuple[int, ...], expected: ExpectedFeatures, path: Path) -> None:
+    """Check the number of channels of ``[T, C]``.
+
+    Raises:
+        FeatureError: It is not the model's.
+    """
+    rows, columns = shape
+    if columns == expected.width or (expected.first_channels is not None and columns > expected.first_channels):
         return
     if rows == expected.width:
         raise FeatureError(
@@ -229,10 +234,15 @@ def _check_width(features: NDArray[np.float32], expected: ExpectedFeatures, path
     )
 
 
-def _check_pair(features: NDArray[np.float32], sidecar: Sidecar, path: Path) -> None:
-    if features.shape != (sidecar.steps, sidecar.width):
+def check_pair(shape: tuple[int, ...], sidecar: Sidecar, path: Path) -> None:
+    """Check that an array and a sidecar belong together.
+
+    Raises:
+        FeatureError: They are of different shapes.
+    """
+    if shape != (sidecar.steps, sidecar.width):
         raise FeatureError(
-            f"{path}: is {list(features.shape)}, and its sidecar speaks of [{sidecar.steps}, {sidecar.width}]: "
+            f"{path}: is {list(shape)}, and its sidecar speaks of [{sidecar.steps}, {sidecar.width}]: "
             "they do not belong together",
             "extract the features again",
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cltdr_cli.errors import CltdrError
 from cltdr_cli.features.arrangement import arrange_features
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.inference.nms import Candidates, suppress
@@ -66,10 +67,16 @@ class NetworkLocalizer:
     trace: Trace | None = None
 
     def __call__(self, sequence: FeatureSequence) -> Detections:
-        """Arrange, pad, run the network, decode, suppress, and convert steps to seconds."""
+        """Arrange, pad, run the network, decode, suppress, and convert steps to seconds.
+
+        Raises:
+            CltdrError: The network's outputs are not finite; nothing would be above any score then.
+        """
         sequence = arrange_features(sequence, self.downsample_rate, self.stretch_to_steps)
         features = torch.from_numpy(np.ascontiguousarray(sequence.features, np.float32)).to(self.device)
         outputs = self.run(features)
+        if not is_finite(outputs):
+            raise _explain_broken_outputs(sequence)
         found = self.suppress(self.decode(outputs, sequence.grid), self.config, sequence.grid)
         detections = to_seconds(found, sequence.grid, sequence.duration_seconds)
         return self._add_curves(detections, outputs, sequence.grid)
@@ -100,6 +107,25 @@ class NetworkLocalizer:
         pad_length: Callable[[int], int] | None = getattr(self.network, "pad_length", None)
         length = steps if pad_length is None else pad_length(steps)
         return features[None], torch.arange(length, device=features.device)[None] < steps
+
+
+def is_finite(outputs: Any) -> bool:
+    """Whether no tensor in a network's outputs holds NaN or infinity; dataclasses and sequences are looked into."""
+    if isinstance(outputs, Tensor):
+        return not outputs.is_floating_point() or bool(outputs.isfinite().all())
+    if is_dataclass(outputs):
+        return all(map(is_finite, vars(outputs).values()))
+    return all(map(is_finite, cast("Sequence[Any]", outputs))) if isinstance(outputs, (tuple, list)) else True
+
+
+def _explain_broken_outputs(sequence: FeatureSequence) -> CltdrError:
+    largest = float(np.abs(sequence.features).max())
+    return CltdrError(
+        f"{sequence.video_id}: the network's scores are not finite, so nothing can be detected (the greatest of the "
+        f"features is {largest:.3g})",
+        "Were these features made by the extractor that the network was trained on, on the same scale? "
+        "`cltdr features check` examines a folder of them.",
+    )
 
 
 def to_seconds(candidates: Candidates, grid: FeatureGrid, duration_seconds: float) -> Detections:

@@ -130,6 +130,19 @@ SHARED_PARAMETERS: tuple[tuple[str, str], ...] = (
 """Published name of a parameter -> ours. Scales of single levels are stacked afterwards."""
 
 
+_WRAPPERS = ("module.", "_orig_mod.")
+"""What PyTorch puts before names: for each layer of DataParallel or of the averaging around it, and torch.compile."""
+
+
+def bare_name(form: PublishedForm, published: str) -> str:
+    """A parameter's name without what wrappers of the network have put before it, however often."""
+    name = published.replace("._orig_mod.", ".")  # a part of the network was compiled
+    prefixes = tuple(filter(None, (form.parameter_prefix, *_WRAPPERS)))
+    while prefix := next((prefix for prefix in prefixes if name.startswith(prefix)), None):
+        name = name.removeprefix(prefix)
+    return name
+
+
 def rename_parameter(form: PublishedForm, published: str) -> str | None:
     """Our name of one published parameter (without its prefix); None where there is none."""
     for pattern, replacement in (*form.parameters, *SHARED_PARAMETERS):
@@ -159,7 +172,7 @@ def rename_state(
     ours: dict[str, Tensor] = {}
     unknown: list[str] = []
     for key, value in published.items():
-        bare = key.removeprefix(form.parameter_prefix)
+        bare = bare_name(form, key)
         if re.fullmatch(form.unread_parameters, bare):
             continue
         name = rename_parameter(form, bare)

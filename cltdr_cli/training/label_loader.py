@@ -26,6 +26,10 @@ class LabelledVideos(Protocol):
         """The whole of one video; not to be written to."""
         ...
 
+    def name(self, index: int) -> str:
+        """Id of one video."""
+        ...
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -72,6 +76,10 @@ class LabelLoader:
     def batches(self, first_step: int, last_step: int) -> Iterator[list[LabelBatch]]:
         """The batch of each iteration, as its one part, from the first up to (not including) the last."""
         return read_ahead(lambda pool, step: [pool.submit(self.batch, step)], first_step, last_step, self._threads)
+
+    def name_videos(self, step: int) -> list[str]:
+        """Ids of the videos in the batch of an iteration, each once."""
+        return [self.videos.name(index) for index in dict.fromkeys(self._sampler.draw(step).videos)]
 
     def batch(self, iteration: int) -> LabelBatch:
         """The batch of one iteration."""

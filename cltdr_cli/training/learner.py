@@ -209,11 +209,38 @@ class Learner:
             )
         self.model.load_state_dict(state["model"])
         self.average.load(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self._load_optimizer(state["optimizer"])
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         self.objective.load_state_dict(state["objective"])
         self.step = int(state["step"])
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        """Moments as saved, but weight decay and factors of the rate by this run's settings, which may be new."""
+        settings = [
+            {name: value for name, value in group.items() if name in ("weight_decay", "rate_factor")}
+            for group in self.optimizer.param_groups
+        ]
+        self.optimizer.load_state_dict(state)
+        for group, own in zip(self.optimizer.param_groups, settings, strict=True):
+            group.update(own)
+
+    def find_broken(self) -> list[str]:
+        """Names of the tensors that hold NaN or infinity: weights, their averages, the objective's, moments."""
+        moments = {
+            f"{name} of the optimiser for parameter {index}": value
+            for index, state in enumerate(self.optimizer.state.values())
+            for name, value in state.items()
+            if isinstance(value, Tensor)
+        }
+        averages = {f"{name} (averaged)": value for name, value in self.average.state.items()}
+        learned = dict(self.objective.named_parameters())
+        tensors = {**self.model.state_dict(), **averages, **learned, **moments}
+        return [name for name, value in tensors.items() if _is_broken(value)]
+
+
+def _is_broken(value: Tensor) -> bool:
+    return value.is_floating_point() and not bool(value.isfinite().all())
 
 
 def compile_network(model: nn.Module, steps: int, backend: str = "inductor") -> Callable[[Tensor, Tensor], HeadOutputs]:

@@ -31,6 +31,10 @@ class Videos(Protocol):
         """The whole of one video; not to be written to."""
         ...
 
+    def name(self, index: int) -> str:
+        """Id of one video."""
+        ...
+
 
 @dataclass(frozen=True)
 class Share:
@@ -96,11 +100,18 @@ class Loader:
 
     def indices(self, step: int) -> list[list[int]]:
         """The videos of each part of this process's share of a step."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        size, processes, parts = self._config.batch_size, self._share.processes, self._share.parts
-        batch = epoch_order(self._config.seed, epoch, len(self.videos))[place * size : (place + 1) * size]
-        own = _split_evenly(batch, processes.count)[processes.rank]
+        processes, parts = self._share.processes, self._share.parts
+        own = _split_evenly(self._whole_batch(step), processes.count)[processes.rank]
         return _split_evenly(own, parts)
+
+    def name_videos(self, step: int) -> list[str]:
+        """Ids of the videos in the batch of a step, of all processes."""
+        return [self.videos.name(index) for index in self._whole_batch(step)]
+
+    def _whole_batch(self, step: int) -> Sequence[int]:
+        epoch, place = divmod(step, self.steps_per_epoch)
+        size = self._config.batch_size
+        return epoch_order(self._config.seed, epoch, len(self.videos))[place * size : (place + 1) * size]
 
     def sample(self, index: int, epoch: int) -> Sample:
         """A video as it is seen in an epoch."""

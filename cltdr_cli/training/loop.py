@@ -9,17 +9,18 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from cltdr_cli.errors import CltdrError
 from cltdr_cli.training.batches import TrainingBatch
+from cltdr_cli.training.breakdown import Saved, explain_broken_step, explain_broken_weights
 from cltdr_cli.training.events import EventWriter
 from cltdr_cli.training.learner import Learner, StepResult
-from cltdr_cli.training.run_folder import Record, RunFolder
+from cltdr_cli.training.run_folder import Record, RunFolder, explain_other_parts, find_other_parts
+from cltdr_cli.training.timetable import Timetable
 
 Evaluate = Callable[[nn.Module], Record]
 """Averaged network, in evaluation mode -> what was measured; the best is chosen by its ``score``.
@@ -29,6 +30,9 @@ Called in every process; what it returns in the first one counts.
 
 WriteWeights = Callable[[Path, Mapping[str, Tensor], Mapping[str, object]], None]
 """Path, weights and facts -> a checkpoint file."""
+
+CheckState = Callable[[Mapping[str, Any]], None]
+"""A saved state -> nothing; raises ``CltdrError`` where this run cannot continue from it."""
 
 
 @dataclass(frozen=True)
@@ -62,38 +66,9 @@ class BatchSource(Protocol):
         """The parts of the batch of each step, from the first up to (not including) the last."""
         ...
 
-
-@dataclass(frozen=True)
-class Timetable:
-    """How long to train, and how often to evaluate and save.
-
-    Attributes:
-        total_steps: Optimiser steps of the whole run.
-        round_steps: Of a round: an epoch, or the iterations between two evaluations. The last one may be shorter.
-        eval_every: Rounds between two evaluations; the last round is always evaluated.
-        save_every: Optimiser steps between two saved states, besides the one after each round; 0 for none.
-        unit: What progress is counted in.
-        patience: Training stops after so many evaluations without a better one; 0 never does.
-    """
-
-    total_steps: int
-    round_steps: int
-    eval_every: int = 1
-    save_every: int = 0
-    unit: Literal["epoch", "iteration"] = "epoch"
-    patience: int = 0
-
-    def count(self, step: int) -> int:
-        """So many steps in the unit of progress."""
-        return step if self.unit == "iteration" else step // self.round_steps
-
-    def ends_round(self, step: int) -> bool:
-        """Whether a round ends after so many steps."""
-        return step % self.round_steps == 0 or step == self.total_steps
-
-    def is_evaluated(self, step: int) -> bool:
-        """Whether the round that ends after so many steps is evaluated."""
-        return step % (self.round_steps * self.eval_every) == 0 or step == self.total_steps
+    def name_videos(self, step: int) -> list[str]:
+        """Ids of the videos in the batch of a step, of all processes."""
+        ...
 
 
 @dataclass
@@ -122,6 +97,7 @@ class Training:
         hooks: Functions that the loop calls.
         timetable: How long to train, and how often to evaluate and save.
         identity: Settings and data by name; a resumed run must have the same as the run that was stopped.
+        files: Digest of each feature file, by the video; kept with the state. Empty where nobody looked.
         best: The best evaluation so far.
     """
 
@@ -131,13 +107,20 @@ class Training:
     hooks: Hooks
     timetable: Timetable
     identity: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
     best: Best = field(default_factory=Best)
+    _saved_step: int | None = None
     _round_losses: list[float] = field(default_factory=list[float])
 
     @property
     def total_steps(self) -> int:
         """Optimiser steps of the whole run."""
         return self.timetable.total_steps
+
+    @property
+    def _saved(self) -> Saved:
+        settings: Any = self.learner.config
+        return Saved(self._saved_step, any(item.name == "clip_grad_l2norm" for item in fields(settings)))
 
     @property
     def is_stopped_early(self) -> bool:
@@ -147,8 +130,11 @@ class Training:
         patience = timetable.patience * timetable.eval_every * timetable.round_steps
         return bool(patience) and self.best.score is not None and steps >= patience
 
-    def resume(self) -> bool:
+    def resume(self, check: CheckState | None = None) -> bool:
         """Continue from the saved state, if there is one; returns whether there was.
+
+        Args:
+            check: Whether this run may continue from it; by default everything in ``identity`` must be the same.
 
         Raises:
             CltdrError: The state is of a run with other settings or data, or cannot be read.
@@ -156,22 +142,23 @@ class Training:
         state = self.folder.load_state()
         if state is None:
             return False
-        changed = [name for name, value in self.identity.items() if state["identity"].get(name, value) != value]
-        if changed:
-            raise CltdrError(
-                f"{self.folder.path} was trained with another {' and another '.join(changed)}",
-                f"Resume with the settings in its {self.folder.preset.name}, or start again in another folder.",
-            )
+        (check or self._check_identity)(state)
         self.learner.load(state["learner"])
         self.best = Best(**state["best"])
         self._round_losses = list(state["epoch_losses"])
+        self._saved_step = self.learner.step
         return True
+
+    def _check_identity(self, state: Mapping[str, Any]) -> None:
+        changed = find_other_parts(self.identity, state["identity"])
+        if changed:
+            raise explain_other_parts(self.folder, changed)
 
     def run(self) -> None:
         """Train to the end.
 
         Raises:
-            CltdrError: The loss is not finite; the last saved state stays.
+            CltdrError: Loss, gradient or weights are not finite; the last saved state stays.
         """
         processes, learner = self.learner.processes, self.learner
         if processes.is_first:
@@ -200,11 +187,9 @@ class Training:
                 self._save()
 
     def _record_step(self, result: StepResult, events: EventWriter | None) -> None:
-        if not math.isfinite(result.total_loss):
-            raise CltdrError(
-                f"the loss of step {result.step} is {result.total_loss}: training cannot go on",
-                "Give a lower lr=, or leave amp= out; resume= continues from the last saved state.",
-            )
+        overflows = self.learner.precision == "fp16"  # such steps are skipped, and their gradient does no harm
+        if not math.isfinite(result.total_loss) or not (overflows or math.isfinite(result.gradient_norm)):
+            raise explain_broken_step(result, self.loader.name_videos(result.step - 1), self._saved)
         self._round_losses.append(result.total_loss)
         if self.learner.processes.is_first:
             self._log({"kind": "step", **result.to_record()}, events)
@@ -212,6 +197,7 @@ class Training:
 
     def _end_round(self, events: EventWriter | None, seconds: float) -> None:
         """Log, evaluate and write the weights; the state to resume from comes last, when all this is on disk."""
+        self._refuse_broken_weights()
         step, losses, timetable = self.learner.step, self._round_losses, self.timetable
         done = timetable.count(step)
         record: Record = {
@@ -280,12 +266,21 @@ class Training:
             events.add(record)
 
     def _save(self) -> None:
+        self._refuse_broken_weights()
         if self.learner.processes.is_first:
             state: dict[str, Any] = {
                 "identity": dict(self.identity),
                 "learner": self.learner.state(),
                 "best": asdict(self.best),
                 "epoch_losses": self._round_losses,
+                "files": dict(self.files),
             }
             self.folder.save_state(state)
+        self._saved_step = self.learner.step
         self.learner.processes.wait()
+
+    def _refuse_broken_weights(self) -> None:
+        """A network of NaN is never written, evaluated, or called the best: the last saved state stays."""
+        broken = self.learner.find_broken()
+        if broken:
+            raise explain_broken_weights(self.learner.step, broken, self._saved)

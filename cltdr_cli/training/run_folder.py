@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from cltdr_cli.files import PARTIAL_SUFFIX, check_writable_folder, replacing, wr
 Record = dict[str, Any]
 
 STATE_KEYS = ("identity", "learner", "best", "epoch_losses")
-"""What ``resume.pt`` holds."""
+"""What ``resume.pt`` holds; since 0.5 also ``files``, the digests of the feature files."""
 
 
 class RunFolder:
@@ -102,7 +102,7 @@ class RunFolder:
             return None
         try:
             state = torch.load(self.resume, map_location="cpu", weights_only=True)
-            return {key: state[key] for key in STATE_KEYS}
+            return {**{key: state[key] for key in STATE_KEYS}, "files": state.get("files", {})}
         except (
             RuntimeError,
             OSError,
@@ -111,9 +111,30 @@ class RunFolder:
             EOFError,
             ValueError,
             KeyError,
+            AttributeError,
             pickle.UnpicklingError,
         ) as error:
             raise CltdrError(
                 f"{self.resume} cannot be read: {error}",
                 "Start again in another folder; the weights here stay.",
             ) from error
+
+
+def find_other_parts(identity: Mapping[str, str], saved: Mapping[str, str]) -> list[str]:
+    """Names of what differs between a run and a saved one; what older versions did not save counts as the same."""
+    return [name for name, value in identity.items() if saved.get(name, value) != value]
+
+
+def explain_other_parts(folder: RunFolder, changed: Sequence[str], details: str = "") -> CltdrError:
+    """The run in a folder was another one.
+
+    Args:
+        folder: Of the run.
+        changed: What is another now: ``preset``, ``training data``.
+        details: More about it.
+    """
+    return CltdrError(
+        f"{folder.path} was trained with another {' and another '.join(changed)}{details}",
+        f"Resume with the settings in its {folder.preset.name} and with the same data, or start again in another "
+        "folder.",
+    )

@@ -15,6 +15,7 @@ from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput, Input, Inputs, find_inputs
 from cltdr_cli.workflows.annotated_inputs import AnnotatedInputs, match_inputs
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
+from cltdr_cli.workflows.feature_scan import look_through, warn_of_faults
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
 from cltdr_cli.workflows.reference import read_dataset_annotations
 from cltdr_cli.workflows.results import Result, ResultFiles, Results, plan_result_files
@@ -107,13 +108,14 @@ def detect(
         device, extractor_weights, precision,
         extractor=extractor, flow=flow, force=force, backend=backend, accept_license=accept_license, report=report,
     )  # fmt: skip
+    feature_files = [item.path for item in found.files if item.is_features]
     has_videos = any(not item.is_features for item in found.files)
     loaded = load_reported_detector(preset, checkpoint, models, report, download=download if has_videos else False)
     prepare_detector(
         loaded,
         models,
         has_videos=has_videos,
-        feature_files=[item.path for item in found.files if item.is_features],
+        feature_files=feature_files,
         report=report,
     )
     detector = make_input_detector(
@@ -133,6 +135,8 @@ def detect(
         planned = plan_result_files(out, format, known.inputs.files)  # again: the annotation may tell other ids
     for finding in (*known.findings, *known.check_coverage(detector.features, fps, duration)):
         report.warning(str(finding))
+    if len(feature_files) > 1:
+        warn_of_faults(look_through(feature_files, detector.features, report), report)
     detector = replace(detector, annotated=known.videos)
     files = ResultFiles(planned, len(found.entries), report)
     return detect_many(detector, known.inputs, files=files, workers=workers, on_result=on_result, report=report)

@@ -28,6 +28,7 @@ from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
+from cltdr_cli.workflows.feature_scan import look_through, warn_of_faults
 from cltdr_cli.workflows.models import find_models, load_reported_detector
 from cltdr_cli.workflows.provenance import describe_detector, read_learning_curve
 from cltdr_cli.workflows.reference import Reference, make_reference, read_dataset_annotations
@@ -249,6 +250,7 @@ def _prepare(
     if place.features is not None:
         files = {name: feature_file(place.features, name, detector.features) for name in reference.video_ids}
         found = {name: path for name, path in files.items() if path is not None}
+        warn_of_faults(look_through(list(found.values()), detector.features, report), report)
     prepare_detector(loaded, models, has_videos=place.features is None, feature_files=found.values(), report=report)
     spans = (read_span(path, reference.annotations.videos[name], detector.features) for name, path in found.items())
     for finding in check_coverage(spans, detector.features.force_upsampling):

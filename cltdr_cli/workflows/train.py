@@ -22,6 +22,8 @@ from cltdr_cli.training.loop import Hooks, Training
 from cltdr_cli.training.processes import Processes, join_processes
 from cltdr_cli.training.run_folder import RunFolder
 from cltdr_cli.workflows.auto_preset import AUTO
+from cltdr_cli.workflows.feature_scan import look_through, refuse_faults
+from cltdr_cli.workflows.resumption import Resumption
 from cltdr_cli.workflows.training_data import TrainingData, read_training_data
 from cltdr_cli.workflows.training_evaluation import SplitEvaluation
 from cltdr_cli.workflows.training_report import MISSING, describe_round, report_beginning, report_end
@@ -115,7 +117,8 @@ def train(
         fold: The part that is held out, in place of ``hold_out`` (``cross_validate`` gives each in turn).
         patience: Stop after so many evaluations without a better one; 0 never does.
         save_every: Steps between saved states, besides each epoch's end; 0 for none.
-        resume: Whether to continue the run in ``out`` where it was stopped.
+        resume: Whether to continue the run in ``out`` where it was stopped. Learning rate, length, weight decay and
+            clipping may be others than before; docs/training.md says what follows.
         amp: Mixed precision: bf16 where the device has it, else fp16.
         precision: Arithmetic of the network, in place of ``amp``; None is fp32.
         accumulate: Parts that a batch is computed in, to save memory; same result.
@@ -147,9 +150,11 @@ def train(
         heard = report if processes.is_first else SILENT
         hooks = _make_hooks(data, Path(features), processes, place, heard)
         training = _make_training(data, Path(out), run, hooks, processes, place)
-        is_resumed = _begin(training, data, Path(out), resume)
+        resumption = _begin(training, data, Path(features), resume, heard)
         if processes.is_first:
-            report_beginning(training, data, Path(out), is_resumed if resume else None, heard)
+            report_beginning(training, data, Path(out), resumption.is_taken_up if resume else None, heard)
+            for text in resumption.notices(training):
+                heard.notice(text)
             if force and (text := describe_other_kinds((v.path for v in data.split.videos), data.preset.features)):
                 heard.warning(text)
         _run(training, heard)
@@ -206,18 +211,34 @@ def _make_hooks(
     return Hooks(write_weights, evaluation, evaluation.split)
 
 
-def _begin(training: Training, data: TrainingData, out: Path, resume: bool) -> bool:
-    """Open the run's folder; returns whether a saved state was taken up."""
+def _begin(training: Training, data: TrainingData, features: Path, resume: bool, report: Reporter) -> Resumption:
+    """Open the run's folder, look through the features, and take up a saved state if one is asked for and there."""
     processes, folder = training.learner.processes, training.folder
     if processes.is_first:
         folder.open(resume)
+        training.files = _look_through_features(training, data, features, report)
     processes.wait()
-    is_resumed = training.resume() if resume else False
-    if processes.is_first and not is_resumed:
+    resumption = Resumption(data.preset, training.identity, training.files, folder)
+    if resume:
+        resumption.take_up(training)
+    if processes.is_first and (not resumption.is_taken_up or resumption.changes):
         write_text(folder.preset, data.preset.to_yaml())
-        if data.split.missing:
-            write_text(out / MISSING, "".join(f"{name}\n" for name in data.split.missing))
-    return is_resumed
+    if processes.is_first and not resumption.is_taken_up and data.split.missing:
+        write_text(folder.path / MISSING, "".join(f"{name}\n" for name in data.split.missing))
+    return resumption
+
+
+def _look_through_features(training: Training, data: TrainingData, folder: Path, report: Reporter) -> dict[str, str]:
+    """Digest of each feature file by its name; what would stop the run midway is found now.
+
+    Raises:
+        FeatureError: A file cannot be used.
+    """
+    evaluation = training.hooks.evaluate
+    evaluated = evaluation.paths.values() if isinstance(evaluation, SplitEvaluation) else ()
+    scan = look_through([*(video.path for video in data.split.videos), *evaluated], data.files, report)
+    refuse_faults(scan)
+    return {path.relative_to(folder).as_posix(): found.ends for path, found in scan.measured.items()}
 
 
 def _run(training: Training, report: Reporter) -> None:

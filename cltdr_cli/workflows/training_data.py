@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 
 from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import Annotations, normalize_split
-from cltdr_cli.data.class_lists import ClassList, read_numbered_class_list
 from cltdr_cli.data.datasets import DatasetRecord, find_dataset
 from cltdr_cli.data.folds import HELD_OUT, Fold, hold_out
 from cltdr_cli.data.label_set import LabelledSplit, labelled_split
 from cltdr_cli.data.prediction_files import read_predictions
 from cltdr_cli.data.pseudo_labels import PseudoLabels, place_pseudo_labels
-from cltdr_cli.data.training_set import CLASS_AGNOSTIC, TrainingSplit, refuse_other_labels, training_split
+from cltdr_cli.data.training_set import TrainingSplit, training_split
 from cltdr_cli.errors import UsageError
 from cltdr_cli.methods import find_method
 from cltdr_cli.methods.record import Method
 from cltdr_cli.workflows.auto_preset import AUTO, make_auto_preset
+from cltdr_cli.workflows.own_data import fit_batch, is_own_data, name_own_data
+from cltdr_cli.workflows.training_classes import check_class_count, choose_classes, find_class_order
 from cltdr_cli.zoo.overrides import with_overrides
 from cltdr_cli.zoo.preset import FeatureConfig, Preset, load_preset
 
@@ -45,7 +46,7 @@ class TrainingData:
         files: What feature files are held against.
         eval_split: Whose scores choose the best epoch; None where nothing is evaluated.
         pseudo_labels: Detections in place of the training videos' instances; None where those are trained on.
-        notes: What was chosen for a preset ``auto``, and why.
+        notes: What was chosen for a preset ``auto`` or changed in another, and why.
     """
 
     preset: Preset
@@ -144,7 +145,7 @@ def read_training_data(
     """
     given = None if preset == AUTO else with_overrides(load_preset(preset), settings)
     data_set = find_dataset(given.benchmark.dataset if given else "custom")
-    classes = _find_class_order(labels, given)
+    classes = find_class_order(labels, given)
     found = read_annotations(
         annotations,
         classes,
@@ -162,19 +163,22 @@ def read_training_data(
             raise UsageError("eval_split= and held-out training videos exclude each other", "Give one of them.")
         assert chosen.training is not None
         found, eval_split = hold_out(found, split_name, fold, chosen.training.seed), HELD_OUT
-    chosen, class_names = _choose_classes(chosen, labels, found, classes.names)
+    chosen, class_names = choose_classes(chosen, labels, found, classes.names)
+    if given and is_own_data(given, data_set, class_names, found.label_ids):
+        chosen, data_set = name_own_data(chosen, given.name)
     method = find_method(chosen.method)
     if not method.is_trained or chosen.training is None:
         raise UsageError(f"preset {chosen.name} (method {chosen.method}) is not trained", "`cltdr presets list`")
     pseudo = _read_pseudo_labels(found, (split_name, splits[1]), pseudo_labels, min_score, method)
     found = pseudo.annotations if pseudo else found
-    _check_class_count(chosen, class_names)
+    check_class_count(chosen, class_names)
     files = chosen.features.of_any_kind() if force else chosen.features
     chosen_videos = found.select_split(split_name)
     if method.supervision == "video":
         split = labelled_split(chosen_videos, features, files, class_names, chosen.training.fewest_steps)
     else:
         split = training_split(chosen_videos, features, files, class_names)
+    chosen, more_notes = fit_batch(chosen, method, len(split.videos))
     return TrainingData(
         chosen,
         method,
@@ -187,7 +191,7 @@ def read_training_data(
         files,
         eval_split,
         pseudo,
-        tuple(notes),
+        (*notes, *more_notes),
     )
 
 
@@ -225,42 +229,6 @@ def _read_pseudo_labels(
             "Give another eval_split=, or none.",
         )
     return place_pseudo_labels(annotations, splits[0], read_predictions(path), min_score)
-
-
-def _find_class_order(labels: str, preset: Preset | None) -> ClassList:
-    """Class names for annotations that number their classes, and in whose order classes are numbered."""
-    if labels == "annotations":
-        return ClassList()
-    if labels != "preset":
-        return read_numbered_class_list(Path(labels))
-    return ClassList(() if preset is None or preset.benchmark.class_agnostic else preset.class_names or ())
-
-
-def _choose_classes(
-    preset: Preset, labels: str, annotations: Annotations, listed: Sequence[str]
-) -> tuple[Preset, tuple[str, ...]]:
-    """The classes that are asked for, and the preset with as many of them.
-
-    Raises:
-        AnnotationError: The annotation has a label that the given file of class names lacks.
-    """
-    if preset.benchmark.class_agnostic:
-        return preset, (CLASS_AGNOSTIC,)
-    names = tuple(annotations.label_ids)
-    if labels == "preset":
-        return preset, preset.class_names or names
-    if labels != "annotations":
-        refuse_other_labels(annotations.source, names, listed)
-    model = replace(preset.model, num_classes=len(names))
-    return replace(preset, model=model, benchmark=replace(preset.benchmark, labels=None)), names
-
-
-def _check_class_count(preset: Preset, class_names: Sequence[str]) -> None:
-    if preset.model.num_classes != len(class_names):
-        raise UsageError(
-            f"the network has {preset.model.num_classes} classes and {len(class_names)} are named",
-            f"Set model.num_classes={len(class_names)}, or give other labels=.",
-        )
 
 
 def _choose_split(annotations: Annotations, data_set: DatasetRecord) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 from cltdr_cli.data.video_info import find_unusual_rates
 from cltdr_cli.reporting import Reporter
 from cltdr_cli.training.events import tensorboard_is_here
-from cltdr_cli.training.loop import Timetable, Training
+from cltdr_cli.training.loop import Training
 from cltdr_cli.training.optim import initial_share
 from cltdr_cli.training.run_folder import Record
+from cltdr_cli.training.timetable import Timetable
 from cltdr_cli.workflows.training_data import TrainingData
 
 MISSING = "missing_features.txt"

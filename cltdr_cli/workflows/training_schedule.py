@@ -10,8 +10,9 @@ from cltdr_cli.errors import UsageError
 from cltdr_cli.methods import find_method
 from cltdr_cli.training.label_loader import LabelLoader
 from cltdr_cli.training.loader import Loader, Share
-from cltdr_cli.training.loop import BatchSource, Timetable
+from cltdr_cli.training.loop import BatchSource
 from cltdr_cli.training.processes import Processes
+from cltdr_cli.training.timetable import Timetable
 from cltdr_cli.workflows.training_data import TrainingData
 from cltdr_cli.zoo.preset import Preset
 

@@ -70,6 +70,19 @@ def save_checkpoint(
         save_file(tensors, partial, metadata)
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file is one of our checkpoints, by its metadata."""
+    from safetensors import SafetensorError, safe_open
+
+    if not is_safetensors(path):
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("format") == FORMAT
+    except (OSError, SafetensorError):
+        return False
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read one of our checkpoints; nothing in it is executed.
 

@@ -1,8 +1,9 @@
-"""Published checkpoint -> our state dict: EMA weights under our names, by the method's own table."""
+"""Published checkpoint -> our state dict: averaged or raw weights under our names, by the method's own table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.methods import find_method
@@ -15,6 +16,11 @@ from cltdr_cli.zoo.recognition import find_signed_method
 if TYPE_CHECKING:
     from torch import Tensor
 
+Choice = Literal["ema", "raw"]
+"""Which of a checkpoint's weights: averaged over training (EMA), or those of the last step."""
+
+_AVERAGED_KEY = "state_dict_ema"
+_RAW_KEYS = ("state_dict", "model_state_dict", "model")
 _SHOWN = 5
 _HINT = (
     "The config must be the one that the checkpoint was trained with: its widths, levels (backbone_arch), "
@@ -22,52 +28,84 @@ _HINT = (
 )
 
 
-def read_published_state(content: object, source: str, preset: Preset | None) -> dict[str, Tensor]:
-    """The weights that published evaluation uses, of a published checkpoint's content.
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Weights out of a published file.
+
+    Attributes:
+        state: By their published names.
+        note: What the user should know of the choice; empty where there is nothing to say.
+    """
+
+    state: dict[str, Tensor]
+    note: str = ""
+
+
+def read_published_state(
+    content: object, source: str, preset: Preset | None, weights: Choice = "ema"
+) -> PublishedWeights:
+    """The weights of a published checkpoint's content, by default those that published evaluation uses.
 
     Args:
-        content: What the file holds (``epoch``, ``state_dict``, ``state_dict_ema`` …).
+        content: What the file holds (``epoch``, ``state_dict``, ``state_dict_ema`` …), or the tensors themselves.
         source: Name of the file in messages.
         preset: Of the method that it is to be turned into, which says where its files have them; None where a config
             will tell the method.
+        weights: ``ema`` for the averaged weights, ``raw`` for those of the last step.
 
     Raises:
         WeightsError: There are none.
     """
     form = None if preset is None else find_method(preset.method).published
-    if form is None or form.has_config:
-        return read_ema_state(content, source)
-    import torch
-
     holder: dict[str, Any] = content if isinstance(content, dict) else {}
+    if form is None or form.has_config:
+        return _choose_state(holder, source, weights)
     for key in form.state_keys:
-        state = holder if key == "" else holder.get(key)
-        if isinstance(state, dict) and any(isinstance(value, torch.Tensor) for value in state.values()):
-            return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+        state = _take_tensors(holder if key == "" else holder.get(key))
+        if state:
+            return PublishedWeights(state)
     raise WeightsError(
         f"{source} holds no weights that a published program of preset {preset.name if preset else ''} would save",
         f"Expected tensors by name, in the file itself or under {' or '.join(filter(None, form.state_keys))}.",
     )
 
 
-def read_ema_state(content: object, source: str) -> dict[str, Tensor]:
-    """The averaged weights of a published checkpoint's content.
-
-    Args:
-        content: What the file holds.
-        source: Name of the file in messages.
-
-    Raises:
-        WeightsError: There are no EMA weights.
-    """
-    if isinstance(content, dict) and isinstance(content.get("state_dict_ema"), dict):
-        return content["state_dict_ema"]
-    keys = ", ".join(map(str, list(content)[:_SHOWN])) if isinstance(content, dict) else type(content).__name__
+def _choose_state(holder: dict[str, Any], source: str, weights: Choice) -> PublishedWeights:
+    averaged = holder.get(_AVERAGED_KEY)
+    if weights == "ema" and isinstance(averaged, dict):
+        return PublishedWeights(_take_tensors(averaged))
+    found = {key: state for key in _RAW_KEYS if (state := _take_tensors(holder.get(key)))}
+    key, state = next(iter(found.items()), ("", {}))
+    if state and weights == "raw":
+        note = f"{source}: the weights of the last step ({key!r}); published numbers are those of averaged weights"
+        return PublishedWeights(state, note)
+    if state:
+        raise WeightsError(
+            f"{source} holds no averaged weights ({_AVERAGED_KEY!r}), only those of the last step ({key!r})",
+            "Published numbers were measured with averaged weights, so these may score otherwise. weights= raw "
+            "converts them all the same.",
+        )
+    bare = _take_tensors(holder)
+    if bare:
+        return PublishedWeights(
+            bare, f"{source} holds one set of weights and does not say whether they are averaged: taken as they are"
+        )
+    keys = ", ".join(map(str, list(holder)[:_SHOWN])) or "nothing"
+    wanted = " or ".join(repr(key) for key in ((_AVERAGED_KEY,) if weights == "ema" else _RAW_KEYS))
     raise WeightsError(
-        f"{source} holds no 'state_dict_ema' (found: {keys})",
-        "Published checkpoints of this family are .pth.tar files with the averaged weights under that key; "
-        "only those are what the published numbers were measured with.",
+        f"{source} holds no {wanted} (found: {keys})",
+        "Published checkpoints of this family are .pth.tar files with the averaged weights under 'state_dict_ema' and "
+        "those of the last step under 'state_dict'; tensors by name, without anything around them, are taken, too.",
     )
+
+
+def _take_tensors(content: object) -> dict[str, Tensor]:
+    """The tensors by name of a mapping; empty where it is none or holds none."""
+    import torch
+
+    if not isinstance(content, dict):
+        return {}
+    return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
 
 
 def convert_state(published: dict[str, Tensor], preset: Preset) -> dict[str, Tensor]:

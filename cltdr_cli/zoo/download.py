@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from cltdr_cli import __version__
 from cltdr_cli.errors import NoConnectionError, OutputError, WeightsError
+from cltdr_cli.file_kinds import HTML_PAGE, LFS_POINTER, recognise_foreign_file
 from cltdr_cli.files import replacing
 from cltdr_cli.zoo.digests import actual_of_kind, file_digests
 from cltdr_cli.zoo.manifest import WeightsEntry
@@ -59,32 +60,38 @@ def fetch(entry: WeightsEntry, path: Path, on_progress: OnProgress | None = None
         with replacing(path) as partial:
             _receive(entry, partial, on_progress)
             digests = file_digests(partial)
-            check_digests(entry, digests, entry.url or "", "the downloaded file was deleted")
+            check_digests(entry, digests, entry.url or "", "the downloaded file was deleted", partial)
     except OutputError as error:
         raise WeightsError(error.message, error.hint) from error
     return digests
 
 
-def check_digests(entry: WeightsEntry, found: dict[str, str], source: str, consequence: str) -> None:
-    """Compare a file's digests with the manifest's; an entry without digests accepts every file.
+def check_digests(entry: WeightsEntry, found: dict[str, str], source: str, consequence: str, file: Path) -> None:
+    """Compare a file's digests with the manifest's; an entry without digests accepts every file of weights.
 
     Args:
         entry: The entry of the manifest.
         found: Digests of the file.
         source: File or address, for the message.
         consequence: What becomes of the file if it is a wrong one, for the message.
+        file: The file itself; a web page or a note of Git LFS is called so.
 
     Raises:
-        WeightsError: They differ; the message names the expected and the actual digest.
+        WeightsError: They differ, and the message names the expected and the actual digest; or it is no such file.
     """
-    for kind, expected in entry.digests.items():
-        actual = actual_of_kind(kind, expected, found)
+    kind = recognise_foreign_file(file)
+    what = f"is {kind.name}, not the weights" if kind else "not the weights"
+    advice = f"{kind.advice}\n" if kind else ""
+    for digest, expected in entry.digests.items():
+        actual = actual_of_kind(digest, expected, found)
         if actual != expected:
             raise WeightsError(
-                f"{source}: not the weights {entry.name} ({entry.file})\n"
-                f"expected {kind} {expected}\nactual   {kind} {actual}\n{consequence}",
-                "try again later, or fetch the file by hand from its origin: " + by_hand(entry),
+                f"{source}: {what} {entry.name} ({entry.file})\n"
+                f"expected {digest} {expected}\nactual   {digest} {actual}\n{consequence}",
+                f"{advice}try again later, or fetch the file by hand from its origin: {by_hand(entry)}",
             )
+    if kind in (HTML_PAGE, LFS_POINTER):
+        raise WeightsError(f"{source}: {what} {entry.name} ({entry.file})\n{consequence}", advice + by_hand(entry))
 
 
 def by_hand(entry: WeightsEntry) -> str:

@@ -88,7 +88,7 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     """
     import extractors
     from cltdr_cli.zoo.digests import known_sha256
-    from cltdr_cli.zoo.state_dict import load_state_dict
+    from cltdr_cli.zoo.state_dict import load_state_dict, refuse_nan
 
     if sources.backend == "auto":
         return _load_on_best_backend(name, sources)
@@ -96,6 +96,8 @@ def load_extractor(name: str, sources: ModelSources) -> LoadedExtractor:
     check_causal(_find_spec(name, sources.option), sources)
     paths = list(weights_files(name, sources).values())
     states = [load_state_dict(path) for path in paths]
+    for path, state in zip(paths, states, strict=True):
+        refuse_nan(path, state)
     try:
         built = extractors.build(
             name,

@@ -80,11 +80,12 @@ def _tvl1() -> FlowEngine:
 
 def _raft(sources: ModelSources) -> FlowEngine:
     from cltdr_cli.zoo.digests import known_sha256
-    from cltdr_cli.zoo.state_dict import load_state_dict
+    from cltdr_cli.zoo.state_dict import load_state_dict, refuse_nan
     from extractors.flow import RaftFlow
 
     path = weights_file(RAFT_WEIGHTS, RAFT_WEIGHTS, sources)
     state_dict = load_state_dict(path)
+    refuse_nan(path, state_dict)
     try:
         return RaftFlow(state_dict, sources.device, f"{path.name} sha256 {known_sha256(path)}")
     except ValueError as error:

@@ -9,7 +9,7 @@ import yaml
 
 from cltdr_cli.errors import WeightsError
 from cltdr_cli.methods import METHODS, find_method
-from cltdr_cli.methods.published_form import PublishedForm
+from cltdr_cli.methods.published_form import PublishedForm, bare_name
 from cltdr_cli.zoo.yaml_nodes import mismatch
 
 
@@ -46,7 +46,7 @@ def find_signed_method(parameters: Collection[str]) -> str | None:
     for method in METHODS:
         form = find_method(method).published
         if form and form.state_sign:
-            names = (key.removeprefix(form.parameter_prefix) for key in parameters)
+            names = (bare_name(form, key) for key in parameters)
             if any(re.fullmatch(form.state_sign, name) for name in names):
                 return method
     return None

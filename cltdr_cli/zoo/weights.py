@@ -130,7 +130,7 @@ def add(name: str, file: Path) -> Path:
     found, path = entry(name), weights_path(name)
     try:
         actual = file_digests(file)
-        check_digests(found, actual, str(file), "nothing was copied, and the file stays as it is")
+        check_digests(found, actual, str(file), "nothing was copied, and the file stays as it is", file)
         if not (path.exists() and path.samefile(file)):
             with replacing(path) as partial:
                 shutil.copyfile(file, partial)
@@ -164,7 +164,7 @@ def verify_one(name: str, *, trust_record: bool) -> Verified:
         actual = file_digests(path)
     first = record is None and not found.is_pinned
     try:
-        check_digests(found, actual, str(path), "the file was left as it is")
+        check_digests(found, actual, str(path), "the file was left as it is", path)
         if record is not None and not found.is_pinned and record["digests"]["sha256"] != actual["sha256"]:
             raise _changed(found, path, record["digests"]["sha256"], actual["sha256"])
     except WeightsError as error:
