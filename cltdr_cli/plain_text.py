@@ -107,6 +107,14 @@ def segments_title(result: VideoResult, shown: int) -> str:
     return f"{name}: {shown or 'no'} segment{'' if shown == 1 else 's'}"
 
 
+def describe_hidden(count: int, display_score: float | None) -> str:
+    """How many segments are not shown because of their score, and how to see them; empty where all are."""
+    if not count or display_score is None:
+        return ""
+    what, they = ("1 segment", "it") if count == 1 else (f"{count} segments", "them")
+    return f"{what} with scores below {display_score:g} left out; min_score= 0 shows {they}"
+
+
 def segment_cells(segment: Segment) -> list[str]:
     """Start, end, label and score of a segment."""
     return [clock_time(segment.start), clock_time(segment.end), harmless(segment.label), f"{segment.score:.3f}"]

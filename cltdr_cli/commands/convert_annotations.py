@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Debug, Device, FramesPerSecond, FromFormat, Quiet, Tiers
+from cltdr_cli.commands.options import Debug, Device, FramesPerSecond, FromFormat, LeastScore, Quiet, Tiers
 
 
 def convert_annotations(
@@ -30,6 +30,7 @@ def convert_annotations(
     ] = None,
     fps: FramesPerSecond = None,
     tier: Tiers = [],  # noqa: B006 - typer copies it
+    min_score: LeastScore = None,
     device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
@@ -37,10 +38,19 @@ def convert_annotations(
     """Turn annotations of one tool into those of another, or into chapters, subtitles and edit lists.
 
     Tiers are kept where both formats have them; what overlaps goes into tiers of its own. Detections keep their
-    scores where the format has a place for them.
+    scores where the format has a place for them. Those below the results' display score are left out of all
+    formats but activitynet, csv and fiftyone.
     """
     from cltdr_cli.workflows.convert_annotations import convert_annotations
 
     convert_annotations(
-        annotations, to=to, out=out, from_format=from_format, video=video, fps=fps, tier=tier, report=console.REPORTER
+        annotations,
+        to=to,
+        out=out,
+        from_format=from_format,
+        video=video,
+        fps=fps,
+        tier=tier,
+        min_score=min_score,
+        report=console.REPORTER,
     )

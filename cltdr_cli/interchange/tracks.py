@@ -51,6 +51,7 @@ class Track:
         duration_seconds: None where nobody says.
         fps: Frames per second; None where nobody says.
         split: ``training``, ``validation``, ``test`` or empty.
+        display_score: Least score of the intervals that people are shown, as the file states it; None for all.
     """
 
     video_id: str
@@ -59,6 +60,18 @@ class Track:
     duration_seconds: float | None = None
     fps: float | None = None
     split: str = ""
+    display_score: float | None = None
+
+    def shown_from(self, min_score: float | None = None) -> Track:
+        """The track without intervals of lower scores; those without a score stay.
+
+        Args:
+            min_score: Least score; None takes the ``display_score``.
+        """
+        least = self.display_score if min_score is None else min_score
+        if least is None:
+            return self
+        return replace(self, intervals=tuple(i for i in self.intervals if i.score is None or i.score >= least))
 
     @property
     def end_seconds(self) -> float:

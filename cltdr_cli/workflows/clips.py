@@ -52,7 +52,7 @@ def clips(
     segments: str | Path,
     out: str | Path,
     pad: float = 0.0,
-    min_score: float = 0.0,
+    min_score: float | None = None,
     labels: str | Sequence[str] | None = None,
     fast: bool = False,
     sheets: str | None = None,
@@ -70,7 +70,8 @@ def clips(
         segments: Detections or annotations, in any readable format.
         out: Folder of the files ``video_0012.3-0015.9_label.mp4`` and of ``clips.csv``.
         pad: Seconds before and after each segment that are cut along.
-        min_score: Segments with a lower score are left out; those without a score stay.
+        min_score: Segments with a lower score are left out; those without a score stay. None takes the
+            ``display_score`` of the results, where they state one.
         labels: Only these: names, or one string of names separated by commas.
         fast: Whether streams are copied from the key frame before the start, in place of exact cuts.
         sheets: ``webp`` or ``gif``: also a contact sheet for each label.

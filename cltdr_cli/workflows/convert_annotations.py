@@ -10,6 +10,7 @@ from cltdr_cli.errors import OutputError, UsageError
 from cltdr_cli.interchange import FORMATS, Track, WriteSettings, write_tracks
 from cltdr_cli.interchange.chapters import list_chapters
 from cltdr_cli.interchange.tracks import check_writable, to_rate
+from cltdr_cli.plain_text import describe_hidden
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.workflows.labelled_tracks import read_labelled
 from cltdr_cli.writers.plan import make_file_names
@@ -29,6 +30,7 @@ def convert_annotations(
     video: str | Path | None = None,
     fps: float | None = None,
     tier: Sequence[str] = (),
+    min_score: float | None = None,
     report: Reporter = SILENT,
 ) -> list[Path]:
     """Write annotations, or detections, in the format of another tool.
@@ -42,6 +44,8 @@ def convert_annotations(
         fps: Frames per second, for formats that count frames.
         tier: ``NAME`` takes only this tier; ``NAME=LABEL`` also calls its segments so, where ``{value}`` stands for
             their own label and ``{tier}`` for the tier; ``*`` is every other tier.
+        min_score: Detections with a lower score are left out. None takes the ``display_score`` that the results state,
+            and for formats that only programs read (activitynet, csv, fiftyone) keeps all.
         report: Hears what was left out, and what was written.
 
     Returns:
@@ -61,7 +65,7 @@ def convert_annotations(
     for notice in found.notices:
         report.notice(notice)
     settings = WriteSettings(to_rate(fps) if fps else None)
-    plan = _plan_files(found.tracks, to, out)
+    plan = _plan_files(_choose_by_score(found.tracks, to, min_score, report), to, out)
     _refuse_overwriting(source, [path for path, _ in plan])
     for path, tracks in plan:
         _write(to, tracks, path, settings)
@@ -70,6 +74,17 @@ def convert_annotations(
     for notice in settings.notices:
         report.notice(notice)
     return [path for path, _ in plan]
+
+
+def _choose_by_score(tracks: Sequence[Track], to: str, min_score: float | None, report: Reporter) -> list[Track]:
+    if min_score is None and to in FORMATS and FORMATS[to].is_data:
+        return list(tracks)
+    shown = [track.shown_from(min_score) for track in tracks]
+    hidden = sum(len(track.intervals) for track in tracks) - sum(len(track.intervals) for track in shown)
+    stated = next((track.display_score for track in tracks if track.display_score is not None), None)
+    if text := describe_hidden(hidden, stated if min_score is None else min_score):
+        report.notice(text)
+    return shown
 
 
 def _plan_files(tracks: Sequence[Track], to: str, out: str | Path) -> list[tuple[Path, list[Track]]]:

@@ -37,7 +37,8 @@ class InputDetector:
         options: How videos are read.
         duration_seconds: Length of a feature file's video; None where a sidecar says it.
         scores: Class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out; None keeps all.
+        min_score: Segments below it are left out, and all others are shown; None keeps all, and shows those from the
+            preset's ``display_score`` on.
         max_segments: The best so many per input are kept; None for all.
         label_ids: Indices of the classes that are kept; None for all.
     """
@@ -50,6 +51,11 @@ class InputDetector:
     min_score: float | None = None
     max_segments: int | None = None
     label_ids: Sequence[int] | None = None
+
+    @property
+    def display_score(self) -> float | None:
+        """Segments with a lower score are kept, but not shown to people."""
+        return self.loaded.preset.display_score if self.min_score is None else self.min_score
 
     def detect_input(self, item: Input, title: str = "", report: Reporter = SILENT) -> Result:
         """Find actions in a video or feature file.
@@ -116,6 +122,7 @@ class InputDetector:
             "weights": weights,
             "trained": self.loaded.trained,
             "notices": list(self.loaded.notices),
+            "display_score": self.display_score,
         }
 
     def _detect_video(self, source: Path | VideoReader, title: str, report: Reporter) -> VideoResult:
@@ -145,7 +152,7 @@ class InputDetector:
 
     def _finish(self, result: VideoResult) -> Result:
         kept = limit_result(result, self.min_score, self.max_segments, self.label_ids)
-        return Result(**vars(kept), run=self.describe_run())
+        return Result(**vars(replace(kept, display_score=self.display_score)), run=self.describe_run())
 
 
 def make_input_detector(
@@ -168,7 +175,8 @@ def make_input_detector(
         force: Whether features of another kind are taken, if width and grid fit.
         duration_seconds: Length of a feature file's video, where no sidecar says it.
         video_scores: File with class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out; None keeps all.
+        min_score: Segments below it are left out, and all others are shown; None keeps all, and shows those from the
+            preset's ``display_score`` on.
         max_segments: The best so many per input are kept; None for all.
         labels: Only these classes are kept: names, or one string of names separated by commas.
         report: Hears that a detector names no classes.

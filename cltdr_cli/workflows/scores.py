@@ -18,6 +18,7 @@ from cltdr_cli.data.predictions import align_predictions
 from cltdr_cli.evaluation.analysis import analyze_predictions, summarize_scores
 from cltdr_cli.evaluation.average_precision import Evaluation, count_tied_rows
 from cltdr_cli.evaluation.average_precision import evaluate as evaluate_predictions
+from cltdr_cli.evaluation.f1 import BestF1, find_best_f1
 from cltdr_cli.evaluation.plots import draw_plots
 from cltdr_cli.evaluation.recall import compute_recall_at_kx
 from cltdr_cli.evaluation.tables import Predictions, TieRule
@@ -134,6 +135,11 @@ class SplitScores:
             return self.average
         truth, tious = self.reference.split.truth, self.evaluation.tious
         return evaluate_predictions(truth, self.predictions, tious, rule).average
+
+    @cached_property
+    def best_f1(self) -> BestF1 | None:
+        """The score from which on predictions are worth showing; None where none is right."""
+        return find_best_f1(self.reference.split.truth, self.predictions, self.evaluation)
 
     @property
     def warnings(self) -> list[str]:

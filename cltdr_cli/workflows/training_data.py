@@ -100,7 +100,7 @@ class TrainingData:
         """What a resumed run must agree in."""
         data = json.dumps([self.split_name, self.split.describe()])
         return {
-            "preset": self.preset.to_yaml(),
+            "preset": replace(self.preset, display_score=None).to_yaml(),  # training itself chooses that one
             "choosing split": self.eval_split or "",
             "class list": hashlib.sha256(json.dumps(self.class_names).encode()).hexdigest(),
             "training data": hashlib.sha256(data.encode()).hexdigest(),
