@@ -10,6 +10,7 @@ from typing import NamedTuple
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, normalize_split
 from cltdr_cli.data.source_files import load_json, read_csv_rows, read_numbered_lines
 from cltdr_cli.errors import AnnotationError, CltdrError
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.video import open_video
 from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -93,7 +94,7 @@ def read_sidecar_facts(folder: Path) -> dict[str, VideoFacts]:
         AnnotationError: The folder has no feature file, or a sidecar cannot be read.
     """
     files = _list_files(folder, FEATURE_SUFFIXES, "feature file")
-    return {path.stem: _read_sidecar(path.with_suffix(".json")) for path in files}
+    return {as_utf8(path.stem): _read_sidecar(path.with_suffix(".json")) for path in files}
 
 
 def read_video_facts(folder: Path, wanted: Collection[str]) -> tuple[dict[str, VideoFacts], dict[str, str]]:
@@ -118,7 +119,7 @@ def read_video_facts(folder: Path, wanted: Collection[str]) -> tuple[dict[str, V
         try:
             reader = open_video(path)
             rate = reader.info.rate
-            facts[path.stem] = VideoFacts(reader.info.duration_seconds, None if rate is None else float(rate))
+            facts[as_utf8(path.stem)] = VideoFacts(reader.info.duration_seconds, None if rate is None else float(rate))
             reader.close()
         except CltdrError as error:
             failures[path.name] = error.message
@@ -127,8 +128,8 @@ def read_video_facts(folder: Path, wanted: Collection[str]) -> tuple[dict[str, V
 
 def strip_video_id(video_id: str) -> str:
     """Strip a video id of ActivityNet's prefix ``v_`` and of the suffix of a feature or video file."""
-    suffix = PurePosixPath(video_id).suffix
-    stem = video_id[: -len(suffix)] if suffix in _FILE_SUFFIXES else video_id
+    suffix, name = PurePosixPath(video_id).suffix, as_utf8(video_id)
+    stem = name[: -len(suffix)] if suffix in _FILE_SUFFIXES else name
     return stem.removeprefix("v_")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
-from cltdr_cli.plain_text import safe_file_name
+from cltdr_cli.plain_text import as_utf8, safe_file_name
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -43,7 +43,7 @@ class Input:
 
     Attributes:
         path: The file, as it was named.
-        video_id: Its stem, made unique among the inputs.
+        video_id: Its stem as UTF-8, made unique among the inputs.
         is_features: Whether it holds features rather than a video.
     """
 
@@ -241,7 +241,9 @@ def _assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
             entries.append(entry)
             continue
         video_id = _find_free_id(entry, owners)
-        if video_id != entry.stem:
+        if as_utf8(entry.stem) != entry.stem:
+            notices.append(f"{as_utf8(str(entry))}: the file's name is not UTF-8; its results are named {video_id}.")
+        elif video_id != entry.stem:
             owner = owners[_make_file_key(entry.stem)]
             notices.append(f"{entry} and {owner} share a name; results of {entry} are named {video_id}.")
         owners[_make_file_key(video_id)] = entry
@@ -251,9 +253,10 @@ def _assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
 
 def _find_free_id(path: Path, owners: dict[str, Path]) -> str:
     """The file's stem; if that is taken, with the folder's name before it or a number after it."""
-    named = [path.stem, f"{path.resolve().parent.name}_{path.stem}"]
+    stem = as_utf8(path.stem)
+    named = [stem, f"{as_utf8(path.resolve().parent.name)}_{stem}"]
     numbers = range(2, len(owners) + 3)
-    numbered = [f"{stem}_{number}" for stem in (path.stem, path.stem[:40]) for number in numbers]
+    numbered = [f"{begin}_{number}" for begin in (stem, stem[:40]) for number in numbers]
     return next(name for name in (*named, *numbered) if _make_file_key(name) not in owners)
 
 

@@ -12,8 +12,10 @@ from cltdr_cli.errors import UsageError
 from cltdr_cli.features.batching import SharedExtractor
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.features.store import load_features
+from cltdr_cli.files import describe_path
 from cltdr_cli.inference.fusion import VideoScores
 from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limit_result
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
@@ -69,9 +71,11 @@ class InputDetector:
             CltdrError: The file cannot be read, or does not fit the detector.
         """
         if item.is_features:
-            return self.detect_sequence(self._load_sequence(item))
-        result = self._detect_video(item.path, title or item.video_id, report)
-        return self._finish(replace(result, video_id=item.video_id, source=item.path))
+            result = detect_features(self.loaded, self._load_sequence(item), self.scores)
+        else:
+            result = replace(self._detect_video(item.path, title or item.video_id, report), source=item.path)
+        facts = {**result.provenance, **describe_path(item.path)}
+        return self._finish(replace(result, video_id=item.video_id, provenance=facts))
 
     def detect_frames(self, frames: VideoReader, report: Reporter = SILENT) -> Result:
         """Find actions in frames that are in memory.
@@ -208,7 +212,7 @@ def make_input_detector(
 
 def make_input(path: Path, video_id: str | None = None) -> Input:
     """A file as an input; its stem is its id where none is given."""
-    return Input(path, path.stem if video_id is None else video_id, path.suffix.lower() in FEATURE_SUFFIXES)
+    return Input(path, as_utf8(path.stem) if video_id is None else video_id, path.suffix.lower() in FEATURE_SUFFIXES)
 
 
 def prepare_detector(

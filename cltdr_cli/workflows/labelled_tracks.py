@@ -24,6 +24,7 @@ from cltdr_cli.interchange.reading import (
     parse_tier_rules,
 )
 from cltdr_cli.interchange.tracks import Found, to_rate
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.video import open_video
 from cltdr_cli.video.frames import VideoInfo
 
@@ -99,7 +100,7 @@ def _read(source: Path, format_name: str | None, video: Path | None, rate: Fract
         return merge_found([(path, _read(path, format_name, None, rate)) for path in files], source)
     name = format_name or (recognise_format(source) if source.is_file() else None)
     if name in READABLE:
-        return read_tracks(source, str(name), None if video is None else video.stem, rate)
+        return read_tracks(source, str(name), None if video is None else as_utf8(video.stem), rate)
     return _read_ours(source, name, None if rate is None else float(rate))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from cltdr_cli.data.annotations import AnnotatedVideo
 from cltdr_cli.data.feature_files import check_video_id, feature_file, load_sequence
 from cltdr_cli.errors import CltdrError, FeatureError, VideoError
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.video.inputs import VIDEO_SUFFIXES, FailedInput
@@ -79,5 +80,7 @@ def find_video(folder: Path, video_id: str) -> Path | None:
         VideoError: The id leads out of the folder.
     """
     check_video_id(folder, video_id, VideoError)
-    found = sorted(folder.glob(f"{glob.escape(video_id)}.*"))
-    return next((path for path in found if path.stem == video_id and path.suffix.lower() in VIDEO_SUFFIXES), None)
+    found = sorted(folder.glob("*" if "%" in video_id else f"{glob.escape(video_id)}.*"))  # % may stand for a byte
+    return next(
+        (path for path in found if as_utf8(path.stem) == video_id and path.suffix.lower() in VIDEO_SUFFIXES), None
+    )
