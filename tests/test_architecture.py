@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "timeline": set(),
     "segments": set(),
-    "files": set(),
+    "files": {"plain_text"},  # whoever writes text, names that are not UTF-8 are spelled in it
     "file_kinds": set(),
     "tensor_files": set(),
     "plain_text": set(),

@@ -113,7 +113,7 @@ def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
         )
     found = list(_drop_repeated(entry for word in given for entry in _resolve(word, Path())))
     kept = [entry for entry in found if isinstance(entry, FailedInput) or _has_suffix(entry, suffixes)]
-    inputs = _assign_ids(kept)
+    inputs = assign_ids(kept)
     if len(kept) == len(found):
         return inputs
     left_out = f"{len(found) - len(kept)} files that do not end in {' or '.join(suffixes)} are left out."
@@ -232,7 +232,8 @@ def _drop_repeated(found: Iterable[Path | FailedInput]) -> Iterator[Path | Faile
         yield entry
 
 
-def _assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
+def assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
+    """Files as inputs, each with an id of its own, and what had to be named otherwise than its file."""
     entries: list[Input | FailedInput] = []
     notices: list[str] = []
     owners: dict[str, Path] = {}

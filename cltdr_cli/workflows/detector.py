@@ -77,13 +77,20 @@ class InputDetector:
         facts = {**result.provenance, **describe_path(item.path)}
         return self._finish(replace(result, video_id=item.video_id, provenance=facts))
 
-    def detect_frames(self, frames: VideoReader, report: Reporter = SILENT) -> Result:
-        """Find actions in frames that are in memory.
+    def detect_frames(self, frames: VideoReader, video_id: str, report: Reporter = SILENT) -> Result:
+        """Find actions in frames that are in memory; their rate is their own, so nothing is resampled.
+
+        Args:
+            frames: Reads them.
+            video_id: What they are called in the result.
+            report: Hears of the progress.
 
         Raises:
             CltdrError: They are fewer than the extractor's window.
         """
-        return self._finish(self._detect_video(frames, frames.info.path.stem, report))
+        own_rate = replace(self, options=replace(self.options, fps=self.features.rate))
+        result = own_rate._detect_video(frames, video_id, report)
+        return self._finish(replace(result, video_id=video_id))
 
     def detect_sequence(self, sequence: FeatureSequence) -> Result:
         """Find actions in features that are already loaded.
