@@ -12,13 +12,14 @@ from cltdr_cli.interchange.chapters import list_chapters
 from cltdr_cli.interchange.tracks import check_writable, to_rate
 from cltdr_cli.plain_text import describe_hidden
 from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.workflows import epic_submission
 from cltdr_cli.workflows.labelled_tracks import read_labelled
 from cltdr_cli.writers.plan import make_file_names
 
 CHAPTERED_VIDEO = "mkv"
 """The one format that is a video: a copy of it, with the segments as its chapters."""
 
-WRITABLE = (*FORMATS, CHAPTERED_VIDEO)
+WRITABLE = (*FORMATS, CHAPTERED_VIDEO, epic_submission.FORMAT)
 
 
 def convert_annotations(
@@ -31,6 +32,8 @@ def convert_annotations(
     fps: float | None = None,
     tier: Sequence[str] = (),
     min_score: float | None = None,
+    nouns: str | Path | None = None,
+    supervision: str | Sequence[int] | None = None,
     report: Reporter = SILENT,
 ) -> list[Path]:
     """Write annotations, or detections, in the format of another tool.
@@ -45,7 +48,9 @@ def convert_annotations(
         tier: ``NAME`` takes only this tier; ``NAME=LABEL`` also calls its segments so, where ``{value}`` stands for
             their own label and ``{tier}`` for the tier; ``*`` is every other tier.
         min_score: Detections with a lower score are left out. None takes the ``display_score`` that the results state,
-            and for formats that only programs read (activitynet, csv, fiftyone) keeps all.
+            and for formats that only programs read (activitynet, csv, fiftyone, epic) keeps all.
+        nouns: For ``epic``: detections of nouns, to be joined with those of verbs, which are ``annotations``.
+        supervision: For ``epic``: its three levels of supervision, numbers or words ``PT,TL,TD``; None declares none.
         report: Hears what was left out, and what was written.
 
     Returns:
@@ -61,6 +66,11 @@ def convert_annotations(
     if to == CHAPTERED_VIDEO and video is None:
         raise UsageError("A video with chapters is a copy of a video.", "Name the video as video=.")
     source = Path(annotations)
+    if to == epic_submission.FORMAT:
+        paired = None if nouns is None else Path(nouns)
+        return [epic_submission.write_epic_submission(source, paired, Path(out), supervision, min_score, report)]
+    if nouns is not None or supervision is not None:
+        raise UsageError(f"nouns= and supervision= belong to the format epic, not to {to}.", "Leave them out.")
     found = read_labelled(source, from_format, None if video is None else Path(video), fps, tier)
     for notice in found.notices:
         report.notice(notice)
