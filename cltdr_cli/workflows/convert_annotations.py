@@ -19,7 +19,8 @@ from cltdr_cli.writers.plan import make_file_names
 CHAPTERED_VIDEO = "mkv"
 """The one format that is a video: a copy of it, with the segments as its chapters."""
 
-WRITABLE = (*FORMATS, CHAPTERED_VIDEO, epic_submission.FORMAT)
+WRITABLE = (*FORMATS, CHAPTERED_VIDEO)
+"""What any annotation can be written as. Submissions to EPIC-KITCHENS-100 are made of two files."""
 
 
 def convert_annotations(
@@ -40,7 +41,7 @@ def convert_annotations(
 
     Args:
         annotations: A file in any readable format, or a folder of files of annotation tools.
-        to: One of ``WRITABLE``.
+        to: One of ``WRITABLE``, or ``epic``.
         out: A file; or a folder, which gets a file for each video.
         from_format: The format of ``annotations``; None tells it from the content.
         video: The video that they are about: its rate and duration count, and its name where the file has none.
@@ -61,8 +62,9 @@ def convert_annotations(
         UsageError: The arguments contradict each other, or something is missing that the format needs.
         OutputError: A file cannot be written, or the format cannot hold the segments.
     """
-    if to not in WRITABLE:
-        raise UsageError(f"There is no format {to!r} to write.", f"Written are: {', '.join(WRITABLE)}.")
+    known = (*WRITABLE, epic_submission.FORMAT)
+    if to not in known:
+        raise UsageError(f"There is no format {to!r} to write.", f"Written are: {', '.join(known)}.")
     if to == CHAPTERED_VIDEO and video is None:
         raise UsageError("A video with chapters is a copy of a video.", "Name the video as video=.")
     source = Path(annotations)
