@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TypeVar, cast, overload
 
 from cltdr_cli.file_kinds import is_safetensors
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.video.array_reader import ArrayReader
 from cltdr_cli.video.inputs import Input
-from cltdr_cli.workflows.detector import make_input, make_input_detector, prepare_detector
+from cltdr_cli.workflows.detector import make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
-from cltdr_cli.workflows.results import Result
+from cltdr_cli.workflows.results import Result, Results
+from cltdr_cli.workflows.sources import Source, detect_in_source, detect_in_sources, make_inputs
 from cltdr_cli.zoo.extractors import ModelSources
 from cltdr_cli.zoo.load import LoadedDetector
 
 _CHECKPOINT_SUFFIX = ".safetensors"
+_AnySource = TypeVar("_AnySource", bound=Source)
 
 
 class Detector:
@@ -85,9 +85,47 @@ class Detector:
         """What one should know of this model, such as that it is a demo."""
         return self._loaded.notices
 
+    @overload
     def detect(
         self,
-        source: str | Path | NDArray[np.uint8],
+        source: Source,
+        *,
+        min_score: float | None = ...,
+        max_segments: int | None = ...,
+        labels: str | Sequence[str] | None = ...,
+        start: float | None = ...,
+        end: float | None = ...,
+        fps: float | None = ...,
+        duration: float | None = ...,
+        video_scores: str | Path | None = ...,
+        reader: str = ...,
+        strict: bool = ...,
+        batch_size: int = ...,
+        report: Reporter = ...,
+    ) -> Result: ...
+
+    @overload
+    def detect(
+        self,
+        source: list[_AnySource] | tuple[_AnySource, ...] | Iterator[_AnySource],
+        *,
+        min_score: float | None = ...,
+        max_segments: int | None = ...,
+        labels: str | Sequence[str] | None = ...,
+        start: float | None = ...,
+        end: float | None = ...,
+        fps: float | None = ...,
+        duration: float | None = ...,
+        video_scores: str | Path | None = ...,
+        reader: str = ...,
+        strict: bool = ...,
+        batch_size: int = ...,
+        report: Reporter = ...,
+    ) -> Results: ...
+
+    def detect(
+        self,
+        source: Source | Sequence[Source] | Iterator[Source],
         *,
         min_score: float | None = None,
         max_segments: int | None = None,
@@ -101,21 +139,28 @@ class Detector:
         strict: bool = False,
         batch_size: int = 8,
         report: Reporter = SILENT,
-    ) -> Result:
-        """Find actions in one video, feature file, or array of frames; ``cltdr_cli.detect`` describes the arguments.
+    ) -> Result | Results:
+        """Find actions in one video, feature file, or array of frames, or in a list of them.
 
-        Frames are RGB, uint8 ``[N, H, W, 3]``, and need their rate as ``fps=``. Times count from the first one.
+        A source is a path; frames, RGB, uint8 ``[N, H, W, 3]``, whose rate is ``fps=``; or a pair of frames and their
+        rate. Times of frames count from the first one. A list, tuple or iterator may mix all three; there ``fps=`` is
+        the rate of the arrays without one and, as for a single file, the rate that videos are resampled to.
+        ``cltdr_cli.detect`` describes the other arguments.
+
+        Returns:
+            The result; of a list one for each source that succeeded, in their order, and ``failures`` with the
+            others. Frames are called ``frames``, ``frames_2``, … in results.
 
         Raises:
             UsageError: Frames lack their rate, or are of another shape or type.
-            CltdrError: The input cannot be read, or does not fit the model.
+            CltdrError: The input cannot be read, or does not fit the model; in a list that is a failure.
         """
-        given = make_input(Path(source)) if isinstance(source, str | Path) else ArrayReader(source, fps)
-        feature_file = given.path if isinstance(given, Input) and given.is_features else None
+        is_one = _is_one(source)
+        items = make_inputs([cast("Source", source)] if is_one else list(cast("Sequence[Source]", source)), fps, report)
+        feature_files = [item.path for item in items if isinstance(item, Input) and item.is_features]
         detector = make_input_detector(
             self._loaded,
-            # The rate of frames is that of the array: it resamples nothing.
-            VideoOptions(reader, fps if isinstance(given, Input) else None, start, end, strict, batch_clips=batch_size),
+            VideoOptions(reader, fps, start, end, strict, batch_clips=batch_size),
             force=self._models.any_kind,
             duration_seconds=duration,
             video_scores=None if video_scores is None else Path(video_scores),
@@ -127,10 +172,18 @@ class Detector:
         prepare_detector(
             self._loaded,
             self._models,
-            has_videos=feature_file is None,
-            feature_files=[] if feature_file is None else [feature_file],
+            has_videos=len(feature_files) < len(items),
+            feature_files=feature_files,
             report=report,
         )
-        if isinstance(given, Input):
-            return detector.detect_input(given, report=report)
-        return detector.detect_frames(given, report)
+        if is_one:
+            return detect_in_source(detector, items[0], report)
+        return detect_in_sources(detector, items, report)
+
+
+def _is_one(source: object) -> bool:
+    """Whether it is a single source, such as a pair of frames and their rate, and not a list of some."""
+    if isinstance(source, tuple):
+        pair = cast("tuple[object, ...]", source)
+        return len(pair) == 2 and isinstance(pair[1], int | float | Fraction)
+    return not isinstance(source, list | Iterator)

@@ -16,8 +16,10 @@ import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from cltdr_cli.errors import OutputError
+from cltdr_cli.plain_text import as_utf8
 
 _HINTS = {
     errno.ENOSPC: "free some space on this disk, or choose another folder",
@@ -29,6 +31,9 @@ _HINTS = {
 
 PROBE_NAME = "cltdr"
 """Name of a file that is only tried."""
+
+PATH_KEY = "path_percent_encoded"
+"""Key of the exact path of a file in JSON files, where its name is not UTF-8."""
 
 PARTIAL_SUFFIX = ".part"
 """Ending of unfinished files; whatever bears it may be deleted when no program runs."""
@@ -129,13 +134,31 @@ def write_bytes(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
-def write_text(path: Path, text: str, errors: str = "strict") -> None:
-    """Write UTF-8 text with its line ends as they are, atomically.
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with its line ends as they are, atomically; see ``as_utf8`` for what UTF-8 cannot hold.
 
     Raises:
         OutputError: The folder or disk does not take it.
     """
-    write_bytes(path, text.encode("utf-8", errors))
+    write_bytes(path, as_utf8(text).encode("utf-8"))
+
+
+def describe_path(path: Path) -> dict[str, str]:
+    """The exact path of a file whose name is not UTF-8, for JSON files; empty for all others.
+
+    ``urllib.parse.unquote_to_bytes`` and its like in other languages give its bytes back.
+    """
+    return {} if as_utf8(str(path)) == str(path) else {PATH_KEY: percent_encode(path)}
+
+
+def percent_encode(path: Path | str) -> str:
+    """A path in ASCII: all bytes but letters, digits and ``_.-~/`` are spelled ``%E9``."""
+    return quote(os.fsencode(path))
+
+
+def percent_decode(text: str) -> str:
+    """The path that ``percent_encode`` spelled."""
+    return os.fsdecode(unquote_to_bytes(text))
 
 
 def check_writable(path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cltdr_cli.errors import FeatureError, UsageError
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.segments import Detections, VideoResult
 from cltdr_cli.timeline import FeatureSequence
 
@@ -189,7 +190,7 @@ def extract_video(
         timing,
         stride_frames=stride,
         window_frames=window,
-        video_id=reader.info.path.stem,
+        video_id=as_utf8(reader.info.path.stem),
         extractor=spec.name,
     )
     return ExtractedVideo(sequence, timing, reader.info)

@@ -16,6 +16,9 @@ _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Marks that turn the direction of the text behind them, so that a name shows as another one."""
 
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+"""Halves of characters, which UTF-8 cannot hold; 128 of them stand for bytes of file names that are no UTF-8."""
+
 _NAME_BYTES = 200
 _DEVICE_NAMES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 """Names that mean a device on Windows, whatever their suffix."""
@@ -26,9 +29,22 @@ def harmless(text: object) -> str:
     return "".join("�" if _is_harmful(letter) else letter for letter in str(text))
 
 
+def as_utf8(text: str) -> str:
+    """Text that UTF-8 can hold: bytes of a file name that are none are spelled ``%E9``, so that names stay different.
+
+    Other halves of characters, which only broken files have, become ``�``.
+    """
+    return _LONE_SURROGATES.sub(_spell_surrogate, text)
+
+
+def _spell_surrogate(found: re.Match[str]) -> str:
+    number = ord(found[0]) - 0xDC00
+    return f"%{number:02X}" if 0x80 <= number <= 0xFF else "�"
+
+
 def safe_file_name(text: str) -> str:
     """A name without suffix that every file system takes as one file, whatever a dataset calls its videos."""
-    name = re.sub(r'[/\\<>:"|?*�]', "_", harmless(text)).strip(" ").rstrip(".")
+    name = re.sub(r'[/\\<>:"|?*�]', "_", harmless(as_utf8(text))).strip(" ").rstrip(".")
     name = re.sub(r"^\.+", "_", name)
     while len(name.encode()) > _NAME_BYTES:
         name = name[:-1]
@@ -105,6 +121,14 @@ def segments_title(result: VideoResult, shown: int) -> str:
     if shown < len(result):
         return f"{name}: the best {shown} of {len(result)} segments"
     return f"{name}: {shown or 'no'} segment{'' if shown == 1 else 's'}"
+
+
+def describe_hidden(count: int, display_score: float | None) -> str:
+    """How many segments are not shown because of their score, and how to see them; empty where all are."""
+    if not count or display_score is None:
+        return ""
+    what, they = ("1 segment", "it") if count == 1 else (f"{count} segments", "them")
+    return f"{what} with scores below {display_score:g} left out; min_score= 0 shows {they}"
 
 
 def segment_cells(segment: Segment) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,6 +115,7 @@ class VideoResult:
         provenance: Plain JSON facts for ``external_data`` (fps, duration, grid, reader, warnings).
         label_ids: Number of each class in the annotation that the model learned from; None where that is its index.
         source: The video file, for pages that link to it; None for features and frames.
+        display_score: Segments with a lower score are in the result, but not ``shown``; None shows all.
     """
 
     video_id: str
@@ -124,12 +125,18 @@ class VideoResult:
     provenance: dict[str, object]
     label_ids: tuple[int, ...] | None = None
     source: Path | None = None
+    display_score: float | None = None
 
     def __iter__(self) -> Iterator[Segment]:
         return self.detections.segments(self.label_names, self.label_ids)
 
     def __len__(self) -> int:
         return len(self.detections)
+
+    @property
+    def shown(self) -> VideoResult:
+        """The result as people see it: without the segments below ``display_score``."""
+        return replace(self, detections=self.detections.limited(self.display_score))
 
     def _repr_html_(self) -> str:
         """Timeline and table, as notebooks show them."""

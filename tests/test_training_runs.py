@@ -40,6 +40,8 @@ def test_a_run_folder_holds_what_the_interface_says(world, tmp_path):
     assert last.preset.training.epochs == 2
     assert last.preset.to_yaml() == (out / "preset.yaml").read_text()
     evaluations = records(out, "evaluation")
+    assert last.preset.display_score == evaluations[-1]["display_score"]
+    assert best.preset.display_score == max(evaluations, key=lambda record: record["score"])["display_score"]
     assert [record["epoch"] for record in evaluations] == [1, 2, 3]
     assert {record["split"] for record in evaluations} == {"validation"}
     assert best.facts["epoch"] == max(evaluations, key=lambda record: record["score"])["epoch"]
@@ -47,6 +49,9 @@ def test_a_run_folder_holds_what_the_interface_says(world, tmp_path):
     assert last.facts["chosen_by_split"] == "validation"
     assert [record["step"] for record in records(out, "step")] == list(range(1, 7))
     assert records(out, "step")[0]["learning_rate"] == 0
+    words = world.words(out, "--eval-split", "validation", "--resume")  # preset.yaml is the run's own settings
+    words[words.index("--preset") + 1] = str(out / "preset.yaml")
+    assert CliRunner().invoke(app, words).exit_code == 0
 
 
 def test_a_trained_detector_detects(world, tmp_path):

@@ -57,7 +57,7 @@ def test_json_and_csv_read_back_exactly(tmp_path_factory, found, label, video_id
     assert same(read_json(folder / "a.json")[video_id], one.detections)
     if found:
         assert same(read_csv(folder / "a.csv")[video_id], one.detections)
-        with (folder / "a.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with (folder / "a.csv").open(newline="", encoding="utf-8") as file:
             assert {r["label"] for r in csv.DictReader(file)} == {(label, "wave")[row[3]] for row in found}
 
 
@@ -82,8 +82,11 @@ def test_names_that_are_not_utf8_are_written(tmp_path):
     odd = result([(0, 1, 0.5, 0)], video_id=name)
     for format_name in WRITERS:
         write(format_name, [odd], tmp_path / f"a.{format_name}", {})
-    assert name in read_json(tmp_path / "a.json")
-    assert name in read_csv(tmp_path / "a.csv")
+        (tmp_path / f"a.{format_name}").read_text(encoding="utf-8", errors="strict")
+    assert list(read_json(tmp_path / "a.json")) == ["caf%E9"]
+    assert list(read_csv(tmp_path / "a.csv")) == ["caf%E9"]
+    with pytest.raises(OutputError, match="two inputs have the id"):
+        write("json", [odd, result([], video_id="caf%E9")], tmp_path / "a.json", {})
 
 
 @pytest.mark.parametrize("label", ["a\rb", "a\nb", '"', ",", " a ", "\t"])

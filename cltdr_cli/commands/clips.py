@@ -29,7 +29,7 @@ def clips(
     segments: SegmentsFile,
     out: Annotated[Path, typer.Option(help="Folder of the clips and of clips.csv.", metavar="DIR")],
     pad: Annotated[float, typer.Option(help="Seconds more at both ends.", metavar="SECONDS", min=0)] = 0.0,
-    min_score: LeastScore = 0.0,
+    min_score: LeastScore = None,
     labels: OnlyLabels = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Copy from the key frame before the start: quick, not exact.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cltdr_cli import console
-from cltdr_cli.commands.options import Debug, Device, FramesPerSecond, FromFormat, Quiet, Tiers
+from cltdr_cli.commands.options import Debug, Device, FramesPerSecond, FromFormat, LeastScore, Quiet, Tiers
 
 
 def convert_annotations(
@@ -19,7 +19,7 @@ def convert_annotations(
         str,
         typer.Option(
             help="activitynet, csv, elan, boris, via, label-studio, audacity, textgrid; only written: edl, otio, "
-            "ffmetadata, youtube, srt, vtt, fiftyone, mkv (a copy of --video with chapters).",
+            "ffmetadata, youtube, srt, vtt, fiftyone, mkv (a copy of --video with chapters), epic (a submission).",
             metavar="FORMAT",
         ),
     ],
@@ -30,6 +30,13 @@ def convert_annotations(
     ] = None,
     fps: FramesPerSecond = None,
     tier: Tiers = [],  # noqa: B006 - typer copies it
+    min_score: LeastScore = None,
+    nouns: Annotated[
+        Path | None, typer.Option(help="For epic: detections of nouns; IN are those of verbs.", metavar="FILE")
+    ] = None,
+    supervision: Annotated[
+        str | None, typer.Option(help="For epic: levels of supervision, such as 2,3,3.", metavar="PT,TL,TD")
+    ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
@@ -37,10 +44,24 @@ def convert_annotations(
     """Turn annotations of one tool into those of another, or into chapters, subtitles and edit lists.
 
     Tiers are kept where both formats have them; what overlaps goes into tiers of its own. Detections keep their
-    scores where the format has a place for them.
+    scores where the format has a place for them. Those below the results' display score are left out of all
+    formats but activitynet, csv, fiftyone and epic.
+
+    --to epic joins detections of verbs with those of nouns (--nouns) into a submission to the action detection
+    challenge of EPIC-KITCHENS-100; docs/results-files.md says how.
     """
     from cltdr_cli.workflows.convert_annotations import convert_annotations
 
     convert_annotations(
-        annotations, to=to, out=out, from_format=from_format, video=video, fps=fps, tier=tier, report=console.REPORTER
+        annotations,
+        to=to,
+        out=out,
+        from_format=from_format,
+        video=video,
+        fps=fps,
+        tier=tier,
+        min_score=min_score,
+        nouns=nouns,
+        supervision=supervision,
+        report=console.REPORTER,
     )

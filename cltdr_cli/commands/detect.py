@@ -53,7 +53,12 @@ def detect(
     flow: Flow = None,
     force: Force = False,
     min_score: Annotated[
-        float | None, typer.Option(help="Leave out segments below it. [default: none]", show_default=False)
+        float | None,
+        typer.Option(
+            help="Leave out segments below it, in JSON and CSV, too. [default: all are kept, and tables and subtitles "
+            "show those from the preset's display score on]",
+            show_default=False,
+        ),
     ] = None,
     max_segments: Annotated[int | None, typer.Option(help="Keep the best N per video.", metavar="N", min=1)] = None,
     labels: Annotated[str | None, typer.Option(help="Only these, separated by commas.", metavar="A,B")] = None,

@@ -28,6 +28,7 @@ from cltdr_cli.commands.options import (
 from cltdr_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from cltdr_cli.evaluation.proposals import ProposalRecall
     from cltdr_cli.workflows.runs import Spread
     from cltdr_cli.workflows.scores import SplitScores
     from cltdr_cli.workflows.segmentation import SplitSegmentation
@@ -85,6 +86,12 @@ def evaluate(
     video_info: VideoInfo = [],  # noqa: B006 # typer copies it
     fps: Rate = None,
     background: Background = [],  # noqa: B006 # typer copies it
+    proposals: Annotated[
+        bool,
+        typer.Option(
+            "--proposals", help="Score segments whatever their label too: average recall AR@AN, and its area AUC."
+        ),
+    ] = False,
     segmentation: Annotated[
         bool, typer.Option("--segmentation", help="Score one label per frame too: accuracy, edit score, F1.")
     ] = False,
@@ -122,7 +129,7 @@ def evaluate(
     --predictions FILE is scored as it is; --features DIR or --videos DIR is detected in first. Equal scores are
     ordered as the published evaluators do, or by a stable sort (--ties stable). With --segmentation every frame also
     gets the label of the best-scored detection that holds its centre, and the labels are scored as in action
-    segmentation.
+    segmentation. With --proposals labels may be missing.
 
     --runs DIR shows mean and range over the runs in a folder, a row for each DIR: every scores.json below it, as
     --json-out wrote it. Splits are averaged for each seed, and the range is that of the seeds. --report draws them,
@@ -158,6 +165,7 @@ def evaluate(
         video_info=video_info,
         fps=fps,
         background=background,
+        proposals=proposals,
         segmentation=segmentation,
         segmentation_min_score=segmentation_min_score,
         segmentation_min_share=segmentation_min_share,
@@ -218,7 +226,25 @@ def _check_outputs(files: list[Path | None], report: Path | None) -> None:
 
 
 def _draw_scores(scores: SplitScores, per_class: bool) -> None:
-    """The table of mAP, in percent."""
+    """The tables of everything that was scored, in percent."""
+    if scores.has_labels or scores.proposals is None:
+        _draw_mean_ap(scores, per_class)
+    if scores.proposals is not None:
+        _draw_proposals(scores, scores.proposals)
+    if scores.segmentation is not None:
+        _draw_segmentation(scores.segmentation)
+
+
+def _draw_proposals(scores: SplitScores, recall: ProposalRecall) -> None:
+    from cltdr_cli.workflows.scores import SHOWN_PROPOSALS
+
+    columns = ["", *(f"AR@{count}" for count in SHOWN_PROPOSALS), "AUC"]
+    shown = [*(100 * recall.at(count) for count in SHOWN_PROPOSALS), recall.area_percent]
+    title = f"{scores.reference.title}: recall of AN proposals per video on average, tIoU 0.5:0.95:0.05"
+    console.table(title, columns, [["recall (%)", *(f"{value:.2f}" for value in shown)]])
+
+
+def _draw_mean_ap(scores: SplitScores, per_class: bool) -> None:
     columns = ["", *(f"{tiou:.2f}" for tiou in scores.tiou), "average"]
     rows = [_make_row("mAP (%)", [*scores.mean_ap, scores.average])]
     if per_class:
@@ -235,8 +261,6 @@ def _draw_scores(scores: SplitScores, per_class: bool) -> None:
             ["", *(f"R@{multiple}" for multiple in scores.recall_at_kx)],
             [_make_row("recall (%)", list(scores.recall_at_kx.values()))],
         )
-    if scores.segmentation is not None:
-        _draw_segmentation(scores.segmentation)
 
 
 def _draw_segmentation(segmentation: SplitSegmentation) -> None:

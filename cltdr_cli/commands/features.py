@@ -72,7 +72,7 @@ def info(
     summary = summarize_folder(listing, _inspect_files(listing, wanted, inspect_header))
     console.table(f"{folder}: {summary.files} feature files", ("fact", "value (files)"), _list_rows(summary))
     if json_out is not None:
-        write_text(json_out, json.dumps(summary.facts(), indent=1) + "\n", "backslashreplace")
+        write_text(json_out, json.dumps(summary.facts(), indent=1, ensure_ascii=False) + "\n")
 
 
 @app.command()
@@ -231,7 +231,7 @@ def _write_findings(path: Path, folder: Path, files: int, places: dict[str, list
         for kind, listed in places.items()
     ]
     content = {"folder": str(folder), "files": files, "findings": findings}
-    write_text(path, json.dumps(content, indent=1) + "\n", "backslashreplace")
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def _list_rows(summary: FolderSummary) -> list[tuple[str, str]]:

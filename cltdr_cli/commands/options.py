@@ -125,7 +125,12 @@ Tiers = Annotated[
         metavar="NAME[=LABEL]",
     ),
 ]
-LeastScore = Annotated[float, typer.Option(help="Leave out segments with a lower score.", min=0, max=1)]
+LeastScore = Annotated[
+    float | None,
+    typer.Option(
+        help="Leave out segments with a lower score. [default: the results' display score]", show_default=False
+    ),
+]
 OnlyLabels = Annotated[str | None, typer.Option(help="Only these, separated by commas.", metavar="A,B")]
 FontFile = Annotated[
     Path | None, typer.Option(help="Font of the text, where the usual one lacks letters.", metavar="FILE")

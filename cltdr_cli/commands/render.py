@@ -27,7 +27,7 @@ def render(
     video: VideoFile,
     segments: SegmentsFile,
     out: Annotated[Path, typer.Option(help="The copy (.mp4, .mov or .mkv).", metavar="FILE.mp4")],
-    min_score: LeastScore = 0.0,
+    min_score: LeastScore = None,
     labels: OnlyLabels = None,
     from_format: FromFormat = None,
     fps: FramesPerSecond = None,

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cltdr_cli.console.messages import as_options
 from cltdr_cli.console.streams import open_stdout, print_lines
-from cltdr_cli.plain_text import aligned, clock_time, harmless, is_numeric, segment_cells, segments_title
+from cltdr_cli.plain_text import (
+    aligned,
+    clock_time,
+    describe_hidden,
+    harmless,
+    is_numeric,
+    segment_cells,
+    segments_title,
+)
 
 if TYPE_CHECKING:
     from rich.bar import Bar
@@ -41,13 +50,15 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 def segments_table(result: VideoResult, limit: int | None = None) -> None:
     """Draw the best segments of a video on stdout, by start, each with a bar on the video's time line.
 
+    Those below the result's ``display_score`` are only counted.
+
     Args:
         result: The segments of the video.
         limit: Segments shown at most, the best by score; None shows all.
     """
-    console = open_stdout()
-    shown = sorted(list(result)[:limit], key=lambda segment: (segment.start, segment.end))
-    title = segments_title(result, len(shown))
+    console, visible = open_stdout(), result.shown
+    shown = sorted(list(visible)[:limit], key=lambda segment: (segment.start, segment.end))
+    title = segments_title(visible, len(shown))
     if not shown:
         print_lines(console, [title])
     elif console.is_terminal:
@@ -55,6 +66,8 @@ def segments_table(result: VideoResult, limit: int | None = None) -> None:
     else:
         columns, cells = ("start", "end", "label", "score"), [segment_cells(segment) for segment in shown]
         print_lines(console, [title, *aligned(columns, cells, [True, True, False, True])])
+    if hidden := describe_hidden(len(result) - len(visible), result.display_score):
+        print_lines(console, [as_options(hidden)])
 
 
 def _draw_table(

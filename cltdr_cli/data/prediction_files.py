@@ -18,10 +18,13 @@ from cltdr_cli.segments import VideoResult
 
 
 class LabelKey(NamedTuple):
-    """The class of a row: a name, a number, or both."""
+    """The class of a row: a name, a number, or both; neither where a proposal has no class."""
 
     name: str | None
     number: int | None
+
+
+NO_LABEL = LabelKey(None, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +83,12 @@ class _Columns:
         )
 
 
-def read_predictions(path: Path) -> ResultRows:
+def read_predictions(path: Path, needs_labels: bool = True) -> ResultRows:
     """Read predictions from a file in any of the three formats.
+
+    Args:
+        path: The file.
+        needs_labels: Whether a row without label is an error; the published files of proposals have none.
 
     Raises:
         AnnotationError: The file is missing, a pickle or in no known format, a row lacks its score or segment, or a
@@ -89,7 +96,7 @@ def read_predictions(path: Path) -> ResultRows:
     """
     if not path.is_file():
         raise AnnotationError(f"{path}: no such file", "Predictions are a JSON, a CSV or a text file of rows.")
-    rows = _find_reader(path)(path)
+    rows = _find_reader(path)(path, needs_labels)
     _refuse_unreadable_numbers(rows)
     return rows
 
@@ -112,7 +119,7 @@ def collect_rows(results: Sequence[VideoResult], source: str) -> ResultRows:
     return columns.finished(source)
 
 
-def _find_reader(path: Path) -> Callable[[Path], ResultRows]:
+def _find_reader(path: Path) -> Callable[[Path, bool], ResultRows]:
     with path.open("rb") as file:
         head = file.read(2)
     suffix = path.suffix.lower()
@@ -133,7 +140,7 @@ _PICKLE_WAY_OUT = (
 )
 
 
-def _read_json(path: Path) -> ResultRows:
+def _read_json(path: Path, needs_labels: bool) -> ResultRows:
     """Read ``{"results": {video: [{label, label_id, score, segment}]}}``; the outer key may be missing."""
     content = load_json(path)
     results = content.get("results", content) if isinstance(content, dict) else None
@@ -149,29 +156,27 @@ def _read_json(path: Path) -> ResultRows:
         for place, item in enumerate(items):
             try:
                 start, end = item["segment"]
-                columns.add(video, _read_json_key(item), start, end, item["score"])
+                columns.add(
+                    video, _make_key(item.get("label"), item.get("label_id"), needs_labels), start, end, item["score"]
+                )
             except (KeyError, TypeError, ValueError) as error:
                 wrong.append(f"{video}[{place}]: {_explain(error)}")
     _refuse(path, wrong)
     return columns.finished(str(path))
 
 
-def _read_json_key(item: dict[str, Any]) -> LabelKey:
-    name, number = item.get("label"), item.get("label_id")
-    if name is None and number is None:
+def _make_key(name: Any, number: Any, needs_labels: bool) -> LabelKey:
+    if name is None and number is None and needs_labels:
         raise KeyError("label")
     return LabelKey(None if name is None else str(name), None if number is None else int(number))
 
 
-def _read_csv(path: Path) -> ResultRows:
+def _read_csv(path: Path, needs_labels: bool) -> ResultRows:
     """Read ``video_id,start,end,label,label_id,score``; one of label and label_id may be missing."""
     columns, wrong = _Columns(), list[str]()
-    for place, row in _read_csv_rows(path):
+    for place, row in _read_csv_rows(path, needs_labels):
         try:
-            name, number = row.get("label") or None, row.get("label_id") or None
-            if name is None and number is None:
-                raise KeyError("label")
-            key = LabelKey(name, None if number is None else int(number))
+            key = _make_key(row.get("label") or None, row.get("label_id") or None, needs_labels)
             columns.add(row["video_id"], key, row["start"], row["end"], row["score"])
         except (KeyError, TypeError, ValueError) as error:
             wrong.append(f"line {place}: {_explain(error)}")
@@ -179,13 +184,13 @@ def _read_csv(path: Path) -> ResultRows:
     return columns.finished(str(path))
 
 
-def _read_csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
+def _read_csv_rows(path: Path, needs_labels: bool) -> Iterable[tuple[int, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file, strict=True)
             head = next(lines, [])
             missing = [name for name in ("video_id", "start", "end", "score") if name not in head]
-            if missing or not {"label", "label_id"} & set(head):
+            if missing or (needs_labels and not {"label", "label_id"} & set(head)):
                 raise AnnotationError(
                     f"{path}: no column {', '.join(missing) or 'label'} (columns: {', '.join(head) or 'none'})",
                     "Results are video_id,start,end,label,label_id,score. Give annotations as annotations=.",
@@ -195,7 +200,7 @@ def _read_csv_rows(path: Path) -> Iterable[tuple[int, dict[str, str]]]:
         raise AnnotationError(f"{path} cannot be read as CSV: {error}") from error
 
 
-def _read_rows(path: Path) -> ResultRows:
+def _read_rows(path: Path, needs_labels: bool) -> ResultRows:
     """Read rows of the THUMOS14 kit: ``video start end class-id score``, separated by blanks or tabs."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

@@ -12,7 +12,7 @@ from cltdr_cli.data.class_numbers import find_shift
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.ground_truth import ScoredSplit
 from cltdr_cli.data.id_matching import guess_ids, match_by_folder
-from cltdr_cli.data.prediction_files import LabelKey, ResultRows
+from cltdr_cli.data.prediction_files import NO_LABEL, LabelKey, ResultRows
 from cltdr_cli.data.video_info import strip_video_id
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.evaluation.tables import UNKNOWN, Predictions
@@ -174,7 +174,8 @@ def _find_respelled(rows: ResultRows, split: ScoredSplit, places: NDArray[np.int
 def _find_unknown_labels(rows: ResultRows, labels: NDArray[np.int64], known: Sequence[str]) -> list[Finding]:
     if not len(labels):
         return make_findings("no-predictions", "predictions", [rows.source], "all instances are missed", 0)
-    unknown = labels == UNKNOWN
+    named = np.array([key != NO_LABEL for key in rows.label_keys], bool)[rows.labels]
+    unknown = (labels == UNKNOWN) & named
     names = [_spell(rows.label_keys[i]) for i in np.unique(rows.labels[unknown])]
     text = "predictions have a label that is not in the annotation"
     meant = suggest_names(names, known)

@@ -11,6 +11,7 @@ from cltdr_cli.data.annotations import AnnotatedVideo, Annotations, normalize_sp
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.source_files import load_json, read_csv_rows, read_numbered_lines
 from cltdr_cli.errors import AnnotationError, CltdrError
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.video import open_video
 from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
 
@@ -143,8 +144,8 @@ def read_video_facts(folder: Path, wanted: Collection[str]) -> tuple[dict[str, V
 
 def strip_video_id(video_id: str) -> str:
     """Strip a video id of ActivityNet's prefix ``v_`` and of the suffix of a feature or video file."""
-    suffix = PurePosixPath(video_id).suffix
-    stem = video_id[: -len(suffix)] if suffix in _FILE_SUFFIXES else video_id
+    suffix, name = PurePosixPath(video_id).suffix, as_utf8(video_id)
+    stem = name[: -len(suffix)] if suffix in _FILE_SUFFIXES else name
     return stem.removeprefix("v_")
 
 
@@ -197,7 +198,7 @@ def _list_files(folder: Path, suffixes: frozenset[str], what: str) -> list[Path]
 
 def _name_below(path: Path, folder: Path) -> str:
     """The id that a file stands for: its name without suffix, after the folders in which it lies (``sub/v``)."""
-    return path.relative_to(folder).with_suffix("").as_posix()
+    return as_utf8(path.relative_to(folder).with_suffix("").as_posix())
 
 
 def _read_sidecar(path: Path) -> VideoFacts:

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cltdr_cli.features.calibration import MOST_VIDEOS
-from cltdr_cli.files import write_text
+from cltdr_cli.files import percent_decode, percent_encode, write_text
 from cltdr_cli.video.inputs import Input
 
 FILE = ".cltdr-calibration.json"
 """Hidden: no video's sidecar begins with a dot."""
+
+_KEY = "videos_percent_encoded"
+"""Paths may be no UTF-8."""
 
 
 def choose_calibration_videos(folder: Path, files: Sequence[Input]) -> tuple[Path, ...]:
@@ -37,10 +40,13 @@ def remember_calibration_videos(folder: Path, videos: Sequence[Path]) -> None:
         OutputError: The folder takes no files.
     """
     if videos and tuple(videos) != _read_known(folder / FILE):
-        write_text(folder / FILE, json.dumps({"videos": [str(path) for path in videos]}, indent=1) + "\n")
+        write_text(folder / FILE, json.dumps({_KEY: [percent_encode(path) for path in videos]}, indent=1) + "\n")
 
 
 def _read_known(path: Path) -> tuple[Path, ...]:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return tuple(Path(str(text)) for text in json.loads(path.read_bytes())["videos"])
+        content = json.loads(path.read_bytes())
+        if _KEY not in content:  # files of older versions
+            return tuple(Path(str(text)) for text in content["videos"])
+        return tuple(Path(percent_decode(text)) for text in content[_KEY])
     return ()

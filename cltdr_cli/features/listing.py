@@ -10,6 +10,7 @@ from pathlib import Path
 from cltdr_cli.errors import FeatureError
 from cltdr_cli.features.arrays import FOLDER_SUFFIXES, READERS, is_feature_file
 from cltdr_cli.files import PARTIAL_SUFFIX
+from cltdr_cli.plain_text import as_utf8
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ def list_features(folder: Path, prefix: str = "", suffix: str = "") -> FolderLis
 
 def _derive_video_id(path: Path, prefix: str, suffix: str) -> str:
     if suffix and path.name.endswith(suffix):
-        return path.name.removesuffix(suffix).removeprefix(prefix)
-    return path.stem
+        return as_utf8(path.name).removesuffix(suffix).removeprefix(prefix)
+    return as_utf8(path.stem)
 
 
 def _suggest_folder(paths: Iterable[Path]) -> str:

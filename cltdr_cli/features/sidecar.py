@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cltdr_cli.errors import FeatureError
+from cltdr_cli.files import PATH_KEY, percent_decode, percent_encode
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.timeline import FeatureGrid
 
 _KEYS = {"stride_frames": "stride", "window_frames": "window", "duration_seconds": "duration"}
@@ -131,7 +133,9 @@ class Sidecar:
         """The text of the file: one flat object."""
         facts = {key: value for key, value in asdict(self).items() if key != "recipe"}
         content = {_KEYS.get(key, key): value for key, value in {**facts, **asdict(self.recipe)}.items()}
-        return json.dumps(content, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+        source = as_utf8(self.recipe.source)
+        exact = {} if source == self.recipe.source else {PATH_KEY: percent_encode(self.recipe.source)}
+        return json.dumps({**content, "source": source, **exact}, indent=1, allow_nan=False) + "\n"
 
 
 def sidecar_path(path: Path) -> Path:
@@ -163,6 +167,8 @@ def read_sidecar(path: Path) -> Sidecar | None:
 
 
 def _parse_sidecar(content: dict[str, Any], path: Path) -> Sidecar:
+    if isinstance(content.get(PATH_KEY), str):
+        content = {**content, "source": percent_decode(content[PATH_KEY])}
     missing = [key for key in _CHECKS if key not in content and key not in _OPTIONAL]
     if missing:
         raise FeatureError(f"{path}: the sidecar lacks {', '.join(missing)}", _suggest(path))

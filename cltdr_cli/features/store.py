@@ -17,7 +17,7 @@ from cltdr_cli.features.formats import WRITERS, digest_array, find_format
 from cltdr_cli.features.kinds import ExpectedKind, find_kind_difference
 from cltdr_cli.features.sidecar import Recipe, Sidecar, read_sidecar, sidecar_path
 from cltdr_cli.files import explain_disk_errors, write_text
-from cltdr_cli.plain_text import safe_file_name
+from cltdr_cli.plain_text import as_utf8, safe_file_name
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 from cltdr_cli.video.frames import FrameTiming
 
@@ -190,7 +190,7 @@ def load_features(
     duration = duration_seconds or (sidecar.duration_seconds if sidecar is not None else None)
     if grid is None or duration is None:
         raise _explain_unknown_times(path, features, grid, expected)
-    name = video_id if video_id is not None else path.stem
+    name = video_id if video_id is not None else as_utf8(path.stem)
     return FeatureSequence(features, grid, duration, name, sidecar.recipe.extractor if sidecar else None)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
+from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import parse_seconds, read_text
-from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, write_text
+from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings
 
 
 def is_label_line(line: str) -> bool:

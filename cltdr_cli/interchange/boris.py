@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
+from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import parse_seconds, read_table
-from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem, write_text
+from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem
 
 NO_SUBJECT = "No focal subject"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cltdr_cli.interchange.tracks import Track, WriteSettings, write_text
+from cltdr_cli.files import write_text
+from cltdr_cli.interchange.tracks import Track, WriteSettings
 from cltdr_cli.writers.subtitles import Cue, make_srt, make_vtt
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cltdr_cli.files import write_text
 from cltdr_cli.interchange.tracks import (
     Interval,
     Track,
     WriteSettings,
     to_milliseconds,
     without_negative_times,
-    write_text,
 )
 from cltdr_cli.plain_text import clock_time, harmless
 

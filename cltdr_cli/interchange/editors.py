@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cltdr_cli.errors import OutputError, UsageError
+from cltdr_cli.files import write_text
 from cltdr_cli.interchange.tracks import (
     Interval,
     Track,
     WriteSettings,
     lay_out_tiers,
     without_negative_times,
-    write_text,
 )
-from cltdr_cli.plain_text import harmless
+from cltdr_cli.plain_text import as_utf8, harmless
 
 if TYPE_CHECKING:
     from opentimelineio.opentime import TimeRange
@@ -102,7 +102,7 @@ def _find_frames(item: Interval, rate: Fraction) -> tuple[int, int]:
 def _make_clip(otio: Any, track: Track, item: Interval, first: int, count: int, rate: Fraction) -> Any:
     last = max(first + count, round(Fraction(track.end_seconds) * rate))
     reference = otio.schema.ExternalReference(
-        target_url=track.media or track.video_id, available_range=_make_range(otio, 0, last, rate)
+        target_url=as_utf8(track.media or track.video_id), available_range=_make_range(otio, 0, last, rate)
     )
     facts: dict[str, Any] = {"label": item.label, "start": item.start, "end": item.end}
     if item.score is not None:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from cltdr_cli.errors import AnnotationError
+from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import Element, read_xml
 from cltdr_cli.interchange.tracks import (
     Found,
@@ -24,7 +25,6 @@ from cltdr_cli.interchange.tracks import (
     media_stem,
     to_milliseconds,
     without_negative_times,
-    write_text,
 )
 
 ROOT = "ANNOTATION_DOCUMENT"
@@ -202,8 +202,8 @@ def _make_head(track: Track, slots: list[int], count: int) -> list[str]:
 def _make_url(path: str) -> str:
     """``file:`` address of a path; a relative one stays relative, so the file tells nothing of this machine."""
     if PureWindowsPath(path).drive:
-        return "file:///" + quote(path.replace("\\", "/"), safe="/:")
-    return "file://" + quote(path) if path.startswith("/") else path
+        return "file:///" + quote(path.replace("\\", "/"), safe="/:", errors="surrogateescape")
+    return "file://" + quote(path, errors="surrogateescape") if path.startswith("/") else path
 
 
 def _in_order(slots: list[int]) -> list[tuple[int, int]]:

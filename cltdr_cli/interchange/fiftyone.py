@@ -20,7 +20,7 @@ def write_fiftyone(tracks: list[Track], path: Path, settings: WriteSettings) -> 
     number = {label: place for place, label in enumerate(classes)}
     labels = {track.video_id: [_make_detection(i, number[i.label]) for i in track.intervals] for track in tracks}
     text = json.dumps({"classes": classes, "labels": labels}, indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n", "backslashreplace")
+    write_text(path, text + "\n")
 
 
 def _make_detection(item: Interval, number: int) -> dict[str, Any]:

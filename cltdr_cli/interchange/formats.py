@@ -38,6 +38,8 @@ class Format:
         read: Reads a file; None for formats that are only written, or read elsewhere (our own layouts).
         is_like: Whether the beginning of a text is one of this format; None for formats that are only written.
         holds_many: Whether a file holds several videos.
+        is_data: Whether programs read it: detections of any score are written. Formats that people look at hold those
+            from the ``display_score`` on.
     """
 
     suffix: str
@@ -46,6 +48,7 @@ class Format:
     read: Callable[[Path, ReadSettings], Found] | None = None
     is_like: Callable[[str], bool] | None = None
     holds_many: bool = False
+    is_data: bool = False
 
 
 def _is_elan(head: str) -> bool:
@@ -77,8 +80,8 @@ def _is_audacity(head: str) -> bool:
 
 
 FORMATS: dict[str, Format] = {
-    "activitynet": Format(".json", "ActivityNet JSON", write_activitynet, holds_many=True),
-    "csv": Format(".csv", "our CSV", write_csv, holds_many=True),
+    "activitynet": Format(".json", "ActivityNet JSON", write_activitynet, holds_many=True, is_data=True),
+    "csv": Format(".csv", "our CSV", write_csv, holds_many=True, is_data=True),
     "elan": Format(".eaf", "ELAN", write_elan, read_elan, _is_elan),
     "boris": Format(".tsv", "BORIS events", write_boris, read_boris, _is_boris, holds_many=True),
     "via": Format(".json", "VGG Image Annotator 3", write_via, read_via, _is_via, holds_many=True),
@@ -93,7 +96,7 @@ FORMATS: dict[str, Format] = {
     "youtube": Format(".txt", "YouTube chapters", write_youtube),
     "srt": Format(".srt", "SubRip subtitles", write_srt),
     "vtt": Format(".vtt", "WebVTT subtitles", write_vtt),
-    "fiftyone": Format(".json", "FiftyOne temporal detections", write_fiftyone, holds_many=True),
+    "fiftyone": Format(".json", "FiftyOne temporal detections", write_fiftyone, holds_many=True, is_data=True),
 }
 """Every format."""
 

@@ -123,7 +123,7 @@ def write_label_studio(tracks: list[Track], path: Path, settings: WriteSettings)
     tags = dict.fromkeys(item.tier or _FROM_NAME for track in tracks for item in track.intervals)
     for tag in tags:
         settings.notices.append(f'the project in Label Studio needs <TimelineLabels name="{tag}" toName="{_TO_NAME}">')
-    write_text(path, json.dumps(tasks, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "backslashreplace")
+    write_text(path, json.dumps(tasks, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _make_task(track: Track, rate: Fraction) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cltdr_cli.interchange.tracks import Interval, Track, WriteSettings, write_text
+from cltdr_cli.files import write_text
+from cltdr_cli.interchange.tracks import Interval, Track, WriteSettings
 from cltdr_cli.writers.csv_table import COLUMNS, quote_cell
 
 _ANNOTATION_COLUMNS = ("video_id", "start", "end", "label")

@@ -10,6 +10,7 @@ from pathlib import Path
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.interchange.formats import FORMATS, READABLE, recognise_format
 from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track
+from cltdr_cli.plain_text import as_utf8
 
 
 def read_tracks(path: Path, format_name: str, video_id: str | None = None, fps: Fraction | None = None) -> Found:
@@ -27,7 +28,7 @@ def read_tracks(path: Path, format_name: str, video_id: str | None = None, fps: 
     read = FORMATS[format_name].read
     if read is None:
         raise UsageError(f"The format {format_name} is only written.", f"Read are: {', '.join(READABLE)}.")
-    return read(path, ReadSettings(video_id or path.stem, fps))
+    return read(path, ReadSettings(video_id or as_utf8(path.stem), fps))
 
 
 def list_annotation_files(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
+from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import parse_seconds, read_text
 from cltdr_cli.interchange.tracks import (
     Found,
@@ -21,7 +22,6 @@ from cltdr_cli.interchange.tracks import (
     lay_out_tiers,
     to_milliseconds,
     without_negative_times,
-    write_text,
 )
 
 _VALUE = re.compile(

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
 from cltdr_cli.errors import OutputError, UsageError
-from cltdr_cli.files import write_bytes
+from cltdr_cli.plain_text import as_utf8
 
 _MEDIA_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
@@ -51,6 +51,7 @@ class Track:
         duration_seconds: None where nobody says.
         fps: Frames per second; None where nobody says.
         split: ``training``, ``validation``, ``test`` or empty.
+        display_score: Least score of the intervals that people are shown, as the file states it; None for all.
     """
 
     video_id: str
@@ -59,6 +60,18 @@ class Track:
     duration_seconds: float | None = None
     fps: float | None = None
     split: str = ""
+    display_score: float | None = None
+
+    def shown_from(self, min_score: float | None = None) -> Track:
+        """The track without intervals of lower scores; those without a score stay.
+
+        Args:
+            min_score: Least score; None takes the ``display_score``.
+        """
+        least = self.display_score if min_score is None else min_score
+        if least is None:
+            return self
+        return replace(self, intervals=tuple(i for i in self.intervals if i.score is None or i.score >= least))
 
     @property
     def end_seconds(self) -> float:
@@ -144,9 +157,10 @@ def to_milliseconds(seconds: float) -> int:
 
 
 def media_name(media: str) -> str:
-    """File name at the end of a path of any system or of an address; empty for an empty path."""
+    """File name at the end of a path of any system or of an address, as UTF-8; empty for an empty path."""
     path = urlsplit(media).path if "://" in media or media.startswith("file:") else media
-    return PureWindowsPath(PurePosixPath(unquote(path) if "://" in media else path).name).name
+    plain = unquote(path, errors="surrogateescape") if "://" in media else path
+    return as_utf8(PureWindowsPath(PurePosixPath(plain).name).name)
 
 
 def media_stem(media: str) -> str:
@@ -171,19 +185,6 @@ def check_writable(tracks: Iterable[Track]) -> None:
                     f"{track.video_id}: {item.label!r} ends at {item.end:g} s, before it starts at {item.start:g} s",
                     "`cltdr datasets check` lists all such segments: correct or remove them.",
                 )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, atomically; file names that are not UTF-8 keep their bytes, halves of characters become ``?``.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    try:
-        data = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        data = text.encode("utf-8", "replace")
-    write_bytes(path, data)
 
 
 def lay_out_tiers(intervals: Sequence[Interval], default: str) -> dict[str, list[Interval]]:

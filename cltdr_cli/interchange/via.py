@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from cltdr_cli.errors import AnnotationError
+from cltdr_cli.files import write_text
 from cltdr_cli.interchange.sources import parse_seconds, read_json, read_text
-from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem, write_text
+from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem
 
 CSV_MARK = "# CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata"
 _DEFAULT_ATTRIBUTE = "action"

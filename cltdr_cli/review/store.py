@@ -112,7 +112,7 @@ def _write(path: Path, video: VideoSegments, review: Mapping[str, Any]) -> None:
             "videos": {name: item.facts for name, item in saved.items()},
         },
     }
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "backslashreplace")
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _digest(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -33,7 +33,9 @@ class ArrayReader:
         if len(shape) != 4 or shape[3] != 3 or not all(shape) or kind != np.uint8:
             raise UsageError(
                 f"Frames are an array of uint8 [N, H, W, 3], not of {kind} {list(shape)}.",
-                "Grey or floating-point pictures must be turned into RGB from 0 to 255 first.",
+                "Frames that come one by one are put together with numpy.stack(frames)."
+                if len(shape) == 3 and shape[2] == 3
+                else "Grey or floating-point pictures must be turned into RGB from 0 to 255 first.",
             )
         if fps is None or not 0 < fps < math.inf:
             raise UsageError(f"Frames need their rate, but fps= is {fps}.", "Give the frames per second as fps=.")

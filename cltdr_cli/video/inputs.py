@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
-from cltdr_cli.plain_text import safe_file_name
+from cltdr_cli.plain_text import as_utf8, safe_file_name
 from cltdr_cli.video.addresses import hide_secrets, is_address
 
 VIDEO_SUFFIXES = frozenset(
@@ -44,7 +44,7 @@ class Input:
 
     Attributes:
         path: The file, as it was named.
-        video_id: Its stem, made unique among the inputs.
+        video_id: Its stem as UTF-8, made unique among the inputs.
         is_features: Whether it holds features rather than a video.
     """
 
@@ -115,7 +115,7 @@ def find_inputs(words: Iterable[str], suffixes: Collection[str] = (), *, take_fe
         )
     found = list(_drop_repeated(entry for word in given for entry in _resolve(word, Path(), take_features)))
     kept = [entry for entry in found if isinstance(entry, FailedInput) or _has_suffix(entry, suffixes)]
-    inputs = _assign_ids(kept)
+    inputs = assign_ids(kept)
     if len(kept) == len(found):
         return inputs
     left_out = f"{len(found) - len(kept)} files that do not end in {' or '.join(suffixes)} are left out."
@@ -247,7 +247,8 @@ def _drop_repeated(found: Iterable[Path | FailedInput]) -> Iterator[Path | Faile
         yield entry
 
 
-def _assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
+def assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
+    """Files as inputs, each with an id of its own, and what had to be named otherwise than its file."""
     entries: list[Input | FailedInput] = []
     notices: list[str] = []
     owners: dict[str, Path] = {}
@@ -256,7 +257,9 @@ def _assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
             entries.append(entry)
             continue
         video_id = _find_free_id(entry, owners)
-        if video_id != entry.stem:
+        if as_utf8(entry.stem) != entry.stem:
+            notices.append(f"{as_utf8(str(entry))}: the file's name is not UTF-8; its results are named {video_id}.")
+        elif video_id != entry.stem:
             owner = owners[_make_file_key(entry.stem)]
             notices.append(f"{entry} and {owner} share a name; results of {entry} are named {video_id}.")
         owners[_make_file_key(video_id)] = entry
@@ -266,9 +269,10 @@ def _assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
 
 def _find_free_id(path: Path, owners: dict[str, Path]) -> str:
     """The file's stem; if that is taken, with the folder's name before it or a number after it."""
-    named = [path.stem, f"{path.resolve().parent.name}_{path.stem}"]
+    stem = as_utf8(path.stem)
+    named = [stem, f"{as_utf8(path.resolve().parent.name)}_{stem}"]
     numbers = range(2, len(owners) + 3)
-    numbered = [f"{stem}_{number}" for stem in (path.stem, path.stem[:40]) for number in numbers]
+    numbered = [f"{begin}_{number}" for begin in (stem, stem[:40]) for number in numbers]
     return next(name for name in (*named, *numbered) if _make_file_key(name) not in owners)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from cltdr_cli.data.class_lists import suggest_names
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.interchange import Interval
+from cltdr_cli.plain_text import describe_hidden
 from cltdr_cli.reporting import Reporter
 from cltdr_cli.workflows.labelled_tracks import find_track, read_labelled
 
@@ -20,7 +21,7 @@ def read_chosen_segments(
     from_format: str | None,
     fps: float | None,
     tier: Sequence[str],
-    min_score: float,
+    min_score: float | None,
     labels: str | Sequence[str] | None,
     report: Reporter,
 ) -> list[Interval]:
@@ -32,7 +33,8 @@ def read_chosen_segments(
         from_format: Their format; None tells it from the content.
         fps: Frames per second, where frames are counted.
         tier: Words ``NAME`` or ``NAME=LABEL``: only these tiers.
-        min_score: Segments with a lower score are left out; those without a score stay.
+        min_score: Segments with a lower score are left out; those without a score stay. None takes the
+            ``display_score`` that results state.
         labels: Only these: names, or one string of names separated by commas.
         report: Hears what is left out.
 
@@ -43,7 +45,8 @@ def read_chosen_segments(
     found = read_labelled(segments, from_format, None, fps or _measure_rate(video), tier)
     for notice in found.notices:
         report.notice(notice)
-    items = list(find_track(found.tracks, video, segments).intervals)
+    track = find_track(found.tracks, video, segments)
+    items = list(track.intervals)
     if wrong := [i for i in items if not (math.isfinite(i.start) and math.isfinite(i.end)) or i.end < i.start]:
         raise AnnotationError(
             f"{segments}: {wrong[0].label!r} lasts from {wrong[0].start:g} to {wrong[0].end:g} s",
@@ -57,7 +60,10 @@ def read_chosen_segments(
             f"No segment has the label {unknown[0]!r}.",
             f"{f'Did you mean {meant}? ' if meant else ''}There are: {', '.join(there[:10])}.",
         )
-    kept = [i for i in items if (i.score is None or i.score >= min_score) and (not wanted or i.label in wanted)]
+    shown = track.shown_from(min_score).intervals
+    if min_score is None and (hidden := describe_hidden(len(items) - len(shown), track.display_score)):
+        report.notice(hidden)
+    kept = [item for item in shown if not wanted or item.label in wanted]
     return sorted(kept, key=lambda i: (i.start, i.end))
 
 

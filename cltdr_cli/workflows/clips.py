@@ -15,7 +15,7 @@ from cltdr_cli.editing.sound import Window
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.files import check_writable_folder, remove_partials, write_text
 from cltdr_cli.interchange import Interval
-from cltdr_cli.plain_text import safe_file_name
+from cltdr_cli.plain_text import as_utf8, safe_file_name
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput
 from cltdr_cli.workflows.chosen_segments import read_chosen_segments
@@ -52,7 +52,7 @@ def clips(
     segments: str | Path,
     out: str | Path,
     pad: float = 0.0,
-    min_score: float = 0.0,
+    min_score: float | None = None,
     labels: str | Sequence[str] | None = None,
     fast: bool = False,
     sheets: str | None = None,
@@ -70,7 +70,8 @@ def clips(
         segments: Detections or annotations, in any readable format.
         out: Folder of the files ``video_0012.3-0015.9_label.mp4`` and of ``clips.csv``.
         pad: Seconds before and after each segment that are cut along.
-        min_score: Segments with a lower score are left out; those without a score stay.
+        min_score: Segments with a lower score are left out; those without a score stay. None takes the
+            ``display_score`` of the results, where they state one.
         labels: Only these: names, or one string of names separated by commas.
         fast: Whether streams are copied from the key frame before the start, in place of exact cuts.
         sheets: ``webp`` or ``gif``: also a contact sheet for each label.
@@ -145,7 +146,7 @@ def _cut_one(
         window = Window(window.start, window.start + 0.001)  # a point in time: its one picture
     stat = source.stat()
     facts: dict[str, Any] = {
-        "video": source.name, "size": stat.st_size, "mtime": stat.st_mtime_ns, "label": item.label,
+        "video": as_utf8(source.name), "size": stat.st_size, "mtime": stat.st_mtime_ns, "label": item.label,
         "window": [window.start, window.end], "suffix": path.suffix,
     }  # fmt: skip
     old = None if overwrite else read_clip_facts(path)
@@ -161,7 +162,7 @@ def _cut_one(
 def _name_clip(video: str, item: Interval) -> str:
     """``video_0012.3-0015.9_label``; what file systems do not take is replaced."""
     label = "_".join(item.label[:_LABEL_CHARACTERS].split())
-    return safe_file_name(f"{video[:100]}_{item.start:06.1f}-{item.end:06.1f}_{label}")
+    return safe_file_name(f"{as_utf8(video)[:100]}_{item.start:06.1f}-{item.end:06.1f}_{label}")
 
 
 def _make_row(path: Path, source: Path, item: Interval, clip: Clip) -> dict[str, object]:
@@ -181,7 +182,7 @@ def _write_index(path: Path, rows: Sequence[dict[str, object]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([row[name] for name in COLUMNS] for row in [*old, *rows])
-    write_text(path, text.getvalue(), "surrogateescape")
+    write_text(path, text.getvalue())
 
 
 def _read_index(path: Path) -> list[dict[str, str]]:

@@ -10,7 +10,9 @@ from cltdr_cli.errors import OutputError, UsageError
 from cltdr_cli.interchange import FORMATS, Track, WriteSettings, write_tracks
 from cltdr_cli.interchange.chapters import list_chapters
 from cltdr_cli.interchange.tracks import check_writable, to_rate
+from cltdr_cli.plain_text import describe_hidden
 from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.workflows import epic_submission
 from cltdr_cli.workflows.labelled_tracks import read_labelled
 from cltdr_cli.writers.plan import make_file_names
 
@@ -18,6 +20,7 @@ CHAPTERED_VIDEO = "mkv"
 """The one format that is a video: a copy of it, with the segments as its chapters."""
 
 WRITABLE = (*FORMATS, CHAPTERED_VIDEO)
+"""What any annotation can be written as. Submissions to EPIC-KITCHENS-100 are made of two files."""
 
 
 def convert_annotations(
@@ -29,19 +32,26 @@ def convert_annotations(
     video: str | Path | None = None,
     fps: float | None = None,
     tier: Sequence[str] = (),
+    min_score: float | None = None,
+    nouns: str | Path | None = None,
+    supervision: str | Sequence[int] | None = None,
     report: Reporter = SILENT,
 ) -> list[Path]:
     """Write annotations, or detections, in the format of another tool.
 
     Args:
         annotations: A file in any readable format, or a folder of files of annotation tools.
-        to: One of ``WRITABLE``.
+        to: One of ``WRITABLE``, or ``epic``.
         out: A file; or a folder, which gets a file for each video.
         from_format: The format of ``annotations``; None tells it from the content.
         video: The video that they are about: its rate and duration count, and its name where the file has none.
         fps: Frames per second, for formats that count frames.
         tier: ``NAME`` takes only this tier; ``NAME=LABEL`` also calls its segments so, where ``{value}`` stands for
             their own label and ``{tier}`` for the tier; ``*`` is every other tier.
+        min_score: Detections with a lower score are left out. None takes the ``display_score`` that the results state,
+            and for formats that only programs read (activitynet, csv, fiftyone, epic) keeps all.
+        nouns: For ``epic``: detections of nouns, to be joined with those of verbs, which are ``annotations``.
+        supervision: For ``epic``: its three levels of supervision, numbers or words ``PT,TL,TD``; None declares none.
         report: Hears what was left out, and what was written.
 
     Returns:
@@ -52,16 +62,22 @@ def convert_annotations(
         UsageError: The arguments contradict each other, or something is missing that the format needs.
         OutputError: A file cannot be written, or the format cannot hold the segments.
     """
-    if to not in WRITABLE:
-        raise UsageError(f"There is no format {to!r} to write.", f"Written are: {', '.join(WRITABLE)}.")
+    known = (*WRITABLE, epic_submission.FORMAT)
+    if to not in known:
+        raise UsageError(f"There is no format {to!r} to write.", f"Written are: {', '.join(known)}.")
     if to == CHAPTERED_VIDEO and video is None:
         raise UsageError("A video with chapters is a copy of a video.", "Name the video as video=.")
     source = Path(annotations)
+    if to == epic_submission.FORMAT:
+        paired = None if nouns is None else Path(nouns)
+        return [epic_submission.write_epic_submission(source, paired, Path(out), supervision, min_score, report)]
+    if nouns is not None or supervision is not None:
+        raise UsageError(f"nouns= and supervision= belong to the format epic, not to {to}.", "Leave them out.")
     found = read_labelled(source, from_format, None if video is None else Path(video), fps, tier)
     for notice in found.notices:
         report.notice(notice)
     settings = WriteSettings(to_rate(fps) if fps else None)
-    plan = _plan_files(found.tracks, to, out)
+    plan = _plan_files(_choose_by_score(found.tracks, to, min_score, report), to, out)
     _refuse_overwriting(source, [path for path, _ in plan])
     for path, tracks in plan:
         _write(to, tracks, path, settings)
@@ -70,6 +86,17 @@ def convert_annotations(
     for notice in settings.notices:
         report.notice(notice)
     return [path for path, _ in plan]
+
+
+def _choose_by_score(tracks: Sequence[Track], to: str, min_score: float | None, report: Reporter) -> list[Track]:
+    if min_score is None and to in FORMATS and FORMATS[to].is_data:
+        return list(tracks)
+    shown = [track.shown_from(min_score) for track in tracks]
+    hidden = sum(len(track.intervals) for track in tracks) - sum(len(track.intervals) for track in shown)
+    stated = next((track.display_score for track in tracks if track.display_score is not None), None)
+    if text := describe_hidden(hidden, stated if min_score is None else min_score):
+        report.notice(text)
+    return shown
 
 
 def _plan_files(tracks: Sequence[Track], to: str, out: str | Path) -> list[tuple[Path, list[Track]]]:

@@ -66,7 +66,8 @@ def detect(
         extractor: Name of the extractor, where a converted checkpoint does not say it.
         flow: Optical flow in place of the preset's: ``tvl1`` or ``raft``.
         force: Whether features of another extractor or flow are taken, if width and grid fit.
-        min_score: Segments below it are left out; None keeps all.
+        min_score: Segments below it are left out everywhere; None keeps all in JSON and CSV, and shows people (tables,
+            subtitles, timelines, pages) those from the preset's ``display_score`` on.
         max_segments: The best so many per video are kept; None for all.
         labels: Only these classes are kept: names, or one string of names separated by commas.
         start: Seconds; what comes before is left out. Times stay those of the whole video.

@@ -14,8 +14,10 @@ from cltdr_cli.errors import UsageError
 from cltdr_cli.features.batching import SharedExtractor
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.features.store import load_features
+from cltdr_cli.files import describe_path
 from cltdr_cli.inference.fusion import VideoScores
 from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limit_result
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
@@ -39,7 +41,8 @@ class InputDetector:
         options: How videos are read.
         duration_seconds: Length of a feature file's video; None where a sidecar says it.
         scores: Class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out; None keeps all.
+        min_score: Segments below it are left out, and all others are shown; None keeps all, and shows those from the
+            preset's ``display_score`` on.
         max_segments: The best so many per input are kept; None for all.
         label_ids: Indices of the classes that are kept; None for all.
         annotated: Annotations by id, which tell rates and durations of feature files without a sidecar.
@@ -55,6 +58,11 @@ class InputDetector:
     label_ids: Sequence[int] | None = None
     annotated: Mapping[str, AnnotatedVideo] = field(default_factory=dict[str, AnnotatedVideo])
 
+    @property
+    def display_score(self) -> float | None:
+        """Segments with a lower score are kept, but not shown to people."""
+        return self.loaded.preset.display_score if self.min_score is None else self.min_score
+
     def detect_input(self, item: Input, title: str = "", report: Reporter = SILENT) -> Result:
         """Find actions in a video or feature file.
 
@@ -67,17 +75,26 @@ class InputDetector:
             CltdrError: The file cannot be read, or does not fit the detector.
         """
         if item.is_features:
-            return self.detect_sequence(self._load_sequence(item))
-        result = self._detect_video(item.path, title or item.video_id, report)
-        return self._finish(replace(result, video_id=item.video_id, source=item.path))
+            result = detect_features(self.loaded, self._load_sequence(item), self.scores)
+        else:
+            result = replace(self._detect_video(item.path, title or item.video_id, report), source=item.path)
+        facts = {**result.provenance, **describe_path(item.path)}
+        return self._finish(replace(result, video_id=item.video_id, provenance=facts))
 
-    def detect_frames(self, frames: VideoReader, report: Reporter = SILENT) -> Result:
-        """Find actions in frames that are in memory.
+    def detect_frames(self, frames: VideoReader, video_id: str, report: Reporter = SILENT) -> Result:
+        """Find actions in frames that are in memory; their rate is their own, so nothing is resampled.
+
+        Args:
+            frames: Reads them.
+            video_id: What they are called in the result.
+            report: Hears of the progress.
 
         Raises:
             CltdrError: They are fewer than the extractor's window.
         """
-        return self._finish(self._detect_video(frames, frames.info.path.stem, report))
+        own_rate = replace(self, options=replace(self.options, fps=self.features.rate))
+        result = own_rate._detect_video(frames, video_id, report)
+        return self._finish(replace(result, video_id=video_id))
 
     def detect_sequence(self, sequence: FeatureSequence) -> Result:
         """Find actions in features that are already loaded.
@@ -120,6 +137,7 @@ class InputDetector:
             "weights": weights,
             "trained": self.loaded.trained,
             "notices": list(self.loaded.notices),
+            "display_score": self.display_score,
         }
 
     def _detect_video(self, source: Path | VideoReader, title: str, report: Reporter) -> VideoResult:
@@ -150,7 +168,7 @@ class InputDetector:
 
     def _finish(self, result: VideoResult) -> Result:
         kept = limit_result(result, self.min_score, self.max_segments, self.label_ids)
-        return Result(**vars(kept), run=self.describe_run())
+        return Result(**vars(replace(kept, display_score=self.display_score)), run=self.describe_run())
 
 
 def make_input_detector(
@@ -173,7 +191,8 @@ def make_input_detector(
         force: Whether features of another kind are taken, if width and grid fit.
         duration_seconds: Length of a feature file's video, where no sidecar says it.
         video_scores: File with class scores of whole videos, for a detector that names no classes itself.
-        min_score: Segments below it are left out; None keeps all.
+        min_score: Segments below it are left out, and all others are shown; None keeps all, and shows those from the
+            preset's ``display_score`` on.
         max_segments: The best so many per input are kept; None for all.
         labels: Only these classes are kept: names, or one string of names separated by commas.
         report: Hears that a detector names no classes.
@@ -205,7 +224,7 @@ def make_input_detector(
 
 def make_input(path: Path, video_id: str | None = None) -> Input:
     """A file as an input; its stem is its id where none is given."""
-    return Input(path, path.stem if video_id is None else video_id, path.suffix.lower() in FEATURE_SUFFIXES)
+    return Input(path, as_utf8(path.stem) if video_id is None else video_id, path.suffix.lower() in FEATURE_SUFFIXES)
 
 
 def prepare_detector(

@@ -71,6 +71,7 @@ def evaluate(
     video_info: Sequence[str | Path] = (),
     fps: float | None = None,
     background: Sequence[str] = (),
+    proposals: bool = False,
     segmentation: bool = False,
     segmentation_min_score: float = 0.0,
     segmentation_min_share: float = 0.0,
@@ -104,6 +105,8 @@ def evaluate(
         video_info: CSV files of durations, rates or subsets.
         fps: Frames per second of the videos, where the annotation does not say it.
         background: Labels that are no action, where the annotation has one label per frame.
+        proposals: Whether to score segments whatever their label too: average recall AR@AN and its area AUC, as
+            ActivityNet's proposal task; predictions may then lack labels.
         segmentation: Whether to score one label per frame too.
         segmentation_min_score: Detections below it give no label to a frame.
         segmentation_min_share: Detections give none either if better ones leave them a smaller share of their frames.
@@ -138,11 +141,11 @@ def evaluate(
     elif choosing is not None:
         raise UsageError("segmentation_choose_on= needs segmentation=", "Give both, or none.")
     if predictions is not None:
-        source = _Source(_take_rows(read_predictions(Path(predictions))))
+        source = _Source(_take_rows(read_predictions(Path(predictions), not proposals)))
     else:
         models = find_models(device, flow=flow, force=force, report=report)
         loaded = load_reported_detector(preset, checkpoint, models, report)
-        place = _Place(_to_path(features), _to_path(videos))
+        place = _Place(_to_path(features), _to_path(videos), proposals)
         detector = _prepare(loaded, models, reference, place, _to_path(video_scores), report)
         source = _Source.of(loaded, partial(_detect, detector, place, report), reference, _to_path(checkpoint))
     rows, failures = source.find_rows(reference)
@@ -151,6 +154,7 @@ def evaluate(
     scores = replace(
         score_split(reference, rows, source.tious if tious is None else tious, ties, outside == "count"),
         failures=tuple(failures),
+        with_proposals=proposals,
         average_ranges=source.averages if tious is None else (),
         made_by=source.made_by,
         learning_curve=source.learning_curve,
@@ -219,10 +223,11 @@ def _drop_ambiguous(rows: ResultRows, reference: Reference, report: Reporter) ->
 
 @dataclass(frozen=True)
 class _Place:
-    """Where to detect: a folder of features, or else of videos."""
+    """Where to detect, a folder of features or else of videos, and whether segments without labels will do."""
 
     features: Path | None
     videos: Path | None
+    takes_proposals: bool
 
     @property
     def folder(self) -> Path:
@@ -238,10 +243,10 @@ def _prepare(
     report: Reporter,
 ) -> InputDetector:
     """The detector for all videos; everything that is wrong with it is found out before the first one."""
-    if video_scores is None and loaded.preset.benchmark.class_agnostic:
+    if video_scores is None and loaded.preset.benchmark.class_agnostic and not place.takes_proposals:
         raise UsageError(
             f"preset {loaded.preset.name} finds actions without naming them: there is nothing to score by class",
-            "Give a file with class scores of whole videos as video_scores=.",
+            "Give a file with class scores of whole videos as video_scores=, or score only proposals=.",
         )
     detector = make_input_detector(
         loaded, VideoOptions(), force=models.any_kind, video_scores=video_scores, report=report

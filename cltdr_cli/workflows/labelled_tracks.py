@@ -13,6 +13,7 @@ from cltdr_cli.data.annotation_layouts import read_annotations
 from cltdr_cli.data.annotations import AnnotatedVideo, Annotations
 from cltdr_cli.data.id_matching import guess_id
 from cltdr_cli.data.prediction_files import ResultRows, read_predictions
+from cltdr_cli.data.reviewed import is_reviewed
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.data.video_info import strip_video_id
 from cltdr_cli.errors import AnnotationError, UsageError
@@ -24,6 +25,7 @@ from cltdr_cli.interchange.reading import (
     parse_tier_rules,
 )
 from cltdr_cli.interchange.tracks import Found, to_rate
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.video import open_video
 from cltdr_cli.video.frames import VideoInfo
 
@@ -105,14 +107,15 @@ def _read(source: Path, format_name: str | None, video: Path | None, rate: Fract
         return merge_found([(path, _read(path, format_name, None, rate)) for path in files], source)
     name = format_name or (recognise_format(source) if source.is_file() else None)
     if name in READABLE:
-        return read_tracks(source, str(name), None if video is None else video.stem, rate)
+        return read_tracks(source, str(name), None if video is None else as_utf8(video.stem), rate)
     return _read_ours(source, name, None if rate is None else float(rate))
 
 
 def _read_ours(source: Path, format_name: str | None, fps: float | None) -> Found:
     """Annotations, or else detections: whichever the file holds."""
     if source.is_file() and _holds_detections(source):
-        return Found(_list_detected(read_predictions(source)))
+        least = _read_display_score(source)
+        return Found([replace(track, display_score=least) for track in _list_detected(read_predictions(source))])
     if source.is_file() and format_name in _OUR_READERS:
         videos = _OUR_READERS[format_name](source).videos.values()
     else:
@@ -132,6 +135,16 @@ def _holds_detections(source: Path) -> bool:
     with source.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline(_HEADER_CHARACTERS)
     return suffix == ".csv" and "score" in first.strip().split(",")
+
+
+def _read_display_score(source: Path) -> float | None:
+    """The display score that results in JSON state; None where a person chose the segments, or in a table."""
+    if source.suffix.lower() != ".json":
+        return None
+    content = load_json(source)
+    external = None if is_reviewed(content) else content.get("external_data")
+    stated = external.get("display_score") if isinstance(external, dict) else None
+    return float(stated) if isinstance(stated, int | float) else None
 
 
 def _make_track(video: AnnotatedVideo) -> Track:

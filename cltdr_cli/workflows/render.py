@@ -18,7 +18,7 @@ def render(
     *,
     segments: str | Path,
     out: str | Path,
-    min_score: float = 0.0,
+    min_score: float | None = None,
     labels: str | Sequence[str] | None = None,
     from_format: str | None = None,
     fps: float | None = None,
@@ -32,7 +32,8 @@ def render(
         video: The video.
         segments: Detections or annotations, in any readable format.
         out: The copy: ``.mp4``, ``.mov`` or ``.mkv``.
-        min_score: Segments with a lower score are not shown; those without a score are.
+        min_score: Segments with a lower score are not shown; those without a score are. None takes the
+            ``display_score`` of the results, where they state one.
         labels: Only these: names, or one string of names separated by commas.
         from_format: Format of ``segments``; None tells it from the content.
         fps: Frames per second, where ``segments`` count frames.

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from cltdr_cli.errors import UsageError
 from cltdr_cli.files import check_writable
+from cltdr_cli.plain_text import describe_hidden
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.video.inputs import FailedInput, Input
-from cltdr_cli.writers import WRITERS, OutputFile, find_format, plan_outputs, write
+from cltdr_cli.writers import SHOWING, WRITERS, OutputFile, find_format, plan_outputs, write
 
 _REWRITE_SECONDS = 60.0
 """Files of several inputs are written again this often, so that a run that is stopped keeps what it found."""
@@ -79,7 +80,7 @@ class ResultFiles:
         for output in self._single:
             if output.inputs == (position,):
                 self._write(output, result.run)
-                self._report.notice(f"wrote {output.path}")
+                self._report.notice(f"wrote {output.path}{_describe_hidden(output, [result])}")
         if time.monotonic() - self._rewritten_at > _REWRITE_SECONDS:
             self._write_merged()
 
@@ -92,7 +93,9 @@ class ResultFiles:
         self._write_merged()
         for output in self._merged:
             if count := self._written_counts.get(output.path):
-                self._report.notice(f"wrote {output.path}: {count} of {self._input_count} inputs")
+                results = [self._results[place] for place in output.inputs if place in self._results]
+                hidden = _describe_hidden(output, results)
+                self._report.notice(f"wrote {output.path}: {count} of {self._input_count} inputs{hidden}")
 
     def _write_merged(self) -> None:
         for output in self._merged:
@@ -105,6 +108,15 @@ class ResultFiles:
         results = [self._results[position] for position in output.inputs if position in self._results]
         write(output.format, results, output.path, run)
         self._written_counts[output.path] = len(results)
+
+
+def _describe_hidden(output: OutputFile, results: Sequence[Result]) -> str:
+    """How many segments are not in a file, as the end of a notice; empty where all are."""
+    if output.format not in SHOWING:
+        return ""
+    count = sum(len(result) - len(result.shown) for result in results)
+    hidden = describe_hidden(count, results[0].display_score if results else None)
+    return f" ({hidden})" if hidden else ""
 
 
 def plan_result_files(out: str | Path | None, formats: Sequence[str], inputs: Sequence[Input]) -> list[OutputFile]:

@@ -62,14 +62,12 @@ def _list_runs(files: Sequence[Path]) -> dict[str, Path]:
 
 def _choose_video(found: Mapping[str, Mapping[str, Any]], video_id: str | None) -> str:
     common = sorted(set.intersection(*(set(results) for results in found.values())))
-    if video_id is None and common:
-        return common[0]
-    if video_id not in common:
+    chosen = (common[0] if common else "one common video") if video_id is None else video_id
+    if chosen not in common:
         raise UsageError(
-            f"not all groups have detections in {video_id or 'one common video'}",
-            f"There are: {', '.join(common[:8])}.",
+            f"not all groups have detections in {chosen}", f"All have some in {', '.join(common[:8]) or 'none'}."
         )
-    return video_id
+    return chosen
 
 
 def _take_best(results: Sequence[Mapping[str, Any]], count: int) -> list[Bar]:

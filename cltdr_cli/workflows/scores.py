@@ -18,13 +18,18 @@ from cltdr_cli.data.predictions import align_predictions
 from cltdr_cli.evaluation.analysis import analyze_predictions, summarize_scores
 from cltdr_cli.evaluation.average_precision import Evaluation, count_tied_rows
 from cltdr_cli.evaluation.average_precision import evaluate as evaluate_predictions
+from cltdr_cli.evaluation.f1 import BestF1, find_best_f1
 from cltdr_cli.evaluation.plots import draw_plots
+from cltdr_cli.evaluation.proposals import ProposalRecall, compute_proposal_recall
 from cltdr_cli.evaluation.recall import compute_recall_at_kx
-from cltdr_cli.evaluation.tables import Predictions, TieRule
+from cltdr_cli.evaluation.tables import UNKNOWN, Predictions, TieRule
 from cltdr_cli.files import write_bytes, write_text
 from cltdr_cli.video.inputs import FailedInput
 from cltdr_cli.workflows.reference import Reference
 from cltdr_cli.workflows.segmentation import SplitSegmentation
+
+SHOWN_PROPOSALS = (1, 5, 10, 50, 100)
+"""Average numbers of proposals per video whose recall is shown; papers report 1, 10 and 100."""
 
 TIE_RULES: tuple[TieRule, ...] = ("published", "stable")
 _SAME_TIOU = 1e-6
@@ -77,6 +82,7 @@ class SplitScores:
         tie_rule: In which order predictions of equal score were taken.
         failures: Videos that could not be detected in; their instances count as missed.
         segmentation: Scores of one label per frame; None where nobody asked for them.
+        with_proposals: Whether the recall of segments, whatever their label, was asked for.
         average_ranges: First and last threshold of averages that are usual besides that over all.
         made_by: What detected, and how it came about, as plain JSON; empty where the predictions came in a file.
         learning_curve: Loss and score of each epoch, where the log of the detector's training lies beside it.
@@ -89,6 +95,7 @@ class SplitScores:
     tie_rule: TieRule
     failures: tuple[FailedInput, ...] = ()
     segmentation: SplitSegmentation | None = None
+    with_proposals: bool = False
     average_ranges: tuple[tuple[float, float], ...] = ()
     made_by: Mapping[str, Any] = field(default_factory=dict[str, Any])
     learning_curve: tuple[Mapping[str, Any], ...] = ()
@@ -135,6 +142,11 @@ class SplitScores:
         truth, tious = self.reference.split.truth, self.evaluation.tious
         return evaluate_predictions(truth, self.predictions, tious, rule).average
 
+    @cached_property
+    def best_f1(self) -> BestF1 | None:
+        """The score from which on predictions are worth showing; None where none is right."""
+        return find_best_f1(self.reference.split.truth, self.predictions, self.evaluation)
+
     @property
     def warnings(self) -> list[str]:
         """What one should know before one compares the number with others."""
@@ -156,6 +168,18 @@ class SplitScores:
         values = compute_recall_at_kx(truth, self.predictions, multiples, record.recall_tiou).tolist()
         return {f"{multiple}x": value for multiple, value in zip(multiples, values, strict=True)}
 
+    @cached_property
+    def proposals(self) -> ProposalRecall | None:
+        """Average recall of the segments, whatever their label; None where nobody asked for it."""
+        if not self.with_proposals:
+            return None
+        return compute_proposal_recall(self.reference.split.truth, self.predictions, self.tie_rule)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any prediction has a label of the annotation; those of proposals have none."""
+        return bool((self.predictions.labels != UNKNOWN).any()) or not len(self.predictions)
+
     def to_json(self) -> dict[str, Any]:
         """``tiou``, ``mAP``, ``average_mAP``, ``per_class``, ``videos``, ``instances``, and what else was measured.
 
@@ -164,7 +188,14 @@ class SplitScores:
         scores = self._summarize()
         recall = {"recall@kx": self.recall_at_kx} if self.recall_at_kx else {}
         labelled = self.segmentation.to_json() if self.segmentation else {}
-        return {**scores, **recall, **labelled, **({"made_by": dict(self.made_by)} if self.made_by else {})}
+        proposals = {"proposals": _describe_proposals(self.proposals)} if self.proposals else {}
+        return {
+            **scores,
+            **recall,
+            **proposals,
+            **labelled,
+            **({"made_by": dict(self.made_by)} if self.made_by else {}),
+        }
 
     def _summarize(self) -> dict[str, Any]:
         averages = {"averages": self.averages} if self.average_ranges else {}
@@ -220,6 +251,11 @@ class SplitScores:
         for name, data in plots.items():
             write_bytes(folder / name, data)
         return [folder / "report.json", *(folder / name for name in plots)]
+
+
+def _describe_proposals(recall: ProposalRecall) -> dict[str, float]:
+    """AR@AN and AUC, in percent."""
+    return {**{f"AR@{count}": 100 * recall.at(count) for count in SHOWN_PROPOSALS}, "AUC": recall.area_percent}
 
 
 def score_split(

@@ -10,6 +10,7 @@ from cltdr_cli.data.annotations import AnnotatedVideo
 from cltdr_cli.data.feature_files import check_video_id, feature_file, guess_files, load_sequence
 from cltdr_cli.data.id_matching import guess_id
 from cltdr_cli.errors import CltdrError, FeatureError, VideoError
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.video.inputs import VIDEO_SUFFIXES, FailedInput
@@ -81,5 +82,8 @@ def find_video(folder: Path, video_id: str) -> Path | None:
         VideoError: The id leads out of the folder.
     """
     check_video_id(folder, video_id, VideoError)
-    found = sorted(folder.glob(f"{glob.escape(video_id)}.*"))
-    return next((path for path in found if path.stem == video_id and path.suffix.lower() in VIDEO_SUFFIXES), None)
+    found = sorted(folder.glob("*" if "%" in video_id else f"{glob.escape(video_id)}.*"))  # % may stand for a byte
+    videos = (path for path in found if path.suffix.lower() in VIDEO_SUFFIXES)
+    return next(
+        (path for path in videos if as_utf8(path.relative_to(folder).with_suffix("").as_posix()) == video_id), None
+    )

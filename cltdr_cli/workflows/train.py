@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -148,7 +148,7 @@ def train(
     )  # fmt: skip
     with join_processes(resolve_device(device)) as (processes, place):
         heard = report if processes.is_first else SILENT
-        hooks = _make_hooks(data, Path(features), processes, place, heard)
+        hooks = _make_hooks(data, Path(features), RunFolder(Path(out)), processes, place, heard)
         training = _make_training(data, Path(out), run, hooks, processes, place)
         resumption = _begin(training, data, Path(features), resume, heard)
         if processes.is_first:
@@ -196,14 +196,23 @@ def _choose_precision(wanted: str, device: torch.device) -> Precision:
 
 
 def _make_hooks(
-    data: TrainingData, features: Path, processes: Processes, device: torch.device, report: Reporter
+    data: TrainingData,
+    features: Path,
+    folder: RunFolder,
+    processes: Processes,
+    device: torch.device,
+    report: Reporter,
 ) -> Hooks:
-    def write_weights(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
+    def write_weights(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        chosen = facts.get("scores", {}).get("display_score", data.preset.display_score)
+        preset = replace(data.preset, display_score=chosen)
         made_by = {"cltdr": __version__, "torch": torch.__version__, "split": data.split_name}
         made_from = {"annotations": data.annotations.source.name, "videos": len(data.split.videos)}
         made_from |= {"pseudo_labels": data.pseudo_labels.facts} if data.pseudo_labels else {}
         numbers = {} if data.label_ids is None else {"label_ids": list(data.label_ids)}
-        save_checkpoint(path, state, data.preset, data.class_names, {**facts, **numbers, **made_by, **made_from})
+        save_checkpoint(path, state, preset, data.class_names, {**facts, **numbers, **made_by, **made_from})
+        if path == folder.last:
+            write_text(folder.preset, preset.to_yaml())
 
     if data.eval_split is None:
         return Hooks(write_weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class TrainingData:
         """What a resumed run must agree in."""
         data = json.dumps([self.split_name, self.split.describe()])
         return {
-            "preset": self.preset.to_yaml(),
+            "preset": replace(self.preset, display_score=None).to_yaml(),  # training itself chooses that one
             "choosing split": self.eval_split or "",
             "class list": hashlib.sha256(json.dumps(self.class_names).encode()).hexdigest(),
             "training data": hashlib.sha256(data.encode()).hexdigest(),

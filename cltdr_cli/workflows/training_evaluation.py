@@ -102,7 +102,7 @@ class SplitEvaluation:
         return self.reference.split.split
 
     def __call__(self, network: nn.Module) -> dict[str, Any]:
-        """Average mAP as ``score``, and the mAP of each threshold; empty in all processes but the first."""
+        """Average mAP as ``score``, mAP of each threshold, ``display_score``; empty in all processes but the first."""
         parts = self.processes.gather(self._detect(network))
         if not self.processes.is_first:
             return {}
@@ -110,7 +110,8 @@ class SplitEvaluation:
         rows = collect_rows([by_id[name] for name in self.paths if name in by_id], "training")
         scores = score_split(self.reference, rows, self.tious, "stable")
         by_tiou = {f"mAP@{tiou:.2f}": value for tiou, value in zip(scores.tiou, scores.mean_ap, strict=True)}
-        return {"score": scores.average, **by_tiou}
+        shown = {} if scores.best_f1 is None else {"display_score": scores.best_f1.score}
+        return {"score": scores.average, **by_tiou, **shown}
 
     def _detect(self, network: nn.Module) -> list[VideoResult]:
         """Results of this process's share of the videos."""

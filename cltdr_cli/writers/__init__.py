@@ -25,6 +25,12 @@ WRITERS: dict[str, Writer] = {
 }
 """The writer of each format; the names of formats are also file suffixes."""
 
+SHOWING = frozenset({"srt", "vtt", "svg"})
+"""Formats that show people what was found: only segments from a result's ``display_score`` on are in them.
+
+JSON and CSV hold everything, and so does a page, whose score slider begins there.
+"""
+
 
 def write(format_name: str, results: Sequence[VideoResult], path: Path, external: dict[str, object]) -> None:
     """Write results in one of the formats.
@@ -38,7 +44,9 @@ def write(format_name: str, results: Sequence[VideoResult], path: Path, external
     Raises:
         OutputError: The file cannot be written, or the format cannot hold the results.
     """
+    if format_name in SHOWING:
+        results = [result.shown for result in results]
     WRITERS[format_name](results, path, external)
 
 
-__all__ = ["WRITERS", "OutputFile", "Writer", "find_format", "plan_outputs", "write"]
+__all__ = ["SHOWING", "WRITERS", "OutputFile", "Writer", "find_format", "plan_outputs", "write"]

@@ -36,8 +36,7 @@ def write_json(results: Sequence[VideoResult], path: Path, external: dict[str, o
         "results": {result.video_id: make_rows(result) for result in results},
         "external_data": to_plain_json({**external, "cltdr_version": __version__, "videos": videos}),
     }
-    # A file name that is not UTF-8 holds lone surrogates; backslashreplace spells them as JSON does.
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "backslashreplace")
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Detections]:

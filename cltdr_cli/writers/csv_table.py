@@ -32,7 +32,7 @@ def write_csv(results: Sequence[VideoResult], path: Path, external: dict[str, ob
     for result in results:
         for s in sort_segments(result):
             lines.append(",".join(map(quote_cell, (result.video_id, s.start, s.end, s.label, s.label_id, s.score))))
-    write_text(path, "\n".join(lines) + "\n", "surrogateescape")  # file names that are not UTF-8 keep their bytes
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def read_csv(path: Path) -> dict[str, Detections]:

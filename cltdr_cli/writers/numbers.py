@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from cltdr_cli.errors import OutputError
+from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.segments import Segment, VideoResult
 
 
@@ -38,7 +39,7 @@ def check_distinct(results: Sequence[VideoResult]) -> None:
     Raises:
         OutputError: Two videos have the same id.
     """
-    counts = Counter(result.video_id for result in results)
+    counts = Counter(as_utf8(result.video_id) for result in results)
     twice = [video_id for video_id, count in counts.items() if count > 1]
     if twice:
         raise OutputError(

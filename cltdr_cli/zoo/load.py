@@ -15,7 +15,7 @@ from cltdr_cli.methods.record import build_network
 from cltdr_cli.zoo.detectors import installed_detector, list_published_detectors
 from cltdr_cli.zoo.extractors import LoadedExtractor, ModelSources, extractor_of, extractor_record
 from cltdr_cli.zoo.flow import flow_of
-from cltdr_cli.zoo.preset import Preset, load_preset
+from cltdr_cli.zoo.preset import Preset, load_preset, with_display_score
 from cltdr_cli.zoo.weights import state
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def load_detector(
 
 
 def _load_checkpoint(checkpoint: Checkpoint, source: str, sources: ModelSources) -> LoadedDetector:
-    preset = checkpoint.preset
+    preset = with_display_score(checkpoint.preset)
     method = find_method(preset.method)
     if method.build is None:
         raise WeightsError(f"{source} carries preset {preset.name}, which has no network", "Make it again.")

@@ -56,7 +56,7 @@ def _keys(preset: Preset) -> list[tuple[str, str]]:
         section = getattr(preset, field.name)
         if is_dataclass(section) and field.name not in _RESULTS:
             found += [(field.name, inner.name) for inner in fields(cast(Any, section))]
-        elif section is None or isinstance(section, str):
+        elif section is None or isinstance(section, str | float):
             found.append(("", field.name))
     return [pair for pair in found if pair not in _FIXED]
 

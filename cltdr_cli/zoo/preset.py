@@ -154,6 +154,8 @@ class Preset:
         weights: Key of the detector in the weights manifest; None where none are public, or none are needed.
         features: What goes in.
         benchmark: What comes out.
+        display_score: Segments with a lower score are not shown to people (tables, subtitles), and are kept in data;
+            None shows all. Training puts in its place the one of the best F1 on the split that it evaluates on.
         model: Numbers of the method; a dataclass of its own kind.
         inference: From outputs to detections; a dataclass of the method's own kind.
         training: The same; None for methods that are not trained.
@@ -169,6 +171,7 @@ class Preset:
     weights: str | None
     features: FeatureConfig
     benchmark: BenchmarkConfig
+    display_score: float | None = field(default=None, kw_only=True, metadata={LATER: True})
     model: Any
     inference: Any
     training: Any
@@ -231,6 +234,13 @@ def load_preset(name_or_path: str | Path) -> Preset:
     if text and (Path(text).exists() or text.endswith((".yaml", ".yml")) or len(Path(text).parts) > 1):
         return Preset.from_yaml(Path(text))
     return Preset.from_yaml(catalog.preset_path(text))
+
+
+def with_display_score(preset: Preset) -> Preset:
+    """A preset of an older version, as checkpoints carry it, with the display score of today's preset of its name."""
+    if preset.display_score is not None or preset.name not in catalog.presets():
+        return preset
+    return replace(preset, display_score=load_preset(preset.name).display_score)
 
 
 def read_text(path: Path) -> str:
