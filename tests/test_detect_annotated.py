@@ -146,3 +146,19 @@ def test_the_check_sees_features_in_folders(data):
 def test_an_annotation_that_is_not_there_is_said_before_the_work(data):
     with pytest.raises(AnnotationError, match=r"lost\.json"):
         detect(data / "features", annotations="lost.json", preset="demo", device="cpu")
+
+
+def test_one_split_is_detected_in_as_it_is_scored(data, tmp_path):
+    content = json.loads((data / "truth.json").read_text())
+    content["database"]["v"]["subset"] = "training"
+    annotations = write(tmp_path, "t.json", content)
+    words = {"annotations": annotations, "preset": "demo", "device": "cpu"}
+    results = detect(data / "features", split="test", out=tmp_path / "p.json", **words)
+    assert [result.video_id for result in results] == ["sub/v", "sub/w"]
+    direct = evaluate("custom", features=data / "features", tiou="0.1,0.2", **words)
+    read = evaluate("custom", predictions=tmp_path / "p.json", annotations=annotations, tiou="0.1,0.2")
+    assert read.mean_ap == direct.mean_ap
+    assert rows_of(read) == rows_of(direct)
+    refused = run("detect", data / "features", "--split", "test", "--preset", "demo")
+    assert refused.exit_code == 2
+    assert "--annotations" in flat(refused.stderr)

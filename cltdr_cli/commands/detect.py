@@ -74,6 +74,9 @@ def detect(
         Path | None,
         typer.Option(help="Annotation that tells rates and durations of features, and ids.", metavar="FILE"),
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only inputs of this split of the annotation.", metavar="NAME")
+    ] = None,
     video_scores: VideoScores = None,
     reader: Reader = "auto",
     strict: Strict = False,
@@ -125,6 +128,7 @@ def detect(
         fps=fps,
         duration=duration,
         annotations=annotations,
+        split=split,
         video_scores=video_scores,
         reader=reader,
         strict=strict,

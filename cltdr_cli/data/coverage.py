@@ -82,7 +82,7 @@ def find_misfits(spans: Sequence[FeatureSpan], stretched: bool = False) -> list[
         return [_describe_resized(spans)]
     misfits = [span for span in spans if not span.is_fitting]
     found = [_describe_misfits(misfits, len(spans))] if misfits else _find_empty_part(spans)
-    return [*found, *_find_uncovered(spans)]
+    return [*found, *_find_uncovered(spans, bool(misfits))]
 
 
 def _are_resized(spans: Sequence[FeatureSpan]) -> bool:
@@ -149,18 +149,19 @@ def _find_empty_part(spans: Sequence[FeatureSpan]) -> list[Misfit]:
     return [Misfit("empty-part", text, len(parts), (), consequence, severe=False)]
 
 
-def _find_uncovered(spans: Sequence[FeatureSpan]) -> list[Misfit]:
+def _find_uncovered(spans: Sequence[FeatureSpan], is_explained: bool) -> list[Misfit]:
     places = tuple(f"{span.video_id} {start:g}..{end:g} s" for span in spans for start, end in span.uncovered)
     total = sum(len(span.actions) for span in spans)
     if not places or len(places) < _UNCOVERED_SHARE * total:
         return []
     guess = _guess_unit(spans)
-    advice = f"the times look like {guess} where seconds are meant" if guess else "are times and features right?"
+    advice = ": are times and features right?" if not is_explained else ""
+    advice = f": the times look like {guess} where seconds are meant" if guess else advice
     if len(places) == total:
         text = "annotated actions all start after the features of their video end"
-        return [Misfit("none-covered", text, total, places, f"there is nothing to learn or find: {advice}")]
+        return [Misfit("none-covered", text, total, places, f"there is nothing to learn or find{advice}")]
     text = f"of {total} annotated actions start after the features of their video end"
-    return [Misfit("uncovered", text, len(places), places, f"they can neither be learned nor found: {advice}")]
+    return [Misfit("uncovered", text, len(places), places, f"they can neither be learned nor found{advice}")]
 
 
 def _guess_unit(spans: Sequence[FeatureSpan]) -> str:

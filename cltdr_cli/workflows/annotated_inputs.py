@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -46,6 +46,11 @@ class AnnotatedInputs:
             if span is not None:
                 spans.append(_use_rate(span, files, fps))
         return spans
+
+    def only(self, video_ids: Collection[str]) -> AnnotatedInputs:
+        """Without the inputs that have another id, such as those of another split."""
+        kept = [item for item in self.inputs.entries if isinstance(item, FailedInput) or item.video_id in video_ids]
+        return replace(self, inputs=Inputs(tuple(kept), self.inputs.notices))
 
     def check_coverage(self, files: FeatureFiles, fps: float | None, duration_seconds: float | None) -> list[Finding]:
         """Feature files that last longer or shorter than their videos; arguments as ``read_spans``.

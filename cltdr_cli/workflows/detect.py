@@ -40,6 +40,7 @@ def detect(
     fps: float | None = None,
     duration: float | None = None,
     annotations: str | Path | None = None,
+    split: str | None = None,
     video_scores: str | Path | None = None,
     reader: str = "auto",
     strict: bool = False,
@@ -75,6 +76,7 @@ def detect(
         fps: Frames per second of a feature file's video; videos are resampled to it.
         duration: Seconds that a feature file's video lasts.
         annotations: Annotation that tells rates and durations of feature files, and the ids of all inputs.
+        split: Only inputs of this split of the annotation, such as ``test``.
         video_scores: File with class scores of whole videos, for presets that name no classes.
         reader: Video decoder: ``auto``, ``pyav`` or ``decord``.
         strict: Whether a video that breaks off midway is an error instead of a warning.
@@ -100,6 +102,8 @@ def detect(
     found = find_inputs([str(inputs)] if isinstance(inputs, str | Path) else map(str, inputs), take_features=True)
     for text in found.notices:
         report.notice(text)
+    if split is not None and annotations is None:
+        raise UsageError("split= chooses videos of an annotation, and none is named.", "Name one as annotations=.")
     if workers < 1:
         raise UsageError(f"workers= is {workers}, and must be at least 1.", "Leave it out for one after the other.")
     # Everything that can be wrong is checked before the first video is read.
@@ -133,13 +137,14 @@ def detect(
     known = AnnotatedInputs(found)
     if read is not None:
         known = match_inputs(found, read, detector.features)
+        known = known if split is None else known.only(read.select_split(split).videos)
         planned = plan_result_files(out, format, known.inputs.files)  # again: the annotation may tell other ids
     for finding in (*known.findings, *known.check_coverage(detector.features, fps, duration)):
         report.warning(str(finding))
     if len(feature_files) > 1:
         warn_of_faults(look_through(feature_files, detector.features, report), report)
     detector = replace(detector, annotated=known.videos)
-    files = ResultFiles(planned, len(found.entries), report)
+    files = ResultFiles(planned, len(known.inputs.entries), report)
     return detect_many(detector, known.inputs, files=files, workers=workers, on_result=on_result, report=report)
 
 
