@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -123,12 +124,18 @@ def segments_title(result: VideoResult, shown: int) -> str:
     return f"{name}: {shown or 'no'} segment{'' if shown == 1 else 's'}"
 
 
-def describe_hidden(count: int, display_score: float | None) -> str:
-    """How many segments are not shown because of their score, and how to see them; empty where all are."""
-    if not count or display_score is None:
+def describe_hidden(hidden_scores: Sequence[float], display_score: float | None) -> str:
+    """How many segments are not shown because of their score, and how to see them; empty where all are.
+
+    Args:
+        hidden_scores: Of the segments that are not shown.
+        display_score: Those below it are not shown.
+    """
+    if not hidden_scores or display_score is None:
         return ""
-    what, they = ("1 segment", "it") if count == 1 else (f"{count} segments", "them")
-    return f"{what} with scores below {display_score:g} left out; min_score= 0 shows {they}"
+    least = min(0, math.floor(min(hidden_scores)))  # methods that learn from video labels give scores below 0
+    what, they = ("1 segment", "it") if len(hidden_scores) == 1 else (f"{len(hidden_scores)} segments", "them")
+    return f"{what} with scores below {display_score:g} left out; min_score= {least} shows {they}"
 
 
 def segment_cells(segment: Segment) -> list[str]:

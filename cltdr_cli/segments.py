@@ -138,6 +138,12 @@ class VideoResult:
         """The result as people see it: without the segments below ``display_score``."""
         return replace(self, detections=self.detections.limited(self.display_score))
 
+    @property
+    def hidden_scores(self) -> list[float]:
+        """Scores of the segments that are not ``shown``."""
+        scores = self.detections.scores
+        return [] if self.display_score is None else scores[scores < self.display_score].tolist()
+
     def _repr_html_(self) -> str:
         """Timeline and table, as notebooks show them."""
         # The picture is drawn by a writer. Writers stand above this module, so it is found when it is asked for.

@@ -115,10 +115,14 @@ def test_negative_scores_are_kept_by_every_writer(detected, cltdr, tmp_path):
     given = ("detect", file, "--checkpoint", checkpoint, "--duration", 60 * 0.64)
     folder = tmp_path / "out"
     formats = [word for name in ("json", "csv", "srt", "vtt", "svg") for word in ("--format", name)]
-    done = cltdr(*given, "--out", folder, *formats)
+    default = cltdr(*given, "--out", tmp_path / "default", *formats)
+    assert "left out; --min-score -" in default.err
+    least = default.err.partition("--min-score ")[2].split()[0]  # the command says from which score on all are shown
+    done = cltdr(*given, "--out", folder, *formats, "--min-score", least)
     assert done.code == 0, done.err
     rows = json.loads((folder / "video.json").read_text())["results"]["video"]
     scores = [row["score"] for row in rows]
+    assert json.loads((tmp_path / "default/video.json").read_text())["results"]["video"] == rows
     assert min(scores) < 0 < max(scores)
     assert scores == sorted(scores, reverse=True)
     with (folder / "video.csv").open() as stream:
@@ -126,7 +130,7 @@ def test_negative_scores_are_kept_by_every_writer(detected, cltdr, tmp_path):
     for name in ("srt", "vtt"):
         assert (folder / f"video.{name}").read_text(encoding="utf-8").count("-->") == len(rows)
     assert "<svg" in (folder / "video.svg").read_text(encoding="utf-8")
-    table = cltdr(*given, "--max-segments", 500)
+    table = cltdr(*given, "--max-segments", 500, "--min-score", least)
     assert table.code == 0, table.err
     assert f"{min(scores):.3f}" in table.out
     for least in (0, -0.01, max(scores)):

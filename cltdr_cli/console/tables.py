@@ -66,7 +66,7 @@ def segments_table(result: VideoResult, limit: int | None = None) -> None:
     else:
         columns, cells = ("start", "end", "label", "score"), [segment_cells(segment) for segment in shown]
         print_lines(console, [title, *aligned(columns, cells, [True, True, False, True])])
-    if hidden := describe_hidden(len(result) - len(visible), result.display_score):
+    if hidden := describe_hidden(result.hidden_scores, result.display_score):
         print_lines(console, [as_options(hidden)])
 
 

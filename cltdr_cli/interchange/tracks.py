@@ -73,6 +73,12 @@ class Track:
             return self
         return replace(self, intervals=tuple(i for i in self.intervals if i.score is None or i.score >= least))
 
+    def find_hidden_scores(self, min_score: float | None = None) -> list[float]:
+        """Scores of the intervals that ``shown_from`` leaves out."""
+        least = self.display_score if min_score is None else min_score
+        scores = [i.score for i in self.intervals if i.score is not None]
+        return [] if least is None else [score for score in scores if score < least]
+
     @property
     def end_seconds(self) -> float:
         """End of the video, or of the last interval where the duration is unknown."""

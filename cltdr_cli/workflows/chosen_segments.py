@@ -61,7 +61,7 @@ def read_chosen_segments(
             f"{f'Did you mean {meant}? ' if meant else ''}There are: {', '.join(there[:10])}.",
         )
     shown = track.shown_from(min_score).intervals
-    if min_score is None and (hidden := describe_hidden(len(items) - len(shown), track.display_score)):
+    if min_score is None and (hidden := describe_hidden(track.find_hidden_scores(), track.display_score)):
         report.notice(hidden)
     kept = [item for item in shown if not wanted or item.label in wanted]
     return sorted(kept, key=lambda i: (i.start, i.end))

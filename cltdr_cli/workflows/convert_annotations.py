@@ -92,7 +92,7 @@ def _choose_by_score(tracks: Sequence[Track], to: str, min_score: float | None, 
     if min_score is None and to in FORMATS and FORMATS[to].is_data:
         return list(tracks)
     shown = [track.shown_from(min_score) for track in tracks]
-    hidden = sum(len(track.intervals) for track in tracks) - sum(len(track.intervals) for track in shown)
+    hidden = [score for track in tracks for score in track.find_hidden_scores(min_score)]
     stated = next((track.display_score for track in tracks if track.display_score is not None), None)
     if text := describe_hidden(hidden, stated if min_score is None else min_score):
         report.notice(text)

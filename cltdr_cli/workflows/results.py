@@ -114,8 +114,8 @@ def _describe_hidden(output: OutputFile, results: Sequence[Result]) -> str:
     """How many segments are not in a file, as the end of a notice; empty where all are."""
     if output.format not in SHOWING:
         return ""
-    count = sum(len(result) - len(result.shown) for result in results)
-    hidden = describe_hidden(count, results[0].display_score if results else None)
+    scores = [score for result in results for score in result.hidden_scores]
+    hidden = describe_hidden(scores, results[0].display_score if results else None)
     return f" ({hidden})" if hidden else ""
 
 

@@ -98,10 +98,11 @@ class TrainingData:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What a resumed run must agree in."""
+        """What a resumed run must agree in: everything but the display score, which training itself chooses."""
+        settings = self.preset.to_yaml().splitlines(keepends=True)
         data = json.dumps([self.split_name, self.split.describe()])
         return {
-            "preset": replace(self.preset, display_score=None).to_yaml(),  # training itself chooses that one
+            "preset": "".join(line for line in settings if not line.startswith("display_score:")),
             "choosing split": self.eval_split or "",
             "class list": hashlib.sha256(json.dumps(self.class_names).encode()).hexdigest(),
             "training data": hashlib.sha256(data.encode()).hexdigest(),

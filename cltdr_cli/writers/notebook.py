@@ -16,7 +16,7 @@ def draw_notebook(result: VideoResult) -> str:
     """HTML of a result. The picture is an ``img``, so that its style stays inside it."""
     visible = result.shown
     title = segments_title(visible, min(len(visible), _MOST_ROWS))
-    hidden = describe_hidden(len(result) - len(visible), result.display_score)
+    hidden = describe_hidden(result.hidden_scores, result.display_score)
     picture = base64.b64encode(draw_svg([visible]).encode("utf-8")).decode("ascii")
     best = sorted(visible, key=lambda segment: -segment.score)[:_MOST_ROWS]
     head = "".join(f"<th>{name}</th>" for name in ("start", "end", "label", "score"))
