@@ -61,6 +61,8 @@ def decode_looked_at(
         StreamDamageError: The file breaks off.
         CannotSkipError: A packet cannot be decoded, or frames and packets do not match.
     """
+    # The decoder hides damage with what it showed last, which would depend on the frames left out: it shall say so.
+    stream.codec_context.options = {"err_detect": "explode"}
     shown = _ShownFrames()
     for packet, span in _read_ahead(read_packets(container, stream)):
         left_out = False
