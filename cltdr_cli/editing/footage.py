@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
@@ -29,7 +30,7 @@ _NOISE_LEVELS = 2.0
 _NOISE_FRAMES = 8
 
 LOOP_SECONDS = 15.0
-"""What is encoded; longer footage repeats its packets."""
+"""The most that is encoded; longer footage repeats its packets."""
 
 
 def write_footage(path: Path, seconds: float, source: Path) -> None:
@@ -44,10 +45,12 @@ def write_footage(path: Path, seconds: float, source: Path) -> None:
         VideoError: The source cannot be read.
         OutputError: The file cannot be written.
     """
-    encoded = path.with_name(f"{path.stem}-once.mp4")
-    _encode(encoded, islice(_loop(source), round(min(seconds, LOOP_SECONDS) * RATE)))
+    rounds = math.ceil(seconds / LOOP_SECONDS)
+    once = path.with_name(f"{path.stem}-once.mp4")
+    _encode(once, islice(_loop(source), round(seconds * RATE / rounds)))
     with replacing(path) as partial:
-        _repeat(encoded, partial, round(seconds * RATE))
+        _repeat(once, partial, rounds)
+    once.unlink()
 
 
 def _loop(source: Path) -> Iterator[NDArray[np.uint8]]:
@@ -70,22 +73,21 @@ def _encode(path: Path, frames: Iterator[NDArray[np.uint8]]) -> None:
         container.mux(stream.encode(None))
 
 
-def _repeat(once: Path, path: Path, frames: int) -> None:
-    """Write packets of a file over and over, up to a number of frames; every repetition begins with a key frame."""
+def _repeat(once: Path, path: Path, rounds: int) -> None:
+    """Write the packets of a file over and over; every round begins with a key frame."""
     import av
 
     with av.open(str(path), "w", format="mp4") as output:
-        copied, written = None, 0
-        while written < frames:
+        copied, shift = None, 0
+        for _ in range(rounds):
             with av.open(str(once)) as container:
                 stream = container.streams.video[0]
                 copied = copied or output.add_stream_from_template(stream)
-                shift = round(written / RATE / float(stream.time_base or 1))
-                for packet in islice((one for one in container.demux(stream) if one.size), frames - written):
+                for packet in (one for one in container.demux(stream) if one.size):
                     packet.pts, packet.dts = (packet.pts or 0) + shift, (packet.dts or 0) + shift
                     packet.stream = copied
                     output.mux(packet)
-                    written += 1
+                shift += round(stream.frames / RATE / float(stream.time_base or 1))
 
 
 def _make_picture(frame: NDArray[np.uint8], noise: NDArray[np.int16]) -> VideoFrame:
