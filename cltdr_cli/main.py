@@ -136,6 +136,8 @@ def report(error: BaseException) -> int:
 
 def main() -> NoReturn:
     """Run the command line and exit: the entry point of the ``cltdr`` script."""
+    # Threads of PyTorch that wait for each other shall sleep, not spin: the decoder and other programs need the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue] # a text file, unless replaced by a test
     try:

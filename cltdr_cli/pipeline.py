@@ -39,6 +39,7 @@ class VideoOptions:
         batch_clips: Clips encoded together.
         dense: Whether I3D runs once over long clips instead of over each window; not identical.
         reset_seconds: After so many seconds the state of a causal extractor starts afresh; None never resets it.
+        queue_batches: Batches of frames that are decoded ahead; with 0, decoding and network take turns.
 
     Raises:
         UsageError: The rate is not above 0.
@@ -54,6 +55,7 @@ class VideoOptions:
     batch_clips: int = 8
     dense: bool = False
     reset_seconds: float | None = None
+    queue_batches: int = 4
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps < math.inf:
@@ -157,6 +159,7 @@ def extract_video(
             start_seconds=options.start_seconds,
             end_seconds=options.end_seconds,
             strict=options.strict,
+            queue_batches=options.queue_batches,
         )
         seen = add_flow(stream, spec, flow)
         note = _add_expected_frames(on_progress, reader.info, stream_fps, options)
@@ -175,14 +178,8 @@ def extract_video(
                 on_progress=note,
             )
         else:
-            features, timing = extract_features(
-                seen,
-                extractor,
-                stride_frames=stride,
-                window_frames=window,
-                batch_clips=options.batch_clips,
-                on_progress=note,
-            )
+            shape = {"stride_frames": stride, "window_frames": window, "batch_clips": options.batch_clips}
+            features, timing = extract_features(seen, extractor, **shape, on_progress=note)
     finally:
         reader.close()
     sequence = make_sequence(

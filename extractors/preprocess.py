@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import torch
@@ -13,6 +13,9 @@ from extractors.spec import ExtractorSpec
 
 CHUNK_PIXELS = 1 << 22
 """Source pixels held as float at a time, so that a batch of large frames stays a few dozen megabytes."""
+
+Part = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 
 def prepare_frames(frames: Tensor, spec: ExtractorSpec, device: torch.device) -> Tensor:
@@ -54,11 +57,17 @@ def _choose_size(frames: Tensor, spec: ExtractorSpec) -> tuple[int, ...]:
 
 
 def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
-    pixels = _resize(frames, _choose_size(frames, spec), spec)
-    if spec.squash is not None:
-        pixels = resize_lanczos(pixels, spec.squash)
-    if spec.crop is not None and not spec.ten_crop:
-        pixels = crop_centre(pixels, spec.crop, rounds_up=spec.crop_rounds_up, rounds_to_even=spec.crop_rounds_to_even)
+    size = _choose_size(frames, spec)
+    crops = spec.crop is not None and not spec.ten_crop
+    if crops and spec.squash is None and _picks_neighbours(frames, size, spec):
+        pixels = resize_by_neighbours(frames, size, _find_crop(size, spec))
+    else:
+        pixels = _resize(frames, size, spec)
+        if spec.squash is not None:
+            pixels = resize_lanczos(pixels, spec.squash)
+        if crops:
+            rows, columns = _find_crop(pixels.shape[-2:], spec)
+            pixels = pixels[..., rows, columns]
     if spec.bgr:
         pixels = pixels.flip(1)
     mean = torch.tensor(spec.mean, device=pixels.device).view(1, -1, 1, 1)
@@ -66,12 +75,23 @@ def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
     return (pixels.float() / (255 * std) - mean / std).contiguous()
 
 
+def _find_crop(size: Sequence[int], spec: ExtractorSpec) -> Part:
+    assert spec.crop is not None
+    return find_centre(size, spec.crop, rounds_up=spec.crop_rounds_up, rounds_to_even=spec.crop_rounds_to_even)
+
+
+def _picks_neighbours(frames: Tensor, size: Sequence[int], spec: ExtractorSpec) -> bool:
+    """Whether a frame is shrunk so much, and without filtering, that most of its pixels are not looked at."""
+    large = frames.shape[1] * frames.shape[2] > 4 * size[0] * size[1]
+    return large and not spec.antialias and not spec.byte_resize
+
+
 def _resize(frames: Tensor, size: tuple[int, ...], spec: ExtractorSpec) -> Tensor:
     """Bytes ``[N, H, W, C]`` to ``[N, C, *size]``, bytes or float as the recipe has them."""
     pixels = frames.permute(0, 3, 1, 2)
     if tuple(frames.shape[1:3]) == size:
         return pixels
-    if not spec.antialias and not spec.byte_resize and pixels[0, 0].numel() > 4 * size[0] * size[1]:
+    if _picks_neighbours(frames, size, spec):
         return resize_by_neighbours(frames, size)
     if spec.byte_resize and frames.device.type == "cpu":
         return _interpolate(pixels, size, spec)
@@ -84,23 +104,25 @@ def _interpolate(pixels: Tensor, size: tuple[int, ...], spec: ExtractorSpec) -> 
     return functional.interpolate(pixels, size=size, mode=mode, align_corners=False, antialias=spec.antialias)
 
 
-def resize_by_neighbours(frames: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Bilinear resize without antialias of bytes ``[N, H, W, C]`` to float ``[N, C, *size]``.
+def resize_by_neighbours(frames: Tensor, size: tuple[int, ...], part: Part | None = None) -> Tensor:
+    """Bilinear resize without antialias of bytes ``[N, H, W, C]`` to float ``[N, C, *size]``, or a part of that.
 
-    Only the four neighbours of each output are picked out as bytes and made float: on a large frame a tenth of the
-    work of ``interpolate``, with its result.
+    Only the rows and columns next to an output are picked out and made float: on a large frame a tenth of the work of
+    ``interpolate``, with its result.
     """
-    rows, down = _find_neighbours(frames.shape[1], size[0], frames.device)
-    columns, across = _find_neighbours(frames.shape[2], size[1], frames.device)
-    picked = frames.index_select(1, rows).index_select(2, columns).float()
-    upper, lower = picked.chunk(2, dim=1)
-    left, right = torch.lerp(upper, lower, down.view(1, -1, 1, 1)).chunk(2, dim=2)
-    return torch.lerp(left, right, across.view(1, 1, -1, 1)).permute(0, 3, 1, 2)
+    rows, down = _find_neighbours(frames.shape[1], size[0], part and part[0], frames.device)
+    columns, across = _find_neighbours(frames.shape[2], size[1], part and part[1], frames.device)
+    first, last = int(columns.min()), int(columns.max())
+    upper, lower = frames[:, :, first : last + 1].index_select(1, rows).float().chunk(2, dim=1)
+    mixed = torch.lerp(upper, lower, down.view(1, -1, 1, 1))
+    left, right = mixed.permute(0, 3, 1, 2).contiguous().index_select(3, columns - first).chunk(2, dim=3)
+    return torch.lerp(left, right, across)
 
 
-def _find_neighbours(length: int, to: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Indices of all lower, then all upper neighbours ``[2 · to]``, and the share of the upper ``[to]``."""
-    at = ((torch.arange(to, device=device) + 0.5) * (length / to) - 0.5).clamp(min=0)
+def _find_neighbours(length: int, to: int, part: slice | None, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For the outputs of a part: indices of all lower, then all upper neighbours, and the share of the upper."""
+    outputs = torch.arange(to, device=device)[part or slice(None)]
+    at = ((outputs + 0.5) * (length / to) - 0.5).clamp(min=0)
     lower = at.floor().long()
     upper = (lower + 1).clamp(max=length - 1)
     return torch.cat([lower, upper]), at - lower
@@ -116,11 +138,17 @@ def scale_to_short_side(size: tuple[int, ...], side: int) -> tuple[int, int]:
 
 def crop_centre(pixels: Tensor, side: int, *, rounds_up: bool = False, rounds_to_even: bool = False) -> Tensor:
     """The centre square of ``[..., H, W]``; where it cannot be exact, nearer to the upper left, or lower right."""
+    part = find_centre(pixels.shape[-2:], side, rounds_up=rounds_up, rounds_to_even=rounds_to_even)
+    return pixels[..., part[0], part[1]]
+
+
+def find_centre(size: Sequence[int], side: int, *, rounds_up: bool = False, rounds_to_even: bool = False) -> Part:
+    """Rows and columns of ``crop_centre`` in a picture of ``(height, width)``."""
     if rounds_to_even:
-        top, left = (round((length - side) / 2) for length in pixels.shape[-2:])
+        top, left = (round((length - side) / 2) for length in size)
     else:
-        top, left = ((length - side + rounds_up) // 2 for length in pixels.shape[-2:])
-    return pixels[..., top : top + side, left : left + side]
+        top, left = ((length - side + rounds_up) // 2 for length in size)
+    return slice(top, top + side), slice(left, left + side)
 
 
 def make_ten_crops(clips: Tensor, side: int) -> Iterator[Tensor]:

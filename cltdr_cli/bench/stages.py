@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltdr_cli.bench.timed_extractor import TimedExtractor
 from cltdr_cli.errors import UsageError
 from cltdr_cli.features.extract import extract_features
 from cltdr_cli.features.flow_stream import add_flow
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
-    from torch import Tensor, nn
 
     from cltdr_cli.bench.extractors import Way
     from cltdr_cli.video.frames import FrameBatch, FrameTiming
     from extractors.flow import FlowEngine
-    from extractors.spec import Extractor, FeatureRun
+    from extractors.spec import Extractor
 
 
 _WARM_UP_SECONDS = 2.0
@@ -92,7 +92,7 @@ def time_stages(path: Path, extractor: Extractor, options: VideoOptions, flow: F
     grid = (options.stride_frames or spec.stride_frames, options.window_frames or spec.window_frames)
     held, decode = _decode(path, extractor, options)
     seen, flow_seconds = _add_flow(held, extractor, flow)
-    timed = _Timed(extractor)
+    timed = TimedExtractor(extractor)
     if spec.causal:
         rate = options.fps or spec.rate or held.timing.rate
         extract_stream(seen, timed, fps=rate, stride_frames=grid[0], batch_frames=options.batch_clips)
@@ -142,7 +142,7 @@ def time_videos(  # noqa: PLR0913 - the options of `cltdr bench extract`
     """
     found: dict[str, StageTimes] = {}
     with tempfile.TemporaryDirectory(prefix="cltdr-") as folder:
-        path = video or _draw_video(Path(folder), options.end_seconds or 10.0)
+        path = video or draw_video(Path(folder), options.end_seconds or 10.0)
         for name in names:
             network = _build_random(name, device, way)
             engine = None if network.spec.modality == "rgb" else load_flow(flow, ModelSources(device))
@@ -173,7 +173,8 @@ def _build_random(name: str, device: torch.device, way: Way) -> Extractor:
         raise UsageError(f"{name} cannot be measured so: {error}.", "Choose another way or extractor=.") from error
 
 
-def _draw_video(folder: Path, seconds: float) -> Path:
+def draw_video(folder: Path, seconds: float) -> Path:
+    """A drawn figure, 320x240 at 30 frames a second, in a folder."""
     from cltdr_cli.demo.script import draw_script
     from cltdr_cli.demo.world import write_video
 
@@ -229,56 +230,3 @@ def _time_writing(features: NDArray[np.float32]) -> float:
         began = time.perf_counter()
         write_bytes(Path(folder) / "features.npy", features.tobytes())
         return time.perf_counter() - began
-
-
-class _Timed:
-    """An extractor that notes how long its two halves take; a GPU is waited for after each."""
-
-    def __init__(self, extractor: Extractor) -> None:
-        self.spec, self.device, self._extractor = extractor.spec, extractor.device, extractor
-        self.transfer = self.network = 0.0
-
-    def prepare(self, frames: Tensor) -> Tensor:
-        began = time.perf_counter()
-        prepared = self._extractor.prepare(frames)
-        self._finish()
-        self.transfer += time.perf_counter() - began
-        return prepared
-
-    def encode(self, clips: Tensor) -> Tensor:
-        began = time.perf_counter()
-        features = self._extractor.encode(clips)
-        self.note(began)
-        return features
-
-    def class_head(self) -> nn.Module | None:
-        return self._extractor.class_head()
-
-    def start_run(self) -> _TimedRun:
-        from extractors.spec import StreamExtractor
-
-        assert isinstance(self._extractor, StreamExtractor)
-        return _TimedRun(self, self._extractor.start_run())
-
-    def note(self, began: float) -> None:
-        self._finish()
-        self.network += time.perf_counter() - began
-
-    def _finish(self) -> None:
-        import torch
-
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
-
-class _TimedRun:
-    """The way of a causal extractor through one video, its time noted with the extractor's."""
-
-    def __init__(self, timed: _Timed, run: FeatureRun) -> None:
-        self._timed, self._run = timed, run
-
-    def encode(self, frames: Tensor) -> Tensor:
-        began = time.perf_counter()
-        features = self._run.encode(frames)
-        self._timed.note(began)
-        return features

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cltdr_cli import console
+from cltdr_cli.commands.bench_end_to_end import end_to_end
 from cltdr_cli.commands.options import (
     Backend,
     BatchSize,
@@ -32,6 +33,8 @@ app = typer.Typer(
 )
 
 Runs = Annotated[int, typer.Option(help="Repetitions; the table gives their median and their least.", min=1)]
+
+app.command("end-to-end")(end_to_end)
 
 _LOCALIZER_COLUMNS = ("steps", "part", "ours s", "least", "plain s", "least", "times faster")
 _STAGE_COLUMNS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ def decode_frames(container: InputContainer, stream: VideoStream) -> Generator[V
     packets = read_packets(container, stream)
     while True:
         try:
-            frames = _decode_next(packets)
+            frames = decode_packet(next(packets))
         except StopIteration:
             return
         except StreamDamageError:
@@ -81,8 +81,9 @@ def _flush_decoder(stream: VideoStream) -> list[VideoFrame]:
         return []
 
 
-def _decode_next(packets: Iterator[Packet]) -> list[VideoFrame]:
-    return [*next(packets).decode()]  # pyright: ignore[reportReturnType]  # a video packet decodes to video frames
+def decode_packet(packet: Packet) -> list[VideoFrame]:
+    """Frames that a packet makes the decoder give; the empty one at the end makes it give all it holds."""
+    return [*packet.decode()]  # pyright: ignore[reportReturnType]  # a video packet decodes to video frames
 
 
 def read_packets(container: InputContainer, stream: VideoStream) -> Generator[Packet, None, None]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import StreamBrokenError, UsageError, VideoError
-from cltdr_cli.video.frames import FrameBatch, FrameTiming, VideoInfo, VideoReader
+from cltdr_cli.video.frames import FrameBatch, FrameTiming, PictureReader, VideoInfo, VideoReader
+from cltdr_cli.video.picking import PickedFrames
 from cltdr_cli.video.read_ahead import read_ahead
 from cltdr_cli.video.resampling import RangeFilter, Resampler, SampleGrid
+from cltdr_cli.video.skipping import CannotSkipError
 from cltdr_cli.video.timing import measure_timing
 
 # A batch holds no more than this, whatever the size of a frame (one frame of 4K is 24.9 MB).
@@ -31,9 +34,10 @@ class FrameStream:
         start_seconds: Frames before it are left out; times stay those of the whole video.
         end_seconds: Frames from it on are left out.
         batch_frames: Frames of one batch at most; fewer where frames are large.
-        queue_batches: Batches that wait at most.
+        queue_batches: Batches that wait at most; 0 decodes each when it is asked for, without a thread.
         strict: Whether a stream that breaks raises ``StreamBrokenError`` after its last good frame. Otherwise it
-            ends there, and ``timing`` says where and why.
+            ends there, and ``timing`` says where and why; and damage in a frame that need not be decoded for the
+            rate is not noticed.
 
     Raises:
         UsageError: The rate is not positive, or the range is empty.
@@ -84,10 +88,34 @@ class FrameStream:
             VideoError: The range holds no frame.
         """
         self._timing = None
-        return read_ahead(self._read_wanted(), self._queue_batches)
+        wanted = self._read_wanted()
+        return read_ahead(wanted, self._queue_batches) if self._queue_batches else wanted
 
     def _read_wanted(self) -> Generator[FrameBatch, None, None]:
-        """Read, filter or resample, and measure; runs on the thread."""
+        """Read only the frames that a rate looks at where that is possible, else all; runs on the thread."""
+        done_frames = 0
+        if self._fps is not None and not self._strict and isinstance(self._reader, PictureReader):
+            try:
+                for batch in self._pick_frames(self._reader, self._fps):
+                    yield batch
+                    done_frames += len(batch)
+            except CannotSkipError:
+                pass  # read again from its start, and given on from where this ended
+            else:
+                return
+        yield from _drop_frames(self._read_all(), done_frames)
+
+    def _pick_frames(self, reader: PictureReader, fps: float) -> Generator[FrameBatch, None, None]:
+        source = PickedFrames(reader, fps, self._start, self._end, self._batch_frames)
+        times: list[NDArray[np.float64]] = []
+        with closing(iter(source)) as picked:
+            yield from _note_times(picked, times)
+        if not times:
+            raise self._explain_empty_range(source)
+        self._timing = self._measure(np.concatenate(times), source)
+
+    def _read_all(self) -> Generator[FrameBatch, None, None]:
+        """Read, filter or resample, and measure."""
         source = _RangeReader(self._reader, self._batch_frames, self._start, self._end)
         times: list[NDArray[np.float64]] = []
         sampler: RangeFilter | Resampler | None = None
@@ -110,7 +138,7 @@ class FrameStream:
         grid = SampleGrid(self._fps, float(first.pts_seconds[0]), self._start, self._end)
         return Resampler(grid, self._batch_frames)
 
-    def _measure(self, times: NDArray[np.float64], source: _RangeReader) -> FrameTiming:
+    def _measure(self, times: NDArray[np.float64], source: _RangeReader | PickedFrames) -> FrameTiming:
         if self._fps is None:
             timing = measure_timing(times, [self.info.rate])
         else:
@@ -120,7 +148,7 @@ class FrameStream:
             return timing
         return replace(timing, broken_seconds=source.broken.seconds, broken_reason=source.broken.message)
 
-    def _explain_empty_range(self, source: _RangeReader) -> VideoError:
+    def _explain_empty_range(self, source: _RangeReader | PickedFrames) -> VideoError:
         if source.broken is not None:
             return source.broken
         end = f"; it ends at {source.timing().duration_seconds:.3f} s" if source.times else ""
@@ -160,6 +188,14 @@ class _RangeReader:
     def timing(self) -> FrameTiming:
         """Timing of all frames read so far."""
         return measure_timing(np.concatenate(self.times), [self._reader.info.rate])
+
+
+def _drop_frames(batches: Iterable[FrameBatch], count: int) -> Iterator[FrameBatch]:
+    """Batches without their first ``count`` frames."""
+    for batch in batches:
+        if count < len(batch):
+            yield FrameBatch(batch.frames[count:], batch.pts_seconds[count:]) if count else batch
+        count = max(0, count - len(batch))
 
 
 def _note_times(batches: Iterator[FrameBatch], times: list[NDArray[np.float64]]) -> Iterator[FrameBatch]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.video.decoding import StreamDamageError
+
+Picture = Callable[[], NDArray[np.uint8]]
+"""A decoded frame that is converted to RGB, uint8 ``[H, W, 3]``, when it is called."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,27 @@ class VideoReader(Protocol):
 
     def close(self) -> None:
         """Free the decoder; further reading is an error."""
+        ...
+
+
+@runtime_checkable
+class PictureReader(VideoReader, Protocol):
+    """A decoder that spares work on frames that are not looked at."""
+
+    def pictures(
+        self, rate: float, start_seconds: float | None = None, origin_seconds: float | None = None
+    ) -> Generator[tuple[Picture | None, float], None, None]:
+        """All frames in presentation order, with their seconds; None for one that is not looked at.
+
+        Args:
+            rate: Only frames nearest to ``origin + k / rate`` are looked at.
+            start_seconds: As ``VideoReader.batches``.
+            origin_seconds: The first instant that is looked at; None is the time of the first frame.
+
+        Raises:
+            CannotSkipError: The stream broke or does not behave; ``batches`` must read it.
+            VideoError: As ``VideoReader.batches``.
+        """
         ...
 
 
