@@ -100,7 +100,7 @@ class SlidingFollower:
 
     def _overlap(self, one: _Candidate, other: _Candidate) -> bool:
         """Whether one of two segments suppresses the other; in the arithmetic of ``inference.nms``."""
-        return measure_iou(one.run, other.run) >= np.float32(self._threshold)
+        return bool(measure_iou(one.run, other.run) >= np.float32(self._threshold))
 
     def _has_rival(self, run: Run, unsure: Iterable[Run]) -> bool:
         return any(_bound_iou(run, other) >= self._threshold - _CAUTION for other in unsure)
