@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from cltdr_cli.file_kinds import is_safetensors
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
+from cltdr_cli.video.addresses import is_address
 from cltdr_cli.video.array_reader import ArrayReader
-from cltdr_cli.video.inputs import Input
-from cltdr_cli.workflows.detector import make_input, make_input_detector, prepare_detector
+from cltdr_cli.video.inputs import Input, make_input
+from cltdr_cli.video.network import Address
+from cltdr_cli.workflows.detector import make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
 from cltdr_cli.workflows.results import Result
 from cltdr_cli.zoo.extractors import ModelSources
@@ -102,7 +104,9 @@ class Detector:
         batch_size: int = 8,
         report: Reporter = SILENT,
     ) -> Result:
-        """Find actions in one video, feature file, or array of frames; ``cltdr_cli.detect`` describes the arguments.
+        """Find actions in one video (file or address), feature file, or array of frames.
+
+        ``cltdr_cli.detect`` describes the arguments.
 
         Frames are RGB, uint8 ``[N, H, W, 3]``, and need their rate as ``fps=``. Times count from the first one.
 
@@ -110,7 +114,7 @@ class Detector:
             UsageError: Frames lack their rate, or are of another shape or type.
             CltdrError: The input cannot be read, or does not fit the model.
         """
-        given = make_input(Path(source)) if isinstance(source, str | Path) else ArrayReader(source, fps)
+        given = _name_input(source) if isinstance(source, str | Path) else ArrayReader(source, fps)
         feature_file = given.path if isinstance(given, Input) and given.is_features else None
         detector = make_input_detector(
             self._loaded,
@@ -134,3 +138,9 @@ class Detector:
         if isinstance(given, Input):
             return detector.detect_input(given, report=report)
         return detector.detect_frames(given, report)
+
+
+def _name_input(source: str | Path) -> Input:
+    if is_address(str(source)) and not Path(source).exists():
+        return make_input(Address.parse(str(source)))
+    return make_input(Path(source))

@@ -7,9 +7,12 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
 from cltdr_cli.plain_text import safe_file_name
+from cltdr_cli.video.addresses import is_address
+from cltdr_cli.video.network import Address
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -42,14 +45,21 @@ class Input:
     """One file to work on.
 
     Attributes:
-        path: The file, as it was named.
+        path: The file, as it was named; of an address the last part alone.
         video_id: Its stem, made unique among the inputs.
         is_features: Whether it holds features rather than a video.
+        address: Where the video is, if not in a file.
     """
 
     path: Path
     video_id: str
     is_features: bool
+    address: Address | None = None
+
+    @property
+    def source(self) -> Path | Address:
+        """What is read: the address, or the file."""
+        return self.path if self.address is None else self.address
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,9 @@ class FailedInput:
 
     word: str
     error: CltdrError
+
+
+Found: TypeAlias = "Path | Address | FailedInput"
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ class Inputs:
         return tuple(entry for entry in self.entries if isinstance(entry, FailedInput))
 
 
-def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
+def find_inputs(words: Iterable[str], suffixes: Collection[str] = (), *, addresses: bool = False) -> Inputs:
     """Find the files that input words stand for: videos, directories, patterns, lists and feature files.
 
     A directory is searched with all below it for video suffixes; a pattern may hold ``*``, ``?``, ``[...]`` and
@@ -98,6 +111,7 @@ def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
     Args:
         words: The inputs, as on the command line.
         suffixes: Leaves out all files that end otherwise (``.mp4``); empty takes every kind.
+        addresses: Whether ``http(s)://`` and ``rtsp://`` addresses of videos are taken, too.
 
     Returns:
         The files in order (directories and patterns sorted). A word without a file keeps its place, with its error,
@@ -111,8 +125,8 @@ def find_inputs(words: Iterable[str], suffixes: Collection[str] = ()) -> Inputs:
         raise UsageError(
             "No input was named.", "Name video files, directories, patterns, a .txt list or feature files."
         )
-    found = list(_drop_repeated(entry for word in given for entry in _resolve(word, Path())))
-    kept = [entry for entry in found if isinstance(entry, FailedInput) or _has_suffix(entry, suffixes)]
+    found = list(_drop_repeated(entry for word in given for entry in _resolve(word, Path(), addresses)))
+    kept = [entry for entry in found if not isinstance(entry, Path) or _has_suffix(entry, suffixes)]
     inputs = _assign_ids(kept)
     if len(kept) == len(found):
         return inputs
@@ -125,13 +139,16 @@ def _has_suffix(path: Path, suffixes: Collection[str]) -> bool:
     return not wanted or path.suffix.lower() in wanted
 
 
-def _resolve(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | FailedInput]:
-    """Paths that a word stands for, or its failure."""
+def _resolve(word: str, folder: Path, addresses: bool, in_list: bool = False) -> Iterator[Found]:
+    """Paths or the address that a word stands for, or its failure."""
+    if is_address(word) and not _locate(word, folder).exists():
+        yield _read_address(word, addresses)
+        return
     path = _locate(word, folder)
     if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES:
         yield from _list_videos_below(path) or [_explain_no_video(word, path)]
     elif path.suffix.lower() == LIST_SUFFIX and path.exists():
-        yield from [_refuse_nested_list(word)] if in_list else _read_list(path)
+        yield from [_refuse_nested_list(word)] if in_list else _read_list(path, addresses)
     elif path.exists():
         yield path
     elif glob.has_magic(word):
@@ -140,6 +157,17 @@ def _resolve(word: str, folder: Path, in_list: bool = False) -> Iterator[Path | 
         yield FailedInput(word, _explain_missing(path))
 
 
+def _read_address(word: str, addresses: bool) -> Address | FailedInput:
+    try:
+        address = Address.parse(word)
+    except VideoError as error:
+        return FailedInput(word.partition(":")[0], error)
+    if addresses:
+        return address
+    return FailedInput(str(address), VideoError(f"{address} is an address, and files are needed here.", _FILE_HINT))
+
+
+_FILE_HINT = "Save the video to a file first."
 _SUFFIX_HINT = f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
 
 
@@ -197,8 +225,8 @@ def _glob(pattern: Path) -> list[Path]:
     return [Path(name) for name in sorted(names)]
 
 
-def _read_list(path: Path) -> Iterator[Path | FailedInput]:
-    """Files named by the lines of a list."""
+def _read_list(path: Path, addresses: bool) -> Iterator[Found]:
+    """Files and addresses named by the lines of a list."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -209,7 +237,7 @@ def _read_list(path: Path) -> Iterator[Path | FailedInput]:
     if not words:
         yield FailedInput(str(path), VideoError(f"The list {path} names no file.", _LIST_HINT))
     for word in words:
-        yield from _resolve(word, path.parent, in_list=True)
+        yield from _resolve(word, path.parent, addresses, in_list=True)
 
 
 _LIST_HINT = "A list is a text file with one path a line; # begins a comment."
@@ -221,35 +249,45 @@ def _strip_comment(line: str) -> str:
     return kept.strip()
 
 
-def _drop_repeated(found: Iterable[Path | FailedInput]) -> Iterator[Path | FailedInput]:
-    """Drop files that are named again."""
-    seen: set[Path] = set()
+def _drop_repeated(found: Iterable[Found]) -> Iterator[Found]:
+    """Drop files and addresses that are named again."""
+    seen: set[Path | Address] = set()
     for entry in found:
-        if isinstance(entry, Path):
-            if entry.resolve() in seen:
+        if not isinstance(entry, FailedInput):
+            place = entry.resolve() if isinstance(entry, Path) else entry
+            if place in seen:
                 continue
-            seen.add(entry.resolve())
+            seen.add(place)
         yield entry
 
 
-def _assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
+def _assign_ids(found: Iterable[Found]) -> Inputs:
     entries: list[Input | FailedInput] = []
     notices: list[str] = []
-    owners: dict[str, Path] = {}
+    owners: dict[str, Path | Address] = {}
     for entry in found:
         if isinstance(entry, FailedInput):
             entries.append(entry)
             continue
-        video_id = _find_free_id(entry, owners)
-        if video_id != entry.stem:
-            owner = owners[_make_file_key(entry.stem)]
+        path = entry if isinstance(entry, Path) else Path(entry.name)
+        video_id = _find_free_id(path, owners)
+        if video_id != path.stem:
+            owner = owners[_make_file_key(path.stem)]
             notices.append(f"{entry} and {owner} share a name; results of {entry} are named {video_id}.")
         owners[_make_file_key(video_id)] = entry
-        entries.append(Input(entry, video_id, entry.suffix.lower() in FEATURE_SUFFIXES))
+        entries.append(make_input(entry, video_id))
     return Inputs(tuple(entries), tuple(notices))
 
 
-def _find_free_id(path: Path, owners: dict[str, Path]) -> str:
+def make_input(source: Path | Address, video_id: str | None = None) -> Input:
+    """A file or address as an input; its stem is its id where none is given."""
+    if isinstance(source, Path):
+        return Input(source, source.stem if video_id is None else video_id, source.suffix.lower() in FEATURE_SUFFIXES)
+    path = Path(source.name)
+    return Input(path, path.stem if video_id is None else video_id, False, source)
+
+
+def _find_free_id(path: Path, owners: dict[str, Path | Address]) -> str:
     """The file's stem; if that is taken, with the folder's name before it or a number after it."""
     named = [path.stem, f"{path.resolve().parent.name}_{path.stem}"]
     numbers = range(2, len(owners) + 3)

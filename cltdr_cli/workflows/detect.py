@@ -50,7 +50,8 @@ def detect(
     """Find actions in videos: when they start and end, what they are, and how sure that is.
 
     Args:
-        inputs: Videos, folders, patterns, a ``.txt`` list, or feature files; one or several.
+        inputs: Videos, folders, patterns, ``http(s)://`` and ``rtsp://`` addresses, a ``.txt`` list, or feature
+            files; one or several.
         out: A file (its suffix picks the format) or a folder to write to; None writes nothing.
         format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``, ``svg``, ``html``.
         preset: Name or YAML file; ``auto`` is an installed real detector, or else the one that is downloaded now,
@@ -89,7 +90,7 @@ def detect(
         UsageError: The arguments contradict each other, or name something unknown.
         CltdrError: The detector cannot be loaded, or a file cannot be written.
     """
-    found = find_inputs([str(inputs)] if isinstance(inputs, str | Path) else map(str, inputs))
+    found = find_inputs([str(inputs)] if isinstance(inputs, str | Path) else map(str, inputs), addresses=True)
     for text in found.notices:
         report.notice(text)
     if workers < 1:
@@ -154,7 +155,7 @@ def detect_many(
                 result = detect_now()
                 files.add(position, result)
             except CltdrError as error:
-                _add_failure(results, FailedInput(str(item.path), error), report)
+                _add_failure(results, FailedInput(str(item.source), error), report)
                 continue
             results.append(result)
             if on_result is not None:

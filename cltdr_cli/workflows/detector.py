@@ -18,7 +18,8 @@ from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
 from cltdr_cli.video.frames import VideoReader
-from cltdr_cli.video.inputs import FEATURE_SUFFIXES, Input
+from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.network import Address
 from cltdr_cli.workflows.classes import find_label_ids, read_class_scores
 from cltdr_cli.workflows.results import Result
 from cltdr_cli.zoo.extractors import ModelSources
@@ -64,8 +65,9 @@ class InputDetector:
         """
         if item.is_features:
             return self.detect_sequence(self._load_sequence(item))
-        result = self._detect_video(item.path, title or item.video_id, report)
-        return self._finish(replace(result, video_id=item.video_id, source=item.path))
+        result = self._detect_video(item.source, title or item.video_id, report)
+        source = None if item.address else item.path  # pages link to files only
+        return self._finish(replace(result, video_id=item.video_id, source=source))
 
     def detect_frames(self, frames: VideoReader, report: Reporter = SILENT) -> Result:
         """Find actions in frames that are in memory.
@@ -118,7 +120,7 @@ class InputDetector:
             "notices": list(self.loaded.notices),
         }
 
-    def _detect_video(self, source: Path | VideoReader, title: str, report: Reporter) -> VideoResult:
+    def _detect_video(self, source: Path | Address | VideoReader, title: str, report: Reporter) -> VideoResult:
         with report.progress(title, None, "frames") as bar:
             result = detect_video(
                 source,
@@ -196,11 +198,6 @@ def make_input_detector(
         max_segments,
         find_label_ids(labels, scores.labels if scores else loaded.labels),
     )
-
-
-def make_input(path: Path, video_id: str | None = None) -> Input:
-    """A file as an input; its stem is its id where none is given."""
-    return Input(path, path.stem if video_id is None else video_id, path.suffix.lower() in FEATURE_SUFFIXES)
 
 
 def prepare_detector(

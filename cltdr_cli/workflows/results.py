@@ -126,7 +126,7 @@ def plan_result_files(out: str | Path | None, formats: Sequence[str], inputs: Se
                 "Give a folder as out=, or a file as out= without format=.",
             )
         return []
-    protected = [item.path for item in inputs]
+    protected = [item.path for item in inputs if item.address is None]
     protected += [item.path.with_suffix(".json") for item in inputs if item.is_features]  # their sidecars
     outputs = plan_outputs(out, formats, [item.video_id for item in inputs], protected)
     for output in outputs:
