@@ -32,9 +32,11 @@ class Follower(Protocol):
 
     Attributes:
         delay_seconds: How long after its end a segment becomes final at the earliest.
+        held_steps: How far back from the last step a segment may begin.
     """
 
     delay_seconds: float
+    held_steps: int
 
     def push(self, outputs: Any) -> Candidates:
         """Segments in steps from the first one on that can no longer change, from the outputs of the next steps."""

@@ -68,7 +68,7 @@ def open_address(address: Address) -> InputContainer:
         raise explain_unreachable(address, error) from None
 
 
-def find_video_stream(container: InputContainer, path: Path | Address) -> VideoStream:
+def find_video_stream(container: InputContainer, path: Path | Address | str) -> VideoStream:
     """Find the stream that a player would show: the default one, else the first; never a cover picture.
 
     Raises:
@@ -171,7 +171,7 @@ def _list_whole_boxes(path: Path) -> Iterator[bytes]:
                 return
 
 
-def _explain_no_video_stream(container: InputContainer, path: Path | Address) -> VideoError:
+def _explain_no_video_stream(container: InputContainer, path: Path | Address | str) -> VideoError:
     kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
     if container.streams.video:
         holds = "only a cover picture" + (f" beside {' and '.join(kinds)}" if kinds else "")

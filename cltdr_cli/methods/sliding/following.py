@@ -50,6 +50,7 @@ class SlidingFollower:
         steps_per_second = grid.rate / grid.stride_frames
         self._runs = RunFinder(config, config.num_classes, steps_per_second)
         self.delay_seconds = self._runs.context_steps / steps_per_second + config.smoothing_seconds / 2
+        self.held_steps = self._runs.held_steps
         self._waiting: dict[int, list[_Candidate]] = {}
         self._kept: dict[int, list[_Candidate]] = {}
         self._count = 0

@@ -52,7 +52,8 @@ class RunFinder:
         self.context_steps = math.ceil(config.context_seconds * steps_per_second)
         self._config = config
         self._smoother = Smoother(config.smoothing_seconds * steps_per_second)
-        self._known = _Rows(classes, longest + 2 * (margin + self.context_steps))
+        self.held_steps = longest + 2 * (margin + self.context_steps)
+        self._known = _Rows(classes, self.held_steps)
         self._open = _OpenRuns(config, classes, steps_per_second, longest)
         self._unscored: list[Run] = []
         self._step = 0
