@@ -50,7 +50,10 @@ class FrameClock:
         if self._fps is not None:
             start = self._first_seconds + first_frame / self._fps
             return FeatureGrid(self._fps, stride_frames, window_frames, start)
-        times = self._times[max(0, first_frame - self._count + len(self._times)) :]
+        skipped = first_frame - self._count + len(self._times)
+        if skipped < 0:
+            raise RuntimeError(f"the time of frame {first_frame} is forgotten")
+        times = self._times[skipped:]
         timing = measure_timing(times, [self._stated])
         return FeatureGrid(timing.rate, stride_frames, window_frames, timing.start_seconds, timing.knots)
 

@@ -18,8 +18,8 @@ from cltdr_cli.methods.record import Follower
 from cltdr_cli.segments import Detections
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 
-SAME_IOU = 0.7
-"""A segment that overlaps so much with one of the same class that was told before is the same segment."""
+SAME_IOU, SAME_SCORE = 0.7, 0.5
+"""A segment was told before if one of its class was that overlaps so much, with this share of its score at least."""
 
 
 class Finder(Protocol):
@@ -185,4 +185,5 @@ def _find_known(found: Detections, told: Detections) -> NDArray[np.bool_]:
     inner = np.minimum(end, ended) - np.maximum(start, begun)
     union = np.maximum(end, ended) - np.minimum(start, begun)
     same = (inner >= SAME_IOU * union) & (found.labels[:, None] == told.labels)
+    same &= told.scores >= SAME_SCORE * found.scores[:, None]
     return same.any(1)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from extractors.spec import Extractor
 
 
+_READ_FRAMES = 256
+"""Frames that are read at once, at most, and wait for the extractor."""
+
+
 @dataclass(frozen=True)
 class LiveDetector:
     """What detects in a live video.
@@ -72,7 +76,8 @@ class Stretch:
         nominal = FrameClock(fps, stated_rate, 1).rate
         self.finder = detector.make_finder(nominal / stride)
         self._fps = fps
-        self._clock = FrameClock(fps, stated_rate, self.finder.held_steps * stride + window)
+        waiting = (detector.options.batch_clips + 1) * stride + window + _READ_FRAMES
+        self._clock = FrameClock(fps, stated_rate, self.finder.held_steps * stride + waiting)
         self._end = EndClock(stated_rate)
         self._sampler: RangeFilter | Resampler | None = None
         options, extractor = detector.options, detector.extractor

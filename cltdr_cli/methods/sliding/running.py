@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,16 @@ class Run:
         last: The step after the last.
         label: Class index.
         score: Contrast with the steps around it.
+        follows: Whether it goes on from a run that had become too long.
+        goes_on: Whether it was cut because it had become too long.
     """
 
     first: int
     last: int
     label: int
     score: float = 0.0
+    follows: bool = False
+    goes_on: bool = False
 
 
 class RunFinder:
@@ -104,18 +108,18 @@ class RunFinder:
         scored, waiting = [], list[Run]()
         for run in self._unscored:
             margin = math.ceil(self._config.outer_context * (run.last - run.first))
-            if self._known.beyond < run.last + margin and not self._done:
+            begin, end = run.first - margin * (not run.follows), run.last + margin * (not run.goes_on)
+            if self._known.beyond < end and not self._done:
                 waiting.append(run)
-            elif (score := self._measure(run, margin)) > 0:
-                scored.append(Run(run.first, run.last, run.label, score))
+            elif (score := self._measure(run, max(0, begin), min(self._known.beyond, end))) > 0:
+                scored.append(replace(run, score=score))
         self._unscored = waiting
         return scored
 
-    def _measure(self, run: Run, margin: int) -> float:
-        """Mean inside minus mean in the margins."""
-        before = max(0, run.first - margin)
-        column = self._known.between(before, min(self._known.beyond, run.last + margin))[:, run.label]
-        return measure_contrast(column, run.first - before, run.last - before, self._config.outer_context)
+    def _measure(self, run: Run, begin: int, end: int) -> float:
+        """Mean inside minus mean in the margins from ``begin`` to ``end``; an action is no margin of itself."""
+        column = self._known.between(begin, end)[:, run.label]
+        return measure_contrast(column, run.first - begin, run.last - begin, self._config.outer_context)
 
 
 def find_window_maxima(rows: Floats, width: int) -> Floats:
@@ -219,22 +223,24 @@ class _OpenRuns:
         self._gap = config.merge_gap_seconds * steps_per_second
         self._shortest, self._longest = config.min_duration_seconds * steps_per_second, longest
         self._first, self._last = np.full(shape, -1), np.zeros(shape, np.int64)
-        self._wanted = np.zeros(shape, bool)
+        self._wanted, self._follows, self._was_cut = (np.zeros(shape, bool) for _ in range(3))
 
     def push(self, step: int, scores: Floats, peaks: Floats, best: NDArray[np.bool_]) -> list[Run]:
         """Runs that are complete, from the scores ``[K]`` of the next step."""
         above = scores[:, None] >= self._cuts * peaks[:, None]
         is_open = self._first >= 0
         self._first[above & ~is_open] = step
+        self._follows = np.where(is_open, self._follows, self._was_cut & above)
         self._last[above] = step + 1
         is_open |= above
         self._wanted = (self._wanted | best[:, None]) & is_open
         over = is_open & ~above & (step + 1 - self._last > self._gap)
-        over |= is_open & (self._last - self._first >= self._longest)
-        return self._close(over)
+        self._was_cut = is_open & (self._last - self._first >= self._longest)
+        return self._close(over | self._was_cut)
 
     def finish(self, step: int) -> list[Run]:
         """The rest, cut off at the end."""
+        self._was_cut[:] = False
         return self._close(self._first >= 0)
 
     def list_open(self, label: int) -> Iterator[Run]:
@@ -244,7 +250,10 @@ class _OpenRuns:
 
     def _close(self, over: NDArray[np.bool_]) -> list[Run]:
         labels, cuts = np.nonzero(over & self._wanted & (self._last - self._first >= self._shortest))
-        rows = zip(self._first[labels, cuts].tolist(), self._last[labels, cuts].tolist(), labels.tolist(), strict=True)
+        parts = (self._first, self._last, self._follows, self._was_cut)
+        first, last, follows, goes_on = (part[labels, cuts].tolist() for part in parts)
+        scores = [0.0] * len(labels)
+        rows = zip(first, last, labels.tolist(), scores, follows, goes_on, strict=True)
         found = list(dict.fromkeys(Run(*row) for row in rows))  # several thresholds may give the same run
         self._first[over] = -1
         self._wanted[over] = False
