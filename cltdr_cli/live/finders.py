@@ -18,7 +18,7 @@ from cltdr_cli.methods.record import Follower
 from cltdr_cli.segments import Detections
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 
-SAME_IOU, SAME_SCORE = 0.7, 0.5
+SAME_IOU, SAME_SCORE = 0.55, 0.5
 """A segment was told before if one of its class was that overlaps so much, with this share of its score at least."""
 
 
