@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.timeline import FeatureGrid
-from cltdr_cli.video.timing import FALLBACK_RATE, fit_rate, measure_timing
+from cltdr_cli.video.timing import FALLBACK_RATE, fit_rate, measure_deviation_seconds, measure_timing
 
 _END_FRAMES = 512
 """So many of the last times tell when the last frame ends."""
@@ -66,29 +66,29 @@ class FrameClock:
 
 
 class EndClock:
-    """When the last frame so far ends, as ``measure_timing`` tells it of all times together."""
+    """When the last frame so far ends, as ``measure_timing`` tells it of all times together.
+
+    Attributes:
+        end_seconds: On the clock of the source.
+    """
 
     def __init__(self, stated: Fraction | None) -> None:
         self._stated = stated
         self._tail = np.zeros(0)
         self._first, self._count = 0.0, 0
+        self.end_seconds = 0.0
 
     def push(self, times: NDArray[np.float64]) -> None:
         """Take the times ``[N]`` of the next frames."""
         self._first = self._first if self._count else float(times[0])
         self._count += len(times)
         self._tail = np.concatenate([self._tail, times])[-_END_FRAMES:]
+        self.end_seconds = self._find_end(float(self._tail[-1]))
 
-    @property
-    def last_seconds(self) -> float:
-        """Time of the last frame."""
-        return float(self._tail[-1])
-
-    @property
-    def end_seconds(self) -> float:
-        """End of the last frame."""
+    def _find_end(self, last_seconds: float) -> float:
         rate = float(fit_rate(self._tail, [self._stated]))
         steady = self._first + self._count / rate
-        if abs(self.last_seconds - (steady - 1 / rate)) < 0.5 / rate:
+        is_constant = measure_deviation_seconds(self._tail, rate) < 0.5 / rate
+        if is_constant and abs(last_seconds - (steady - 1 / rate)) < 0.5 / rate:
             return steady
-        return measure_timing(self._tail, [self._stated]).duration_seconds
+        return last_seconds + (1 / rate if is_constant else float(np.median(np.diff(self._tail))))
