@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -20,7 +20,9 @@ class _End(Generic[Item]):
     error: BaseException | None = None
 
 
-def read_ahead(items: Generator[Item, None, None], depth: int, stop: threading.Event | None = None) -> Iterator[Item]:
+def read_ahead(
+    items: Generator[Item, None, None], depth: int, stop: threading.Event | None = None
+) -> Generator[Item, None, None]:
     """Yield the items of a generator that runs on its own thread, at most ``depth`` items ahead.
 
     When the consumer stops early, raises or is interrupted, the thread ends and the generator is closed before

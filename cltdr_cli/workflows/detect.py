@@ -11,6 +11,7 @@ from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import FailedInput, Input, Inputs, find_inputs
+from cltdr_cli.video.opened_ahead import OpenedAhead
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
 from cltdr_cli.workflows.results import Result, ResultFiles, Results, plan_result_files
@@ -172,7 +173,7 @@ def _begin_in_order(
     titles = [f"{item.video_id} ({at}/{len(files)})" if len(files) > 1 else "" for at, item in enumerate(files, 1)]
     orders = list(zip(files, titles, strict=True))
     if workers == 1 or sum(not item.is_features for item in files) < 2:
-        yield from ((item, partial(detector.detect_input, item, title, report)) for item, title in orders)
+        yield from _begin_one_by_one(detector, orders, report)
         return
     with detector.shared() as shared, report.progress("detecting", None, "videos"):
         pool = ThreadPoolExecutor(workers, "cltdr-video")
@@ -181,6 +182,26 @@ def _begin_in_order(
             yield from ((item, future.result) for (item, _), future in zip(orders, futures, strict=True))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _begin_one_by_one(
+    detector: InputDetector, orders: Sequence[tuple[Input, str]], report: Reporter
+) -> Iterator[tuple[Input, Callable[[], Result]]]:
+    """The same with one video at a time; the next one is opened and begun to be decoded while the last goes on."""
+    reader: OpenedAhead | None = None
+    following: OpenedAhead | None = None
+    try:
+        for place, (item, title) in enumerate(orders):
+            reader, following = following, None
+            if place + 1 < len(orders):
+                following = detector.open_ahead(orders[place + 1][0])
+            yield item, partial(detector.detect_input, item, title, report, reader)
+            if reader is not None:
+                reader.close()
+    finally:
+        for opened in (reader, following):
+            if opened is not None:
+                opened.close()
 
 
 def _add_failure(results: Results, failure: FailedInput, report: Reporter) -> None:

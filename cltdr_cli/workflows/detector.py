@@ -20,6 +20,7 @@ from cltdr_cli.timeline import FeatureSequence
 from cltdr_cli.video.frames import VideoReader
 from cltdr_cli.video.inputs import Input
 from cltdr_cli.video.network import Address
+from cltdr_cli.video.opened_ahead import OpenedAhead
 from cltdr_cli.workflows.classes import find_label_ids, read_class_scores
 from cltdr_cli.workflows.results import Result
 from cltdr_cli.zoo.extractors import ModelSources
@@ -52,20 +53,29 @@ class InputDetector:
     max_segments: int | None = None
     label_ids: Sequence[int] | None = None
 
-    def detect_input(self, item: Input, title: str = "", report: Reporter = SILENT) -> Result:
+    def open_ahead(self, item: Input) -> OpenedAhead | None:
+        """Begin to read a video that will be detected in next; None for feature files."""
+        if item.is_features:
+            return None
+        return OpenedAhead(item.source, self.options.reader, self.options.start_seconds)
+
+    def detect_input(
+        self, item: Input, title: str = "", report: Reporter = SILENT, reader: VideoReader | None = None
+    ) -> Result:
         """Find actions in a video or feature file.
 
         Args:
             item: The file.
             title: Name of the progress bar; the input's id where it is empty.
             report: Hears of the progress, and of a video that breaks off midway.
+            reader: Reads the video, which is opened already; it is closed afterwards.
 
         Raises:
             CltdrError: The file cannot be read, or does not fit the detector.
         """
         if item.is_features:
             return self.detect_sequence(self._load_sequence(item))
-        result = self._detect_video(item.source, title or item.video_id, report)
+        result = self._detect_video(reader or item.source, title or item.video_id, report)
         source = None if item.address else item.path  # pages link to files only
         return self._finish(replace(result, video_id=item.video_id, source=source))
 
