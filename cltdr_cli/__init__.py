@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cltdr_cli.workflows.render import render
     from cltdr_cli.workflows.results import Result
     from cltdr_cli.workflows.train import train
+    from cltdr_cli.workflows.watch import watch
 
 __version__ = "0.4.0"
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "extract_features",
     "render",
     "train",
+    "watch",
 ]
 
 _MODULES = {
@@ -48,6 +50,7 @@ _MODULES = {
     "extract_features": "workflows.extract",
     "render": "workflows.render",
     "train": "workflows.train",
+    "watch": "workflows.watch",
 }
 """Where each name is defined; imported when it is first asked for, so that the command line starts at once."""
 

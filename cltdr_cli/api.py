@@ -10,7 +10,7 @@ from typing import TypeVar, cast, overload
 from cltdr_cli.file_kinds import is_safetensors
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 from cltdr_cli.workflows.detector import make_input_detector, prepare_detector
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
 from cltdr_cli.workflows.results import Result, Results
@@ -140,7 +140,7 @@ class Detector:
         batch_size: int = 8,
         report: Reporter = SILENT,
     ) -> Result | Results:
-        """Find actions in one video, feature file, or array of frames, or in a list of them.
+        """Find actions in one video (file or address), feature file, or array of frames, or in a list of them.
 
         A source is a path; frames, RGB, uint8 ``[N, H, W, 3]``, whose rate is ``fps=``; or a pair of frames and their
         rate. Times of frames count from the first one. A list, tuple or iterator may mix all three; there ``fps=`` is

@@ -33,6 +33,7 @@ class Subcommand:
 
 SUBCOMMANDS = {
     "detect": Subcommand("detect", "detect", "Find actions in videos (or feature files): when, what, how sure."),
+    "watch": Subcommand("watch", "watch", "Find actions in a camera, stream or file while it plays."),
     "report": Subcommand("report", "report", "Show results as web pages: video, timeline, list."),
     "review": Subcommand("review", "review", "Correct results in the browser; saved beside them."),
     "extract-features": Subcommand("extract_features", "extract_features", "Turn videos into feature files."),

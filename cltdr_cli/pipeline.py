@@ -16,6 +16,7 @@ from cltdr_cli.timeline import FeatureSequence
 if TYPE_CHECKING:
     from cltdr_cli.inference.fusion import VideoScores
     from cltdr_cli.video.frames import FrameTiming, VideoInfo, VideoReader
+    from cltdr_cli.video.network import Address
     from extractors.dense import DenseEncoder
     from extractors.flow import FlowEngine
     from extractors.spec import Extractor
@@ -115,7 +116,7 @@ class Detector(Protocol):
 
 
 def extract_video(
-    video: Path | VideoReader,
+    video: Path | Address | VideoReader,
     extractor: Extractor,
     options: VideoOptions,
     on_progress: Progress | None = None,
@@ -124,7 +125,7 @@ def extract_video(
     """Compute the features of one video: decode it, cut it into windows, encode each.
 
     Args:
-        video: The file, or a reader of it; a reader is closed afterwards.
+        video: The file or address, or a reader of it; a reader is closed afterwards.
         extractor: Loaded and frozen.
         options: How to read it.
         on_progress: Called with the frames done and expected.
@@ -142,6 +143,7 @@ def extract_video(
     from cltdr_cli.features.streaming import check_reset, extract_stream
     from cltdr_cli.video import open_video
     from cltdr_cli.video.frame_stream import FrameStream
+    from cltdr_cli.video.network import Address
     from extractors.spec import StreamExtractor
 
     spec = extractor.spec
@@ -151,7 +153,7 @@ def extract_video(
     check_reset(spec, options.reset_seconds)
     encoder = _make_dense_encoder(extractor, stride, window) if options.dense else None
     stream_fps = options.fps or spec.rate
-    reader = open_video(video, options.reader) if isinstance(video, Path) else video
+    reader = open_video(video, options.reader) if isinstance(video, Path | Address) else video
     try:
         stream = FrameStream(
             reader,
@@ -264,7 +266,7 @@ def describe_grid(sequence: FeatureSequence) -> dict[str, object]:
 
 
 def detect_video(
-    source: Path | VideoReader,
+    source: Path | Address | VideoReader,
     detector: Detector,
     extractor: Extractor,
     options: VideoOptions,

@@ -23,6 +23,7 @@ from cltdr_cli import (
     extract_features,
     render,
     train,
+    watch,
 )
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.main import load_subcommand
@@ -69,15 +70,17 @@ def test_frames_in_memory_are_detected_in_like_their_file(sample_video):
 
 DRAWN = {"quiet", "debug", "table", "per_class", "json_out", "report"}
 """What commands do themselves with the result: print it, or write it by a method of its own."""
-LIBRARY = {"report", "on_result", "fold"}
-"""How a program hears of the work; and ``fold``, which ``cross_validate`` gives to each of its runs."""
+PRINTED = {"watch": {"out", "format"}}
+"""Likewise: a program gets the events themselves."""
+LIBRARY = {"report", "on_result", "fold", "stop"}
+"""How a program hears of the work and ends it; and ``fold``, which ``cross_validate`` gives to each of its runs."""
 SEVERAL_RUNS = {"train": {"folds"}, "eval": {"runs"}}
 """Options that call another function: ``cross_validate``, ``summarize_runs``."""
 
 
 FUNCTIONS = {
     "clips": clips, "convert-annotations": convert_annotations, "detect": detect, "eval": evaluate,
-    "extract-features": extract_features, "render": render, "train": train,
+    "extract-features": extract_features, "render": render, "train": train, "watch": watch,
 }  # fmt: skip
 WITHOUT_NETWORKS = {"clips", "convert-annotations", "render"}
 """What runs no network needs no device; the commands take one because all do."""
@@ -88,7 +91,13 @@ def test_functions_have_the_names_and_defaults_of_the_command_line(name, functio
     def plain(default):
         return None if default in ([], (), inspect.Parameter.empty) else default
 
-    shown = {*DRAWN, "help", *({"device"} if name in WITHOUT_NETWORKS else ()), *SEVERAL_RUNS.get(name, ())}
+    shown = {
+        *DRAWN,
+        *PRINTED.get(name, ()),
+        "help",
+        *({"device"} if name in WITHOUT_NETWORKS else ()),
+        *SEVERAL_RUNS.get(name, ()),
+    }
     options = {p.name: plain(p.default) for p in load_subcommand(name).params if p.name not in shown}
     arguments = inspect.signature(function).parameters.values()
     assert {p.name: plain(p.default) for p in arguments if p.name not in LIBRARY} == options

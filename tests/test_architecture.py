@@ -70,12 +70,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "demo", "editing", "evaluation", "extractors", "features", "inference", "methods", "models", "pipeline",
         "training", "video", "zoo",
     },
+    # detection while a video goes on: `methods` for what follows a network's outputs
+    "live": {"extractors", "features", "inference", "methods", "pipeline", "video"},
     # many videos: one function for one video, and the engines (here, processes, Ray) that call it
     "extraction": {"extractors", "features", "pipeline", "video", "zoo"},
     # each command as a function: everything but what draws and parses
     "workflows": {
-        "data", "editing", "evaluation", "extraction", "extractors", "features", "inference", "interchange", "methods",
-        "models", "pages", "pipeline", "review", "training", "video", "writers", "zoo",
+        "data", "editing", "evaluation", "extraction", "extractors", "features", "inference", "interchange", "live",
+        "methods", "models", "pages", "pipeline", "review", "training", "video", "writers", "zoo",
     },
     "review": {"data"},  # the server of `cltdr review` and its store of segments; pages are handed to it
     # doors

@@ -6,7 +6,7 @@ import json
 
 from cltdr_cli.extraction.calibration_videos import FILE, choose_calibration_videos, remember_calibration_videos
 from cltdr_cli.features.calibration import MOST_VIDEOS
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 
 
 def inputs(folder, *names):

@@ -20,7 +20,7 @@ from extraction_runs import begun, children, ended, extraction, hidden, holders,
 from cltdr_cli.extraction.one_video import Outcome
 from cltdr_cli.extraction.workers import ATTEMPTS, WorkerDeath, collect_outcomes
 from cltdr_cli.features.batching import SharedExtractor
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="whose lock it is stands in /proc")
 

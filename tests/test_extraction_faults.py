@@ -19,7 +19,7 @@ from videos_made import Drawn, draw, even_times
 from cltdr_cli.extraction.one_video import VideoExtraction
 from cltdr_cli.extraction.settings import ExtractionSettings
 from cltdr_cli.pipeline import VideoOptions
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 from cltdr_cli.zoo.extractors import ModelSources
 
 SHORT = Drawn(even_times(40))

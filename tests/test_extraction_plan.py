@@ -14,7 +14,7 @@ from videos_made import Drawn, draw, even_times
 from cltdr_cli.extraction.plan import Shard
 from cltdr_cli.plain_text import progress_state
 from cltdr_cli.reporting import SILENT
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 from cltdr_cli.workflows.extraction_progress import Bars, show_progress
 
 SHARD_OF = {  # video -> its shard of 2, of 3, of 8: the first eight bytes of SHA-256, as computed by sha256sum

@@ -291,7 +291,7 @@ def test_doctor_goes_on_where_a_package_does_not_load(monkeypatch):
 
 def test_subcommand_table_has_a_place_for_every_command():
     assert list(door.SUBCOMMANDS) == [
-        "detect", "report", "review", "extract-features", "train", "sensitivity", "eval", "convert",
+        "detect", "watch", "report", "review", "extract-features", "train", "sensitivity", "eval", "convert",
         "convert-annotations", "clips", "render", "presets", "extractors", "weights", "features", "datasets", "demo",
         "bench", "doctor",
     ]  # fmt: skip

@@ -18,7 +18,8 @@ from cltdr_cli.extraction.calibration_videos import choose_calibration_videos, r
 from cltdr_cli.files import describe_path, percent_decode, percent_encode
 from cltdr_cli.interchange import FORMATS
 from cltdr_cli.plain_text import as_utf8, safe_file_name
-from cltdr_cli.video.inputs import Input, find_inputs
+from cltdr_cli.video.inputs import find_inputs
+from cltdr_cli.video.named_inputs import Input
 from cltdr_cli.workflows.clips import clips
 from cltdr_cli.workflows.convert_annotations import convert_annotations
 from cltdr_cli.workflows.labelled_tracks import read_labelled

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cltdr_cli.errors import FeatureError, UsageError, VideoError
-from cltdr_cli.video.inputs import VIDEO_SUFFIXES, find_inputs
+from cltdr_cli.video.inputs import find_inputs
+from cltdr_cli.video.named_inputs import VIDEO_SUFFIXES
 
 
 @pytest.fixture

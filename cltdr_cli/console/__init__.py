@@ -7,6 +7,7 @@ labels come from strangers: they are drawn as plain text, and control characters
 from __future__ import annotations
 
 from cltdr_cli.console.bars import PATIENCE_SECONDS, ProgressBar, progress
+from cltdr_cli.console.live import live_gap, live_line, live_segment
 from cltdr_cli.console.messages import as_options, confirm, error_panel, failure, is_attended, notice, warning
 from cltdr_cli.console.streams import is_debug, set_debug, set_quiet
 from cltdr_cli.console.tables import segments_table, table
@@ -22,6 +23,9 @@ __all__ = [
     "failure",
     "is_attended",
     "is_debug",
+    "live_gap",
+    "live_line",
+    "live_segment",
     "notice",
     "progress",
     "segments_table",

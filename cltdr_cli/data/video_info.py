@@ -13,7 +13,7 @@ from cltdr_cli.data.source_files import load_json, read_csv_rows, read_numbered_
 from cltdr_cli.errors import AnnotationError, CltdrError
 from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.video import open_video
-from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
+from cltdr_cli.video.named_inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES
 
 FILE_NAMES = ("video_info_new.csv", "test_video_info.csv", "val_video_info.csv", "EPIC_100_video_info.csv")
 """File names of the tables of BSN (ActivityNet), AFSD (THUMOS14) and EPIC-KITCHENS-100."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cltdr_cli.features.calibration import MOST_VIDEOS
 from cltdr_cli.files import percent_decode, percent_encode, write_text
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 
 FILE = ".cltdr-calibration.json"
 """Hidden: no video's sidecar begins with a dot."""

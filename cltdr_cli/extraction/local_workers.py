@@ -12,7 +12,7 @@ from cltdr_cli.extraction.one_video import Outcome, Stopped, VideoExtraction
 from cltdr_cli.extraction.settings import ExtractionSettings
 from cltdr_cli.extraction.workers import Watch
 from cltdr_cli.features.batching import SharedExtractor
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 
 
 class SingleWorker:

@@ -14,7 +14,7 @@ from cltdr_cli.extraction.partial_files import remove_partial_files
 from cltdr_cli.extraction.settings import ExtractionSettings
 from cltdr_cli.features.store import explain_unfinished, feature_path, make_sidecar, save_features
 from cltdr_cli.pipeline import Progress, extract_video
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 from cltdr_cli.zoo.extractors import load_extractor
 from cltdr_cli.zoo.flow import load_flow
 

@@ -18,7 +18,7 @@ from cltdr_cli.features.store import explain_unfinished
 from cltdr_cli.pipeline import extract_video
 from cltdr_cli.plain_text import clock_time
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 
 PROBE_SECONDS = 4.0
 

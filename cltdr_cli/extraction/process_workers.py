@@ -15,7 +15,7 @@ from multiprocessing.context import SpawnProcess
 from cltdr_cli.extraction.one_video import Outcome, Stopped, VideoExtraction
 from cltdr_cli.extraction.settings import ExtractionSettings
 from cltdr_cli.extraction.workers import Watch, WorkerDeath
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 
 TELL_SECONDS = 0.3
 GOODBYE_SECONDS = 5.0

@@ -15,7 +15,7 @@ from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.extraction.one_video import Outcome, VideoExtraction
 from cltdr_cli.extraction.settings import ExtractionSettings
 from cltdr_cli.extraction.workers import Watch, WorkerDeath
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 
 START_SECONDS = 600.0
 """A cluster that grows takes minutes for a new machine; one that cannot give what is asked never answers."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cltdr_cli.extraction.one_video import Outcome
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 
 Watch = Callable[[Input, int, "int | None"], object]
 """Called with a video, its frames done and expected."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -79,21 +79,16 @@ def extract_features(
         VideoError: The stream is shorter than one window, or an error of the stream itself.
     """
     check_extraction(extractor.spec, stride_frames=stride_frames, window_frames=window_frames, batch_clips=batch_clips)
-    buffer = _WindowBuffer(window_frames, stride_frames)
+    encoder = WindowEncoder(extractor, stride_frames, window_frames, batch_clips)
     collected = FeatureCollector()
-    frames_done = 0
     for batch in stream:
-        frames_done += len(batch)
-        buffer.push(batch.frames, extractor)
-        for clips in buffer.clips(batch_clips, at_least=batch_clips):
-            collected.add(extractor.encode(clips))
+        collected.add_all(encoder.push(batch.frames))
         if on_progress is not None:
-            on_progress(frames_done)
-    for clips in buffer.clips(batch_clips, at_least=1):
-        collected.add(extractor.encode(clips))
+            on_progress(encoder.frames)
+    collected.add_all(encoder.finish())
     features = collected.stack()
     if features is None:
-        raise _explain_too_short(extractor.spec, frames_done, window_frames)
+        raise _explain_too_short(extractor.spec, encoder.frames, window_frames)
     return features, stream.timing
 
 
@@ -127,6 +122,37 @@ def make_sequence(
         )
     grid = FeatureGrid(timing.rate, stride_frames, window_frames, timing.start_seconds, timing.knots)
     return FeatureSequence(features, grid, timing.duration_seconds, video_id, extractor)
+
+
+class WindowEncoder:
+    """Turns frames that come piece by piece into the features of every whole window.
+
+    Args:
+        extractor: The frozen network.
+        stride_frames: Frames between the starts of two windows.
+        window_frames: Frames of one window.
+        batch_clips: Windows that go through the network together.
+
+    Attributes:
+        frames: Frames seen.
+    """
+
+    def __init__(self, extractor: Extractor, stride_frames: int, window_frames: int, batch_clips: int) -> None:
+        self.frames = 0
+        self._extractor, self._batch_clips = extractor, batch_clips
+        self._buffer = _WindowBuffer(window_frames, stride_frames)
+
+    def push(self, frames: NDArray[np.uint8]) -> Iterator[Tensor]:
+        """Features ``[B, C]`` of full batches of windows, from the next frames ``[N, H, W, C]``."""
+        self.frames += len(frames)
+        self._buffer.push(frames, self._extractor)
+        for clips in self._buffer.clips(self._batch_clips, at_least=self._batch_clips):
+            yield self._extractor.encode(clips)
+
+    def finish(self) -> Iterator[Tensor]:
+        """Features of the last whole windows."""
+        for clips in self._buffer.clips(self._batch_clips, at_least=1):
+            yield self._extractor.encode(clips)
 
 
 class _WindowBuffer:
@@ -173,6 +199,11 @@ class FeatureCollector:
         """Take the features ``[B, C]`` of the next windows."""
         self._fetch()
         self._waiting = features
+
+    def add_all(self, parts: Iterable[Tensor]) -> None:
+        """Take features batch by batch, as they are computed."""
+        for features in parts:
+            self.add(features)
 
     def stack(self) -> NDArray[np.float32] | None:
         """All features ``[T, C]``; None when there are none."""

@@ -60,38 +60,58 @@ def extract_stream(
     Raises:
         VideoError: The stream has no frames; or what the stream itself raises.
     """
-    import torch
-
-    reset_frames = max(1, round(reset_seconds * fps)) if reset_seconds is not None else None
-    run = _ResettingRun(extractor, stride_frames, reset_frames)
+    encoder = FrameEncoder(extractor, fps, stride_frames, batch_frames, reset_seconds)
     collected = FeatureCollector()
     for batch in stream:
-        prepared = extractor.prepare(torch.from_numpy(np.require(batch.frames, requirements=["C", "W"])))
-        for piece in prepared.split(batch_frames):
-            for features in run.encode(piece):
-                collected.add(features)
+        collected.add_all(encoder.push(batch.frames))
         if on_progress is not None:
-            on_progress(run.frames)
+            on_progress(encoder.frames)
     features = collected.stack()
     if features is None:
         raise VideoError("The video has no frames: there is nothing to compute.", "Take another video.")
     return features, stream.timing
 
 
-class _ResettingRun:
-    """The way through one video, beginning afresh after every so many frames.
+class FrameEncoder:
+    """Takes the frames of one video piece by piece, and begins afresh after every so many seconds.
+
+    Args:
+        extractor: The causal network.
+        fps: Frames per second of the stream.
+        stride_frames: Frames between two steps; the network sees those between as well.
+        batch_frames: Frames that go through the network together.
+        reset_seconds: After so many seconds the state starts afresh; None never resets it.
 
     Attributes:
         frames: Frames seen.
     """
 
-    def __init__(self, extractor: StreamExtractor, stride_frames: int, reset_frames: int | None) -> None:
+    def __init__(
+        self,
+        extractor: StreamExtractor,
+        fps: float,
+        stride_frames: int = 1,
+        batch_frames: int = 8,
+        reset_seconds: float | None = None,
+    ) -> None:
         self.frames = 0
-        self._extractor, self._stride, self._reset = extractor, stride_frames, reset_frames
+        self._extractor, self._stride, self._batch_frames = extractor, stride_frames, batch_frames
+        self._reset = max(1, round(reset_seconds * fps)) if reset_seconds is not None else None
         self._run: FeatureRun | None = None
 
-    def encode(self, frames: Tensor) -> Iterator[Tensor]:
-        """Features ``[N, C]`` of the steps among the next prepared frames ``[N, C, S, S]``."""
+    def push(self, frames: NDArray[np.uint8]) -> Iterator[Tensor]:
+        """Features ``[M, C]`` of the steps among the next frames ``[N, H, W, 3]``."""
+        import torch
+
+        prepared = self._extractor.prepare(torch.from_numpy(np.require(frames, requirements=["C", "W"])))
+        for piece in prepared.split(self._batch_frames):
+            yield from self._encode(piece)
+
+    def finish(self) -> Iterator[Tensor]:
+        """Nothing: every frame is a step of its own."""
+        yield from ()
+
+    def _encode(self, frames: Tensor) -> Iterator[Tensor]:
         while len(frames):
             if self._run is None or (self._reset is not None and self.frames % self._reset == 0):
                 self._run = self._extractor.start_run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cltdr_cli.inference.config import InferenceConfig
 from cltdr_cli.training.config import TrainConfig
@@ -25,6 +25,26 @@ Decode = Callable[[Any, Any, Any, "FeatureGrid"], "Candidates"]
 
 Suppress = Callable[["Candidates", Any, "FeatureGrid"], "Candidates"]
 """Candidates in steps, the preset's ``inference`` section, time grid -> those that are left, by falling score."""
+
+
+class Follower(Protocol):
+    """Finds segments in the outputs of a network that come piece by piece.
+
+    Attributes:
+        delay_seconds: How long after its end a segment becomes final at the earliest.
+        held_steps: How far back from the last step a segment may begin.
+    """
+
+    delay_seconds: float
+    held_steps: int
+
+    def push(self, outputs: Any) -> Candidates:
+        """Segments in steps from the first one on that can no longer change, from the outputs of the next steps."""
+        ...
+
+    def finish(self) -> Candidates:
+        """The remaining segments: nothing follows."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +84,9 @@ class Method:
         check: Raises ValueError where the ``model`` section and the ``training`` section (None for methods that are
             not trained) do not go together; None where any do.
         suppress: From candidates to detections; None for the NMS of point detectors (``inference.nms.suppress``).
+        follow: The preset's ``model`` and ``inference`` section and the time grid of a stream -> what finds segments
+            while its outputs come; None where these settings look at the whole video. None for methods whose network
+            looks at a whole sequence: they see a live video in overlapping ranges.
         sampler: ``model`` and ``training`` section, and the labels of all videos -> which videos and steps each
             iteration sees; only for ``video`` supervision, which trains by iterations and not by epochs.
         published: How its published program names configs and weights; None without one.
@@ -87,6 +110,7 @@ class Method:
     inference_config: type[Any] = InferenceConfig
     check: Callable[[Any, Any], None] | None = None
     suppress: Suppress | None = None
+    follow: Callable[[Any, Any, FeatureGrid], Follower | None] | None = None
     sampler: Callable[[Any, Any, NDArray[np.float32]], Sampler] | None = None
     published: PublishedForm | None = None
     crop_margin_windows: float = 0.0

@@ -11,28 +11,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cltdr_cli.video.frames import VideoReader
+    from cltdr_cli.video.network import Address
 
 
-def _open_pyav(path: Path) -> VideoReader:
+def _open_pyav(source: Path | Address) -> VideoReader:
+    from cltdr_cli.video.network import Address, ask_server
     from cltdr_cli.video.pyav_reader import PyavReader
 
-    return PyavReader(path)
+    if isinstance(source, Address) and source.is_web:
+        answer = ask_server(source)
+        if answer.is_file and not answer.has_ranges:
+            from cltdr_cli.video.fetching import FetchedReader
+
+            return FetchedReader(source)
+    return PyavReader(source)
 
 
-def _open_decord(path: Path) -> VideoReader:
+def _open_decord(source: Path | Address) -> VideoReader:
     from cltdr_cli.video.decord_reader import DecordReader
 
-    return DecordReader(path)
+    if not isinstance(source, Path):
+        raise UsageError(f"The reader decord reads files only, not {source}.", "Leave reader= out.")
+    return DecordReader(source)
 
 
-READERS: dict[str, Callable[[Path], VideoReader]] = {"auto": _open_pyav, "pyav": _open_pyav, "decord": _open_decord}
+READERS: dict[str, Callable[[Path | Address], VideoReader]] = {
+    "auto": _open_pyav,
+    "pyav": _open_pyav,
+    "decord": _open_decord,
+}
 
 
-def open_video(path: Path | str, reader: str = "auto") -> VideoReader:
+def open_video(path: Path | str | Address, reader: str = "auto") -> VideoReader:
     """Open a video for reading.
 
     Args:
-        path: The file.
+        path: The file or address. What a web server gives only as a whole is fetched first.
         reader: ``pyav`` (the reference), ``decord``, or ``auto``, which is PyAV: it reads everything, and on two
             cores it was measured to be the faster one (1641 against 791 frames a second, equal frames).
 
@@ -41,8 +55,8 @@ def open_video(path: Path | str, reader: str = "auto") -> VideoReader:
 
     Raises:
         UsageError: No such reader, or it is not installed.
-        VideoError: The file cannot be opened, or the named reader cannot give its frames faithfully.
+        VideoError: The source cannot be opened, or the named reader cannot give its frames faithfully.
     """
     if reader not in READERS:
         raise UsageError(f"There is no reader named {reader!r}.", f"Choose one of: {', '.join(READERS)}.")
-    return READERS[reader](Path(path))
+    return READERS[reader](Path(path) if isinstance(path, str) else path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import VideoError
+from cltdr_cli.video.network import PROTOCOLS, TIMEOUT_SECONDS, Address, ask_server, explain_unreachable
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -17,33 +18,57 @@ MP4_BOXES = {b"ftyp", b"mdat", b"free", b"skip", b"wide", b"uuid", b"moof", b"si
 COPY_AGAIN = "Copy or download it again, and compare its size with the original's."
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open a file for demuxing.
+def open_container(source: Path | Address) -> InputContainer:
+    """Open a file or an address for demuxing.
 
     Playlists and other text formats are refused, because they can name further files and network addresses.
 
     Args:
-        path: A video file.
+        source: A video file, or where it is.
 
     Returns:
         An open container; the caller closes it.
 
     Raises:
-        VideoError: The file is missing, a directory, unreadable, empty, text, or no video.
+        VideoError: The file is missing, a directory, unreadable, empty, text, or no video; or the host of the address
+            is not reached, or gives something else.
     """
     import av
     from av.error import FFmpegError
 
-    _check_file(path)
+    if isinstance(source, Address):
+        return open_address(source)
+    _check_file(source)
     try:
         # An absolute path keeps "12:30.mp4" from being read as a protocol, the whitelist keeps off the network.
         # Phones and cameras write titles and places in any encoding: no tag may stop a readable video.
-        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        return av.open(str(source.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (FFmpegError, OSError, ValueError) as error:
-        raise _explain_unreadable(path, error) from error
+        raise _explain_unreadable(source, error) from error
 
 
-def find_video_stream(container: InputContainer, path: Path) -> VideoStream:
+def open_address(address: Address) -> InputContainer:
+    """Open an address for demuxing; what a playlist there names must be in the network, too.
+
+    Raises:
+        VideoError: The host is not reached, or what it gives is no video.
+    """
+    import av
+    from av.error import FFmpegError, InvalidDataError
+
+    options = {"protocol_whitelist": PROTOCOLS} | ({} if address.is_web else {"rtsp_transport": "tcp"})
+    patience = (TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+    try:
+        return av.open(address.url, options=options, metadata_errors="replace", timeout=patience)
+    except (FFmpegError, OSError, ValueError) as error:
+        if address.is_web:
+            ask_server(address)  # tells better what is wrong
+        if isinstance(error, InvalidDataError):
+            raise VideoError(f"{address} is not a video that can be opened, or it is cut short.", COPY_AGAIN) from None
+        raise explain_unreachable(address, error) from None
+
+
+def find_video_stream(container: InputContainer, path: Path | Address | str) -> VideoStream:
     """Find the stream that a player would show: the default one, else the first; never a cover picture.
 
     Raises:
@@ -95,14 +120,15 @@ def _read_first_bytes(path: Path) -> bytes:
 def _check_start(path: Path, start: bytes) -> None:
     if not start:
         raise VideoError(f"{path} is empty (0 bytes).", COPY_AGAIN)
-    if _is_text(start):
+    if is_text(start):
         raise VideoError(
             f"{path} is a text file, not a video.",
             "A list of videos needs the suffix .txt; a playlist must be converted: ffmpeg -i LIST OUTPUT.mp4",
         )
 
 
-def _is_text(start: bytes) -> bool:
+def is_text(start: bytes) -> bool:
+    """Whether the first bytes of a file, ``SNIFFED_BYTES`` or all, are text."""
     try:
         text = start.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -145,7 +171,7 @@ def _list_whole_boxes(path: Path) -> Iterator[bytes]:
                 return
 
 
-def _explain_no_video_stream(container: InputContainer, path: Path) -> VideoError:
+def _explain_no_video_stream(container: InputContainer, path: Path | Address | str) -> VideoError:
     kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
     if container.streams.video:
         holds = "only a cover picture" + (f" beside {' and '.join(kinds)}" if kinds else "")

@@ -22,6 +22,11 @@ from cltdr_cli.video.timing import measure_timing
 BATCH_BYTES = 24 << 20
 
 
+def choose_batch_frames(info: VideoInfo, most: int = 32) -> int:
+    """Frames of one batch: so many at most, fewer where frames are large."""
+    return max(1, min(most, BATCH_BYTES // (info.width * info.height * 3)))
+
+
 class FrameStream:
     """The frames of a video in batches, each frame once; a thread decodes ahead into a bounded queue.
 
@@ -64,8 +69,7 @@ class FrameStream:
                 "Let it start before it ends.",
             )
         self._reader, self._fps, self._strict, self._queue_batches = reader, fps, strict, queue_batches
-        frame_bytes = reader.info.width * reader.info.height * 3
-        self._batch_frames = max(1, min(batch_frames, BATCH_BYTES // frame_bytes))
+        self._batch_frames = choose_batch_frames(reader.info, batch_frames)
         self._timing: FrameTiming | None = None
 
     @property

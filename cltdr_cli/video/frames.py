@@ -22,7 +22,7 @@ class VideoInfo:
     """Facts of a video stream, as its header states them.
 
     Attributes:
-        path: The file.
+        path: The file; of an address the last part alone.
         rate: Nominal frames per second, after implausible header fields are discarded; None if unknown.
         frame_count: Number of frames the header claims; None when it says nothing. An estimate only.
         duration_seconds: Duration the header claims; None when it says nothing. An estimate only.

@@ -9,87 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
-from cltdr_cli.plain_text import as_utf8, safe_file_name
-from cltdr_cli.video.addresses import hide_secrets, is_address
-
-VIDEO_SUFFIXES = frozenset(
-    {
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".flv",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".ogv",
-    }
-    | {".ts", ".vob", ".webm", ".wmv", ".y4m"}
+from cltdr_cli.video.addresses import is_address
+from cltdr_cli.video.named_inputs import (
+    FEATURE_SUFFIXES,
+    FOLDER_SUFFIXES,
+    VIDEO_SUFFIXES,
+    FailedInput,
+    Found,
+    Inputs,
+    assign_ids,
 )
-FEATURE_SUFFIXES = frozenset({".h5", ".hdf5", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".zarr"})
-FOLDER_SUFFIXES = frozenset({".zarr"})
-"""Kinds of feature files that are folders."""
+from cltdr_cli.video.network import Address
 
 LIST_SUFFIX = ".txt"
 
 
-@dataclass(frozen=True)
-class Input:
-    """One file to work on.
-
-    Attributes:
-        path: The file, as it was named.
-        video_id: Its stem as UTF-8, made unique among the inputs.
-        is_features: Whether it holds features rather than a video.
-    """
-
-    path: Path
-    video_id: str
-    is_features: bool
-
-
-@dataclass(frozen=True)
-class FailedInput:
-    """An input word for which no file was found.
-
-    Attributes:
-        word: As it was given, or the line of a list.
-        error: Why not.
-    """
-
-    word: str
-    error: CltdrError
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The files that input words stand for, in their order.
-
-    Attributes:
-        entries: Files, and words without a file.
-        notices: What the user should know, such as ids that had to change.
-    """
-
-    entries: tuple[Input | FailedInput, ...]
-    notices: tuple[str, ...] = ()
-
-    @property
-    def files(self) -> tuple[Input, ...]:
-        """The files alone."""
-        return tuple(entry for entry in self.entries if isinstance(entry, Input))
-
-    @property
-    def failures(self) -> tuple[FailedInput, ...]:
-        """The words without a file."""
-        return tuple(entry for entry in self.entries if isinstance(entry, FailedInput))
-
-
-def find_inputs(words: Iterable[str], suffixes: Collection[str] = (), *, take_features: bool = False) -> Inputs:
+def find_inputs(
+    words: Iterable[str], suffixes: Collection[str] = (), *, take_features: bool = False, addresses: bool = False
+) -> Inputs:
     """Find the files that input words stand for: videos, directories, patterns, lists and feature files.
 
     A directory is searched with all below it for video suffixes; a pattern may hold ``*``, ``?``, ``[...]`` and
@@ -100,6 +37,7 @@ def find_inputs(words: Iterable[str], suffixes: Collection[str] = (), *, take_fe
         words: The inputs, as on the command line.
         suffixes: Leaves out all files that end otherwise (``.mp4``); empty takes every kind.
         take_features: Whether a directory without videos stands for the feature files in it and all below it.
+        addresses: Whether ``http(s)://`` and ``rtsp://`` addresses of videos are taken, too.
 
     Returns:
         The files in order (directories and patterns sorted). A word without a file keeps its place, with its error,
@@ -113,8 +51,9 @@ def find_inputs(words: Iterable[str], suffixes: Collection[str] = (), *, take_fe
         raise UsageError(
             "No input was named.", "Name video files, directories, patterns, a .txt list or feature files."
         )
-    found = list(_drop_repeated(entry for word in given for entry in _resolve(word, Path(), take_features)))
-    kept = [entry for entry in found if isinstance(entry, FailedInput) or _has_suffix(entry, suffixes)]
+    take = _Take(take_features, addresses)
+    found = list(_drop_repeated(entry for word in given for entry in _resolve(word, Path(), take)))
+    kept = [entry for entry in found if not isinstance(entry, Path) or _has_suffix(entry, suffixes)]
     inputs = assign_ids(kept)
     if len(kept) == len(found):
         return inputs
@@ -127,14 +66,25 @@ def _has_suffix(path: Path, suffixes: Collection[str]) -> bool:
     return not wanted or path.suffix.lower() in wanted
 
 
-def _resolve(word: str, folder: Path, take_features: bool, in_list: bool = False) -> Iterator[Path | FailedInput]:
-    """Paths that a word stands for, or its failure."""
+@dataclass(frozen=True)
+class _Take:
+    """What is taken besides videos: see ``find_inputs``."""
+
+    features: bool
+    addresses: bool
+
+
+def _resolve(word: str, folder: Path, take: _Take, in_list: bool = False) -> Iterator[Found]:
+    """Paths or the address that a word stands for, or its failure."""
+    if is_address(word) and not _locate(word, folder).exists():
+        yield _read_address(word, take.addresses)
+        return
     path = _locate(word, folder)
     if path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES:
-        features = _list_features_below(path) if take_features else []
+        features = _list_features_below(path) if take.features else []
         yield from _list_videos_below(path) or features or [_explain_no_video(word, path)]
     elif path.suffix.lower() == LIST_SUFFIX and path.exists():
-        yield from [_refuse_nested_list(word)] if in_list else _read_list(path, take_features)
+        yield from [_refuse_nested_list(word)] if in_list else _read_list(path, take)
     elif path.exists():
         yield path
     elif glob.has_magic(word):
@@ -143,6 +93,17 @@ def _resolve(word: str, folder: Path, take_features: bool, in_list: bool = False
         yield FailedInput(word, _explain_missing(path))
 
 
+def _read_address(word: str, addresses: bool) -> Address | FailedInput:
+    try:
+        address = Address.parse(word)
+    except VideoError as error:
+        return FailedInput(word.partition(":")[0], error)
+    if addresses:
+        return address
+    return FailedInput(str(address), VideoError(f"{address} is an address, and files are needed here.", _FILE_HINT))
+
+
+_FILE_HINT = "Save the video to a file first."
 _SUFFIX_HINT = f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
 
 
@@ -162,9 +123,6 @@ def _locate(word: str, folder: Path) -> Path:
 
 
 def _explain_missing(path: Path) -> CltdrError:
-    if is_address(str(path)):
-        shown = hide_secrets(str(path))
-        return VideoError(f"{shown} is an address, and files are needed here.", "Save the video to a file first.")
     kind = FeatureError if path.suffix.lower() in FEATURE_SUFFIXES else VideoError
     return kind(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
 
@@ -212,8 +170,8 @@ def _glob(pattern: Path) -> list[Path]:
     return [Path(name) for name in sorted(names)]
 
 
-def _read_list(path: Path, take_features: bool) -> Iterator[Path | FailedInput]:
-    """Files named by the lines of a list."""
+def _read_list(path: Path, take: _Take) -> Iterator[Found]:
+    """Files and addresses named by the lines of a list."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -224,7 +182,7 @@ def _read_list(path: Path, take_features: bool) -> Iterator[Path | FailedInput]:
     if not words:
         yield FailedInput(str(path), VideoError(f"The list {path} names no file.", _LIST_HINT))
     for word in words:
-        yield from _resolve(word, path.parent, take_features, in_list=True)
+        yield from _resolve(word, path.parent, take, in_list=True)
 
 
 _LIST_HINT = "A list is a text file with one path a line; # begins a comment."
@@ -236,46 +194,13 @@ def _strip_comment(line: str) -> str:
     return kept.strip()
 
 
-def _drop_repeated(found: Iterable[Path | FailedInput]) -> Iterator[Path | FailedInput]:
-    """Drop files that are named again."""
-    seen: set[Path] = set()
+def _drop_repeated(found: Iterable[Found]) -> Iterator[Found]:
+    """Drop files and addresses that are named again."""
+    seen: set[Path | Address] = set()
     for entry in found:
-        if isinstance(entry, Path):
-            if entry.resolve() in seen:
+        if not isinstance(entry, FailedInput):
+            place = entry.resolve() if isinstance(entry, Path) else entry
+            if place in seen:
                 continue
-            seen.add(entry.resolve())
+            seen.add(place)
         yield entry
-
-
-def assign_ids(found: Iterable[Path | FailedInput]) -> Inputs:
-    """Files as inputs, each with an id of its own, and what had to be named otherwise than its file."""
-    entries: list[Input | FailedInput] = []
-    notices: list[str] = []
-    owners: dict[str, Path] = {}
-    for entry in found:
-        if isinstance(entry, FailedInput):
-            entries.append(entry)
-            continue
-        video_id = _find_free_id(entry, owners)
-        if as_utf8(entry.stem) != entry.stem:
-            notices.append(f"{as_utf8(str(entry))}: the file's name is not UTF-8; its results are named {video_id}.")
-        elif video_id != entry.stem:
-            owner = owners[_make_file_key(entry.stem)]
-            notices.append(f"{entry} and {owner} share a name; results of {entry} are named {video_id}.")
-        owners[_make_file_key(video_id)] = entry
-        entries.append(Input(entry, video_id, entry.suffix.lower() in FEATURE_SUFFIXES))
-    return Inputs(tuple(entries), tuple(notices))
-
-
-def _find_free_id(path: Path, owners: dict[str, Path]) -> str:
-    """The file's stem; if that is taken, with the folder's name before it or a number after it."""
-    stem = as_utf8(path.stem)
-    named = [stem, f"{as_utf8(path.resolve().parent.name)}_{stem}"]
-    numbers = range(2, len(owners) + 3)
-    numbered = [f"{begin}_{number}" for begin in (stem, stem[:40]) for number in numbers]
-    return next(name for name in (*named, *numbered) if _make_file_key(name) not in owners)
-
-
-def _make_file_key(video_id: str) -> str:
-    """The same key for ids whose results would go into the same file (case and special characters do not count)."""
-    return safe_file_name(video_id).casefold()

@@ -15,6 +15,7 @@ from cltdr_cli.video.clock import StreamClock, read_clock
 from cltdr_cli.video.container import COPY_AGAIN, find_video_stream, open_container
 from cltdr_cli.video.decoding import StreamDamageError, decode_frames, read_claimed_end, read_packets
 from cltdr_cli.video.frames import VideoInfo
+from cltdr_cli.video.network import Address
 from cltdr_cli.video.pictures import Orientation, read_orientation
 from cltdr_cli.video.timing import FALLBACK_RATE, choose_nominal_rate
 
@@ -57,7 +58,7 @@ class Probe:
         return float(1 / (self.info.rate or FALLBACK_RATE))
 
 
-def probe_video(path: Path, reader: str) -> Probe:
+def probe_video(path: Path | Address, reader: str) -> Probe:
     """Read a header and decode the first frame.
 
     Raises:
@@ -70,7 +71,7 @@ def probe_video(path: Path, reader: str) -> Probe:
         orientation = read_orientation(frame)
         width, height = orientation.turn_size(frame.width, frame.height)
         info = VideoInfo(
-            path=path,
+            path=Path(path.name) if isinstance(path, Address) else path,
             rate=choose_nominal_rate(*_sample_times(container, stream, clock)),
             frame_count=stream.frames or None,
             duration_seconds=_read_header_duration(container, stream, clock),
@@ -84,7 +85,7 @@ def probe_video(path: Path, reader: str) -> Probe:
     return Probe(info, clock, orientation, (frame.width, frame.height), frame.format.name, containers)
 
 
-def _decode_first_frame(path: Path) -> VideoFrame:
+def _decode_first_frame(path: Path | Address) -> VideoFrame:
     reason = "not one frame could be decoded"
     with closing(open_container(path)) as container:
         stream = find_video_stream(container, path)

@@ -15,6 +15,7 @@ from cltdr_cli.video.clock import StreamClock, order_for_display
 from cltdr_cli.video.container import find_video_stream, open_container
 from cltdr_cli.video.decoding import StreamDamageError, decode_frames
 from cltdr_cli.video.frames import FrameBatch, Picture, VideoInfo, gather_batches
+from cltdr_cli.video.network import Address
 from cltdr_cli.video.pictures import RgbPictures
 from cltdr_cli.video.probe import Probe, probe_video
 from cltdr_cli.video.skipping import CannotSkipError, decode_looked_at, is_skippable
@@ -36,16 +37,19 @@ class PyavReader:
     """Reads a video with PyAV; see the ``VideoReader`` protocol.
 
     Args:
-        path: The file.
+        source: The file or address.
         probe: The result of ``probe_video``, if known.
+        shown: The address that the file was fetched from; None where it is the user's own.
 
     Raises:
-        VideoError: The file cannot be opened or holds no frame.
+        VideoError: The source cannot be opened or holds no frame.
     """
 
-    def __init__(self, path: Path, probe: Probe | None = None) -> None:
-        self._probe = probe or probe_video(path, "pyav")
-        self._info = replace(self._probe.info, reader="pyav")
+    def __init__(self, source: Path | Address, probe: Probe | None = None, shown: Address | None = None) -> None:
+        self._source, self._shown = source, shown or source
+        self._probe = probe or probe_video(source, "pyav")
+        path = self._probe.info.path if shown is None else Path(shown.name)
+        self._info = replace(self._probe.info, path=path, reader="pyav")
         self._closed = False
 
     @property
@@ -65,7 +69,7 @@ class PyavReader:
             VideoError: The reader is closed.
         """
         if self._closed:
-            raise VideoError(f"{self._info.path} was closed.", "Open it again to read it again.")
+            raise VideoError(f"{self._shown} was closed.", "Open it again to read it again.")
         rgb = RgbPictures(*self._probe.stored_size, self._probe.orientation)
         with closing(self._read_from(start_seconds, _decode_every)) as timed:
             pictures = ((rgb.convert(frame), seconds) for frame, seconds in timed)
@@ -95,7 +99,7 @@ class PyavReader:
     def _explain_break(self, damage: StreamDamageError) -> StreamBrokenError:
         seconds = damage.seconds or 0.0
         return StreamBrokenError(
-            f"{self._info.path} can be read only up to {seconds:.3f} s: {damage}.",
+            f"{self._shown} can be read only up to {seconds:.3f} s: {damage}.",
             "Copy or download it again, or go on with the part before the break.",
             seconds=seconds,
         )
@@ -120,13 +124,15 @@ class PyavReader:
 
     def _decode_from(self, start_seconds: float, decode: Decode[Shown]) -> Iterator[tuple[Shown, float]]:
         """Frames from a key frame before the start if the index leads to one, else from the first."""
+        from av.error import FFmpegError
+
         target = start_seconds - SEEK_MARGIN_SECONDS - self._probe.period_seconds
         if target <= SEEK_MARGIN_SECONDS or not self._probe.seekable:
             return self._decode_all(None, decode)
         sought = self._decode_all(target, decode)
         try:
             first = next(sought, None)
-        except StreamDamageError:
+        except (StreamDamageError, FFmpegError):  # a server may refuse to give the middle of a file
             first = None
         if first is None or first[0] is None or not first[0].key_frame or first[1] > start_seconds:
             return self._decode_all(None, decode)
@@ -136,8 +142,8 @@ class PyavReader:
         self, target_seconds: float | None, decode: Decode[Shown]
     ) -> Generator[tuple[Shown, float], None, None]:
         clock = self._probe.clock
-        with closing(open_container(self._info.path)) as container:
-            stream = find_video_stream(container, self._info.path)
+        with closing(open_container(self._source)) as container:
+            stream = find_video_stream(container, self._shown)
             stream.thread_type = "AUTO"
             if target_seconds is not None:
                 container.seek(clock.ticks(target_seconds), stream=stream)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -20,7 +20,9 @@ class _End(Generic[Item]):
     error: BaseException | None = None
 
 
-def read_ahead(items: Generator[Item, None, None], depth: int) -> Iterator[Item]:
+def read_ahead(
+    items: Generator[Item, None, None], depth: int, stop: threading.Event | None = None
+) -> Generator[Item, None, None]:
     """Yield the items of a generator that runs on its own thread, at most ``depth`` items ahead.
 
     When the consumer stops early, raises or is interrupted, the thread ends and the generator is closed before
@@ -29,19 +31,31 @@ def read_ahead(items: Generator[Item, None, None], depth: int) -> Iterator[Item]
     Args:
         items: The generator; it runs and is closed on the thread.
         depth: Largest number of waiting items.
+        stop: Once it is set, the iteration ends, although the generator may be waiting for a source that gives
+            nothing; its thread is then left to itself, and ends when the source gives something.
     """
     ready: queue.Queue[Item | _End[Item]] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
     thread = threading.Thread(target=_fill, args=(items, ready, stopped), name="cltdr-read-ahead", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := ready.get(), _End):
+        while not isinstance(item := _take(ready, stop), _End):
             yield item
         if item.error is not None:
             raise item.error
     finally:
         stopped.set()
-        thread.join()
+        thread.join(None if stop is None else POLL_SECONDS)
+
+
+def _take(ready: queue.Queue[Item | _End[Item]], stop: threading.Event | None) -> Item | _End[Item]:
+    """The next entry; the end as soon as a stop is asked for."""
+    while stop is None or not stop.is_set():
+        try:
+            return ready.get(timeout=None if stop is None else POLL_SECONDS)
+        except queue.Empty:
+            continue
+    return _End()
 
 
 def _fill(items: Generator[Item, None, None], ready: queue.Queue[Item | _End[Item]], stopped: threading.Event) -> None:

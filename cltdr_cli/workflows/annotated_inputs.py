@@ -13,7 +13,7 @@ from cltdr_cli.data.feature_spans import FeatureSpan, read_span
 from cltdr_cli.data.findings import Finding, make_findings
 from cltdr_cli.data.id_matching import guess_ids
 from cltdr_cli.plain_text import safe_file_name
-from cltdr_cli.video.inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES, FailedInput, Input, Inputs
+from cltdr_cli.video.named_inputs import FEATURE_SUFFIXES, VIDEO_SUFFIXES, FailedInput, Input, Inputs
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from cltdr_cli.files import check_writable_folder, remove_partials, write_text
 from cltdr_cli.interchange import Interval
 from cltdr_cli.plain_text import as_utf8, safe_file_name
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.video.inputs import FailedInput
+from cltdr_cli.video.named_inputs import FailedInput
 from cltdr_cli.workflows.chosen_segments import read_chosen_segments
 from cltdr_cli.writers.plan import make_file_names
 

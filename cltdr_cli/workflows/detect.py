@@ -12,7 +12,9 @@ from cltdr_cli.data.datasets import find_dataset
 from cltdr_cli.errors import CltdrError, UsageError
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.video.inputs import FailedInput, Input, Inputs, find_inputs
+from cltdr_cli.video.inputs import find_inputs
+from cltdr_cli.video.named_inputs import FailedInput, Input, Inputs
+from cltdr_cli.video.opened_ahead import OpenedAhead
 from cltdr_cli.workflows.annotated_inputs import AnnotatedInputs, match_inputs
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
 from cltdr_cli.workflows.feature_scan import look_through, warn_of_faults
@@ -57,7 +59,8 @@ def detect(
     """Find actions in videos: when they start and end, what they are, and how sure that is.
 
     Args:
-        inputs: Videos, folders, patterns, a ``.txt`` list, or feature files; one or several.
+        inputs: Videos, folders, patterns, ``http(s)://`` and ``rtsp://`` addresses, a ``.txt`` list, or feature
+            files; one or several.
         out: A file (its suffix picks the format) or a folder to write to; None writes nothing.
         format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``, ``svg``, ``html``.
         preset: Name or YAML file; ``auto`` is an installed real detector, or else the one that is downloaded now,
@@ -99,7 +102,8 @@ def detect(
         UsageError: The arguments contradict each other, or name something unknown.
         CltdrError: The detector cannot be loaded, or a file cannot be written.
     """
-    found = find_inputs([str(inputs)] if isinstance(inputs, str | Path) else map(str, inputs), take_features=True)
+    words = [str(inputs)] if isinstance(inputs, str | Path) else map(str, inputs)
+    found = find_inputs(words, take_features=True, addresses=True)
     for text in found.notices:
         report.notice(text)
     if split is not None and annotations is None:
@@ -179,7 +183,7 @@ def detect_many(
                 result = detect_now()
                 files.add(position, result)
             except CltdrError as error:
-                _add_failure(results, FailedInput(str(item.path), error), report)
+                _add_failure(results, FailedInput(str(item.source), error), report)
                 continue
             results.append(result)
             if on_result is not None:
@@ -196,7 +200,7 @@ def _begin_in_order(
     titles = [f"{item.video_id} ({at}/{len(files)})" if len(files) > 1 else "" for at, item in enumerate(files, 1)]
     orders = list(zip(files, titles, strict=True))
     if workers == 1 or sum(not item.is_features for item in files) < 2:
-        yield from ((item, partial(detector.detect_input, item, title, report)) for item, title in orders)
+        yield from _begin_one_by_one(detector, orders, report)
         return
     with detector.shared() as shared, report.progress("detecting", None, "videos"):
         pool = ThreadPoolExecutor(workers, "cltdr-video")
@@ -205,6 +209,26 @@ def _begin_in_order(
             yield from ((item, future.result) for (item, _), future in zip(orders, futures, strict=True))
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _begin_one_by_one(
+    detector: InputDetector, orders: Sequence[tuple[Input, str]], report: Reporter
+) -> Iterator[tuple[Input, Callable[[], Result]]]:
+    """The same with one video at a time; the next one is opened and begun to be decoded while the last goes on."""
+    reader: OpenedAhead | None = None
+    following: OpenedAhead | None = None
+    try:
+        for place, (item, title) in enumerate(orders):
+            reader, following = following, None
+            if place + 1 < len(orders):
+                following = detector.open_ahead(orders[place + 1][0])
+            yield item, partial(detector.detect_input, item, title, report, reader)
+            if reader is not None:
+                reader.close()
+    finally:
+        for opened in (reader, following):
+            if opened is not None:
+                opened.close()
 
 
 def _add_failure(results: Results, failure: FailedInput, report: Reporter) -> None:

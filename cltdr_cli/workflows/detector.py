@@ -17,12 +17,13 @@ from cltdr_cli.features.store import load_features
 from cltdr_cli.files import describe_path
 from cltdr_cli.inference.fusion import VideoScores
 from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limit_result
-from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
 from cltdr_cli.video.frames import VideoReader
-from cltdr_cli.video.inputs import FEATURE_SUFFIXES, Input
+from cltdr_cli.video.named_inputs import Input
+from cltdr_cli.video.network import Address
+from cltdr_cli.video.opened_ahead import OpenedAhead
 from cltdr_cli.workflows.classes import find_label_ids, read_class_scores
 from cltdr_cli.workflows.results import Result
 from cltdr_cli.zoo.extractors import ModelSources
@@ -63,13 +64,22 @@ class InputDetector:
         """Segments with a lower score are kept, but not shown to people."""
         return self.loaded.preset.display_score if self.min_score is None else self.min_score
 
-    def detect_input(self, item: Input, title: str = "", report: Reporter = SILENT) -> Result:
+    def open_ahead(self, item: Input) -> OpenedAhead | None:
+        """Begin to read a video that will be detected in next; None for feature files."""
+        if item.is_features:
+            return None
+        return OpenedAhead(item.source, self.options.reader, self.options.start_seconds)
+
+    def detect_input(
+        self, item: Input, title: str = "", report: Reporter = SILENT, reader: VideoReader | None = None
+    ) -> Result:
         """Find actions in a video or feature file.
 
         Args:
             item: The file.
             title: Name of the progress bar; the input's id where it is empty.
             report: Hears of the progress, and of a video that breaks off midway.
+            reader: Reads the video, which is opened already; it is closed afterwards.
 
         Raises:
             CltdrError: The file cannot be read, or does not fit the detector.
@@ -77,7 +87,8 @@ class InputDetector:
         if item.is_features:
             result = detect_features(self.loaded, self._load_sequence(item), self.scores)
         else:
-            result = replace(self._detect_video(item.path, title or item.video_id, report), source=item.path)
+            result = self._detect_video(reader or item.source, title or item.video_id, report)
+            result = replace(result, source=None if item.address else item.path)  # pages link to files only
         facts = {**result.provenance, **describe_path(item.path)}
         return self._finish(replace(result, video_id=item.video_id, provenance=facts))
 
@@ -140,7 +151,7 @@ class InputDetector:
             "display_score": self.display_score,
         }
 
-    def _detect_video(self, source: Path | VideoReader, title: str, report: Reporter) -> VideoResult:
+    def _detect_video(self, source: Path | Address | VideoReader, title: str, report: Reporter) -> VideoResult:
         with report.progress(title, None, "frames") as bar:
             result = detect_video(
                 source,
@@ -220,11 +231,6 @@ def make_input_detector(
         max_segments,
         find_label_ids(labels, scores.labels if scores else loaded.labels),
     )
-
-
-def make_input(path: Path, video_id: str | None = None) -> Input:
-    """A file as an input; its stem is its id where none is given."""
-    return Input(path, as_utf8(path.stem) if video_id is None else video_id, path.suffix.lower() in FEATURE_SUFFIXES)
 
 
 def prepare_detector(

@@ -26,7 +26,7 @@ from cltdr_cli.evaluation.thresholds import parse_tious
 from cltdr_cli.methods import find_method
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.video.inputs import FailedInput
+from cltdr_cli.video.named_inputs import FailedInput
 from cltdr_cli.workflows.detector import InputDetector, make_input_detector, prepare_detector
 from cltdr_cli.workflows.feature_scan import look_through, warn_of_faults
 from cltdr_cli.workflows.models import find_models, load_reported_detector

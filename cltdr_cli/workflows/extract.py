@@ -22,7 +22,8 @@ from cltdr_cli.features.store import NOT_THERE
 from cltdr_cli.files import check_writable_folder
 from cltdr_cli.pipeline import VideoOptions
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.video.inputs import FailedInput, Input, find_inputs
+from cltdr_cli.video.inputs import find_inputs
+from cltdr_cli.video.named_inputs import FailedInput, Input
 from cltdr_cli.workflows.extraction_progress import show_progress
 from cltdr_cli.workflows.extraction_settings import (
     check_settings,

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from cltdr_cli.reporting import Bar, Reporter
-from cltdr_cli.video.inputs import Input
+from cltdr_cli.video.named_inputs import Input
 
 
 @dataclass

@@ -12,7 +12,7 @@ from cltdr_cli.errors import VideoError
 from cltdr_cli.pages.content import PageVideo
 from cltdr_cli.plain_text import safe_file_name
 from cltdr_cli.reporting import Reporter
-from cltdr_cli.video.inputs import VIDEO_SUFFIXES
+from cltdr_cli.video.named_inputs import VIDEO_SUFFIXES
 
 MOST_THUMBNAILS = 120
 """Segments that get a picture, those with the best scores; each takes about 4 kB of the page."""

@@ -12,7 +12,7 @@ from cltdr_cli.files import check_writable
 from cltdr_cli.plain_text import describe_hidden
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
-from cltdr_cli.video.inputs import FailedInput, Input
+from cltdr_cli.video.named_inputs import FailedInput, Input
 from cltdr_cli.writers import SHOWING, WRITERS, OutputFile, find_format, plan_outputs, write
 
 _REWRITE_SECONDS = 60.0
@@ -138,7 +138,7 @@ def plan_result_files(out: str | Path | None, formats: Sequence[str], inputs: Se
                 "Give a folder as out=, or a file as out= without format=.",
             )
         return []
-    protected = [item.path for item in inputs]
+    protected = [item.path for item in inputs if item.address is None]
     protected += [item.path.with_suffix(".json") for item in inputs if item.is_features]  # their sidecars
     outputs = plan_outputs(out, formats, [item.video_id for item in inputs], protected)
     for output in outputs:

@@ -24,7 +24,7 @@ from cltdr_cli.evaluation.proposals import ProposalRecall, compute_proposal_reca
 from cltdr_cli.evaluation.recall import compute_recall_at_kx
 from cltdr_cli.evaluation.tables import UNKNOWN, Predictions, TieRule
 from cltdr_cli.files import write_bytes, write_text
-from cltdr_cli.video.inputs import FailedInput
+from cltdr_cli.video.named_inputs import FailedInput
 from cltdr_cli.workflows.reference import Reference
 from cltdr_cli.workflows.segmentation import SplitSegmentation
 

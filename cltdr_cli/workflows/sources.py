@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from cltdr_cli.errors import CltdrError
 from cltdr_cli.reporting import Reporter
+from cltdr_cli.video.addresses import is_address
 from cltdr_cli.video.array_reader import ARRAY_NAME, ArrayReader
-from cltdr_cli.video.inputs import FailedInput, Input, assign_ids
+from cltdr_cli.video.named_inputs import FailedInput, Input, assign_ids
+from cltdr_cli.video.network import Address
 from cltdr_cli.workflows.detector import InputDetector
 from cltdr_cli.workflows.results import Result, Results
 
 Source = str | Path | NDArray[np.uint8] | tuple[NDArray[np.uint8], float]
-"""A file; or RGB frames, uint8 ``[N, H, W, 3]``, alone or with their frames per second."""
+"""A file or address; or RGB frames, uint8 ``[N, H, W, 3]``, alone or with their frames per second."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,7 @@ def make_inputs(sources: Sequence[Source], fps: float | None, report: Reporter) 
     """
     readers = [None if isinstance(source, str | Path) else _read_frames(source, fps) for source in sources]
     names = map(_name_frames, itertools.count())
-    paths = [Path(source) if isinstance(source, str | Path) else next(names) for source in sources]
+    paths = [_locate(source) if isinstance(source, str | Path) else next(names) for source in sources]
     named = assign_ids(paths)
     for text in named.notices:
         report.notice(text)
@@ -69,7 +71,7 @@ def detect_in_sources(detector: InputDetector, items: Sequence[Input | FramesInp
         try:
             results.append(detect_in_source(detector, item, report))
         except CltdrError as error:
-            word = item.video_id if isinstance(item, FramesInput) else str(item.path)
+            word = item.video_id if isinstance(item, FramesInput) else str(item.source)
             results.failures.append(FailedInput(word, error))
             report.failure(word, error)
     return results
@@ -84,6 +86,10 @@ def detect_in_source(detector: InputDetector, item: Input | FramesInput, report:
     if isinstance(item, FramesInput):
         return detector.detect_frames(item.frames, item.video_id, report)
     return detector.detect_input(item, report=report)
+
+
+def _locate(source: str | Path) -> Path | Address:
+    return Address.parse(str(source)) if is_address(str(source)) and not Path(source).exists() else Path(source)
 
 
 def _read_frames(source: NDArray[np.uint8] | tuple[NDArray[np.uint8], float], fps: float | None) -> ArrayReader:

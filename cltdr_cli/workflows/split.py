@@ -13,8 +13,8 @@ from cltdr_cli.errors import CltdrError, FeatureError, VideoError
 from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
-from cltdr_cli.video.inputs import VIDEO_SUFFIXES, FailedInput
-from cltdr_cli.workflows.detector import InputDetector, make_input
+from cltdr_cli.video.named_inputs import VIDEO_SUFFIXES, FailedInput, make_input
+from cltdr_cli.workflows.detector import InputDetector
 
 DetectInVideo = Callable[[AnnotatedVideo], VideoResult]
 """Finds actions in one annotated video; raises ``CltdrError`` where it cannot."""

@@ -22,7 +22,7 @@ from cltdr_cli.features.packed import (
 from cltdr_cli.features.store import explain_unfinished, save_features
 from cltdr_cli.files import check_writable_folder
 from cltdr_cli.reporting import SILENT, Reporter
-from cltdr_cli.video.inputs import FailedInput
+from cltdr_cli.video.named_inputs import FailedInput
 
 
 @dataclass(frozen=True)

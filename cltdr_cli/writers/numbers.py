@@ -25,10 +25,10 @@ def sort_segments(result: VideoResult) -> Iterator[Segment]:
     order = np.argsort(-found.scores, kind="stable")
     rows = replace(result, detections=found.selected(order))
     for segment in rows:
-        yield replace(segment, score=_shorten(segment.score))
+        yield replace(segment, score=shorten_score(segment.score))
 
 
-def _shorten(score: float) -> float:
+def shorten_score(score: float) -> float:
     """The float whose decimals are the shortest for this float32: 0.1, not 0.10000000149011612."""
     return float(np.format_float_positional(np.float32(score), unique=True))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cltdr_cli.methods.record import Method
+from cltdr_cli.methods.record import Follower, Method
 from cltdr_cli.methods.sliding.config import SlidingConfig
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ def trace(outputs: Any, config: SlidingConfig, grid: FeatureGrid) -> NDArray[np.
     return smooth_scores(outputs[0].cpu().numpy(), config.smoothing_seconds * steps_per_second)
 
 
+def follow(config: SlidingConfig, inference: InferenceConfig, grid: FeatureGrid) -> Follower | None:
+    """What finds the segments of ``decode`` and hard NMS while the scores come."""
+    from cltdr_cli.methods.sliding.following import SlidingFollower
+
+    is_local = config.context_seconds is not None and inference.multiclass_nms and inference.nms_method == "hard"
+    return SlidingFollower(config, inference, grid) if is_local else None
+
+
 METHOD = Method(
     title="sliding classifier",
     supervision="none",
@@ -46,4 +54,5 @@ METHOD = Method(
     adopt=adopt,
     decode=decode,
     trace=trace,
+    follow=follow,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic.dataclasses import dataclass
 
-from cltdr_cli.ranges import STRICT, NonNegativeFloat, PositiveInt
+from cltdr_cli.ranges import STRICT, NonNegativeFloat, PositiveFloat, PositiveInt, optional
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -22,6 +22,9 @@ class SlidingConfig:
         merge_gap_seconds: Runs of one class and threshold closer than this become one.
         min_duration_seconds: Shorter candidates are dropped.
         top_classes: Classes kept per video, by peak smoothed score.
+        context_seconds: A class's peak, and whether it is among the best, are those within so many seconds to either
+            side, so that a segment can be final while a video goes on; None: those of the whole video.
+        max_duration_seconds: With ``context_seconds``, what goes on for longer becomes several candidates.
         outer_context: Length of the surroundings on either side, as a fraction of the candidate's length;
             a candidate's score is its mean inside minus the mean outside. 0 scores by the inside alone.
     """
@@ -33,6 +36,8 @@ class SlidingConfig:
     min_duration_seconds: NonNegativeFloat = 0.5
     top_classes: PositiveInt = 5
     outer_context: NonNegativeFloat = 0.25
+    context_seconds: PositiveFloat | None = optional(None)
+    max_duration_seconds: PositiveFloat = optional(300.0)
 
     def __post_init__(self) -> None:
         if not self.thresholds or any(not 0 < cut < 1 for cut in self.thresholds):

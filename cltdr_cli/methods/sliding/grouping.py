@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.inference.nms import Candidates
 from cltdr_cli.methods.sliding.config import SlidingConfig
+from cltdr_cli.methods.sliding.running import Run, RunFinder, measure_contrast
 from cltdr_cli.timeline import FeatureGrid
 
 Floats = NDArray[np.float32]
+_STEPS_AT_ONCE = 1024
 
 
 def group_scores(scores: Floats, config: SlidingConfig, grid: FeatureGrid) -> Candidates:
     """Class probabilities ``[T, K]`` of one video to candidates in feature steps, of its best classes."""
     steps_per_second = grid.rate / grid.stride_frames
+    if config.context_seconds is not None:
+        return to_candidates(_follow_runs(scores, config, steps_per_second))
     if len(scores):
         scores = smooth_scores(scores, config.smoothing_seconds * steps_per_second)
     best = np.argsort(-scores.max(0), kind="stable")[: config.top_classes] if len(scores) else []
@@ -24,6 +30,24 @@ def group_scores(scores: Floats, config: SlidingConfig, grid: FeatureGrid) -> Ca
         np.array([run[1] for run in found], np.float32),
         np.array([run[2] for run in found], np.int64),
     )
+
+
+def to_candidates(runs: Sequence[Run]) -> Candidates:
+    """Runs in feature steps; a step stands for the time around its centre, half a step to either side."""
+    return Candidates(
+        np.array([(run.first - 0.5, run.last - 0.5) for run in runs], np.float32).reshape(-1, 2),
+        np.array([run.score for run in runs], np.float32),
+        np.array([run.label for run in runs], np.int64),
+    )
+
+
+def _follow_runs(scores: Floats, config: SlidingConfig, steps_per_second: float) -> list[Run]:
+    """Runs of a whole video, found as in a stream."""
+    finder = RunFinder(config, scores.shape[1], steps_per_second)
+    found = [
+        run for at in range(0, len(scores), _STEPS_AT_ONCE) for run in finder.push(scores[at : at + _STEPS_AT_ONCE])
+    ]
+    return found + finder.finish()
 
 
 def _find_runs(
@@ -61,11 +85,3 @@ def merge_runs(above: NDArray[np.bool_], gap_steps: float) -> list[tuple[int, in
         else:
             runs.append((first, last))
     return runs
-
-
-def measure_contrast(scores: Floats, first: int, last: int, outer_context: float) -> float:
-    """Mean inside ``[first, last)`` minus mean in the margins around it (0 where there are none)."""
-    inside = float(scores[first:last].mean())
-    margin = int(np.ceil(outer_context * (last - first)))
-    outside = np.concatenate([scores[max(0, first - margin) : first], scores[last : last + margin]])
-    return inside - float(outside.mean()) if len(outside) else inside
