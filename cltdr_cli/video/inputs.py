@@ -140,7 +140,7 @@ def _resolve(word: str, folder: Path, take_features: bool, in_list: bool = False
     elif glob.has_magic(word):
         yield from _find_matches(path) or [_explain_no_match(word)]
     else:
-        yield FailedInput(word, _explain_missing(path))
+        yield FailedInput(hide_secrets(word) if is_address(word) else word, _explain_missing(path))
 
 
 _SUFFIX_HINT = f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
