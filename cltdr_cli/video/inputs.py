@@ -137,10 +137,12 @@ def _resolve(word: str, folder: Path, take_features: bool, in_list: bool = False
         yield from [_refuse_nested_list(word)] if in_list else _read_list(path, take_features)
     elif path.exists():
         yield path
+    elif is_address(word):
+        yield _refuse_address(word)
     elif glob.has_magic(word):
         yield from _find_matches(path) or [_explain_no_match(word)]
     else:
-        yield FailedInput(hide_secrets(word) if is_address(word) else word, _explain_missing(path))
+        yield FailedInput(word, _explain_missing(path))
 
 
 _SUFFIX_HINT = f"Videos are known by their suffix: {' '.join(sorted(VIDEO_SUFFIXES))}. Name other files one by one."
@@ -162,11 +164,14 @@ def _locate(word: str, folder: Path) -> Path:
 
 
 def _explain_missing(path: Path) -> CltdrError:
-    if is_address(str(path)):
-        shown = hide_secrets(str(path))
-        return VideoError(f"{shown} is an address, and files are needed here.", "Save the video to a file first.")
     kind = FeatureError if path.suffix.lower() in FEATURE_SUFFIXES else VideoError
     return kind(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
+
+
+def _refuse_address(word: str) -> FailedInput:
+    shown = hide_secrets(word)
+    error = VideoError(f"{shown} is an address, and files are needed here.", "Save the video to a file first.")
+    return FailedInput(shown, error)
 
 
 def _refuse_nested_list(word: str) -> FailedInput:
