@@ -65,8 +65,10 @@ def test_results_are_not_written_to_an_address(words, tmp_path, monkeypatch):
 
 
 def test_extraction_names_the_input_that_is_an_address(tmp_path):
-    done = run("extract-features", "https://host/a.mp4", "--extractor", "demo", "--out", tmp_path / "out")
+    address = "https://me:secret@host/a.mp4?token=secret"
+    done = run("extract-features", address, "--extractor", "demo", "--out", tmp_path / "out")
     assert done.exit_code == 1
+    assert "secret" not in done.output + (tmp_path / "out/failed.csv").read_text()
     assert "https://host/a.mp4 is an address, and files are needed here" in flat(done.stderr)
 
 

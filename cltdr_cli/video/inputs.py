@@ -87,6 +87,8 @@ def _resolve(word: str, folder: Path, take: _Take, in_list: bool = False) -> Ite
         yield from [_refuse_nested_list(word)] if in_list else _read_list(path, take)
     elif path.exists():
         yield path
+    elif is_address(word):
+        yield _refuse_address(word)
     elif glob.has_magic(word):
         yield from _find_matches(path) or [_explain_no_match(word)]
     else:
@@ -125,6 +127,12 @@ def _locate(word: str, folder: Path) -> Path:
 def _explain_missing(path: Path) -> CltdrError:
     kind = FeatureError if path.suffix.lower() in FEATURE_SUFFIXES else VideoError
     return kind(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
+
+
+def _refuse_address(word: str) -> FailedInput:
+    shown = hide_secrets(word)
+    error = VideoError(f"{shown} is an address, and files are needed here.", "Save the video to a file first.")
+    return FailedInput(shown, error)
 
 
 def _refuse_nested_list(word: str) -> FailedInput:
