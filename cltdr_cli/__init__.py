@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cltdr_cli.workflows.train import train
     from cltdr_cli.workflows.watch import watch
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 __all__ = [
     "Detector",
     "Result",
