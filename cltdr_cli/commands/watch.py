@@ -105,7 +105,8 @@ def watch(
     from cltdr_cli.workflows.watch import watch
     from cltdr_cli.writers.event_lines import EventFile
 
-    with nullcontext() if out is None else EventFile(out) as file, _stopping_on_signals() as stop:
+    stop = threading.Event()
+    with nullcontext() if out is None else EventFile(out) as file:
         watching = watch(
             source,
             preset=preset,
@@ -135,11 +136,12 @@ def watch(
         )
         as_text = (format or ("jsonl" if out is None else "text")) == "text"
         least = _LEAST_SHOWN if min_score is None else min_score
-        for event in watching:
-            line = _make_json_line(event)
-            if file is not None:
-                file.append(line)
-            _print(event, line, as_text, least)
+        with _stopping_on_signals(stop):
+            for event in watching:
+                line = _make_json_line(event)
+                if file is not None:
+                    file.append(line)
+                _print(event, line, as_text, least)
 
 
 def _make_json_line(event: WatchEvent) -> str:
@@ -163,9 +165,8 @@ def _print(event: WatchEvent, line: str, as_text: bool, least_score: float) -> N
 
 
 @contextmanager
-def _stopping_on_signals() -> Generator[threading.Event]:
-    """An event that the first Ctrl-C (or SIGTERM) sets; the second one interrupts as usual."""
-    stop = threading.Event()
+def _stopping_on_signals(stop: threading.Event) -> Generator[None]:
+    """The first Ctrl-C (or SIGTERM) asks to stop; the second one interrupts as usual."""
     before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
 
     def ask_to_stop(kind: int, frame: object) -> None:
@@ -176,7 +177,7 @@ def _stopping_on_signals() -> Generator[threading.Event]:
     for kind in before:
         signal.signal(kind, ask_to_stop)
     try:
-        yield stop
+        yield
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
