@@ -10,7 +10,7 @@ import pytest
 from videos_made import Drawn, cut_off, draw, even_times, made
 
 from cltdr_cli.errors import StreamBrokenError
-from cltdr_cli.video import open_video
+from cltdr_cli.video import open_video, pyav_reader
 from cltdr_cli.video.frame_stream import FrameStream
 from cltdr_cli.video.pyav_reader import PyavReader
 from cltdr_cli.video.skipping import CannotSkipError
@@ -118,8 +118,23 @@ def test_a_file_that_is_cut_short_ends_at_the_same_frame(phone, tmp_path, part):
     assert_same_samples(cut_off(phone, tmp_path, part), fps=5.0)
 
 
-def test_damage_that_the_decoder_hides_looks_the_same(phone, tmp_path):
+def test_damage_that_the_decoder_hides_looks_the_same(phone, tmp_path, monkeypatch):
+    """On one thread: on several, FFmpeg fills the same damage differently from one full reading to the next."""
+    find = pyav_reader.find_video_stream
+
+    def find_on_one_thread(container, path):
+        stream = find(container, path)
+        stream.codec_context.thread_count = 1
+        return stream
+
+    monkeypatch.setattr(pyav_reader, "find_video_stream", find_on_one_thread)
     assert_same_samples(_damage(phone, tmp_path, needed=True), fps=5.0)
+
+
+def test_damage_in_a_frame_that_others_need_is_refused(phone, tmp_path):
+    damaged = _damage(phone, tmp_path, needed=True)
+    with pytest.raises(CannotSkipError), closing(PyavReader(damaged).pictures(5.0)) as pictures:
+        list(pictures)
 
 
 def test_damage_in_a_frame_left_out_is_noticed_when_strict(phone, tmp_path):

@@ -75,7 +75,7 @@ class Effort:
     """
 
     seconds: float = 60.0
-    run_seconds: float = 15.0
+    run_seconds: float = 8.0
     runs: int = 3
     threads: int | None = None
 

@@ -42,7 +42,7 @@ def end_to_end(
     seconds: Annotated[float, typer.Option(help="Of the video, at most.", min=1)] = 60.0,
     run_seconds: Annotated[
         float, typer.Option(help="About how long a run takes at most; of slow presets a part is measured.", min=1)
-    ] = 15.0,
+    ] = 8.0,
     runs: Annotated[int, typer.Option(help="Repetitions; the table gives their medians.", min=1)] = 3,
     threads: Annotated[
         int | None, typer.Option(help="Threads of the network. [default: PyTorch's choice]", min=1, show_default=False)
