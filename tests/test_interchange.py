@@ -133,7 +133,7 @@ def spans(track):
     return sorted((round(i.start * 1000), round(i.end * 1000), i.label) for i in track.intervals)
 
 
-@pytest.mark.parametrize("name", ["elan", "boris", "via", "audacity", "textgrid"])
+@pytest.mark.parametrize("name", ["anvil", "elan", "boris", "via", "audacity", "textgrid"])
 @settings(max_examples=40, deadline=None)
 @given(track=tracks())
 def test_what_is_written_reads_back_to_the_millisecond(tmp_path_factory, name, track):
@@ -195,7 +195,7 @@ def test_tiers_hold_no_overlap_and_lose_nothing(track):
 
 def test_overlapping_tiers_are_both_kept(tmp_path):
     track = Track("v", (Interval(0, 5, "a", "left"), Interval(1, 4, "b", "right"), Interval(2, 3, "c", "left")))
-    for name in ("elan", "textgrid"):
+    for name in ("anvil", "elan", "textgrid"):
         path = tmp_path / f"x{FORMATS[name].suffix}"
         write(name, [track], path, WriteSettings())
         assert sorted(rows(read_tracks(path, name).tracks[0])) == [
