@@ -23,6 +23,7 @@ FOUNDATIONS = {
     "files",
     "file_kinds",
     "tensor_files",
+    "parquet_files",  # tables of results and annotations: `data` reads them, `writers` and `interchange` write them
     "plain_text",
     "ranges",
     "reporting",
@@ -38,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "file_kinds": set(),
     "tensor_files": set(),
+    "parquet_files": set(),
     "plain_text": set(),
     "ranges": set(),
     "reporting": set(),
@@ -98,6 +100,7 @@ ONLY_IN = {
     "transformers": {"extractors/", "cltdr_cli/commands/doctor.py"},
     # the demo world and the editing write videos
     "av": {"cltdr_cli/video/", "cltdr_cli/demo/", "cltdr_cli/editing/", "cltdr_cli/commands/doctor.py"},
+    "pyarrow": {"cltdr_cli/parquet_files.py"},  # an optional extra
     "opentimelineio": {"cltdr_cli/interchange/editors.py"},
     "typer": {"cltdr_cli/commands/", "cltdr_cli/main.py"},
     "safetensors": {"cltdr_cli/", "extractors/"},

@@ -33,7 +33,7 @@ def spans(path):
     return sorted((round(i.start, 3), round(i.end, 3), i.label) for i in video.instances)
 
 
-@pytest.mark.parametrize("name", ["activitynet", "csv", *(n for n in READABLE if n != "label-studio")])
+@pytest.mark.parametrize("name", ["activitynet", "csv", "parquet", *(n for n in READABLE if n != "label-studio")])
 def test_there_and_back_again(cltdr, ours, tmp_path, name):
     there = tmp_path / "there.any" if name not in ("activitynet", "csv") else tmp_path / f"there{FORMATS[name].suffix}"
     done = cltdr("convert-annotations", ours, "--to", name, "--out", there)

@@ -331,4 +331,4 @@ def test_the_id_of_a_video_is_its_file_name(media, stem):
 
 
 def test_the_readable_formats_are_those_of_the_interface():
-    assert set(READABLE) == {"elan", "boris", "via", "label-studio", "audacity", "textgrid"}
+    assert set(READABLE) == {"anvil", "elan", "boris", "via", "label-studio", "audacity", "textgrid"}

@@ -18,8 +18,8 @@ def convert_annotations(
     to: Annotated[
         str,
         typer.Option(
-            help="activitynet, csv, elan, boris, via, label-studio, audacity, textgrid; only written: edl, otio, "
-            "ffmetadata, youtube, srt, vtt, fiftyone, mkv (a copy of --video with chapters).",
+            help="activitynet, csv, parquet, anvil, elan, boris, via, label-studio, audacity, textgrid; only written: "
+            "edl, otio, ffmetadata, youtube, srt, vtt, fiftyone, mkv (a copy of --video with chapters).",
             metavar="FORMAT",
         ),
     ],

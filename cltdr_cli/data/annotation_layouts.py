@@ -18,6 +18,7 @@ from cltdr_cli.data.frame_labels import list_label_files, read_frame_labels
 from cltdr_cli.data.video_info import add_rate, add_video_info, find_tables_beside
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.interchange import FORMATS, READABLE
+from cltdr_cli.parquet_files import is_parquet
 
 LAYOUTS = {
     "activitynet": "JSON: database of videos with subset, duration, annotations (label, segment)",
@@ -31,7 +32,7 @@ LAYOUTS = {
     "charades-csv": "CSV of Charades: id, actions, length",
     "afsd-csv": "CSV of AFSD: video, type, type_idx, start, end",
     "gtad-csv": "CSV of G-TAD: video-name, t-init, t-end, label-idx",
-    "csv": "our CSV: video_id,start,end,label and optionally subset,duration,fps,label_id",
+    "csv": "our CSV: video_id,start,end,label and optionally subset,duration,fps,label_id; also as Parquet",
     "csv-labels": "our CSV of labels of whole videos: video_id,label and the same optional columns",
     "kth": "text of KTH: sequence, frames a-b, c-d",
     "frame-labels": "folder of <video>.txt, one label per frame; classes in mapping.txt in or beside it",
@@ -105,7 +106,7 @@ def _read_file(path: Path, classes: ClassList, task: str, fps: float | None) -> 
     suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if suffix == ".json":
         return read_annotation_json(path, classes)
-    if suffix in (".csv", ".tsv"):
+    if suffix in (".csv", ".tsv") or is_parquet(path):
         return read_annotation_csv(path, classes, task)
     if suffix == ".txt":
         return read_kth(path)

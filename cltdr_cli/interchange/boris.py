@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
-from cltdr_cli.interchange.boris_project import read_boris_project
+from cltdr_cli.interchange.boris_project import is_project, read_boris_project
 from cltdr_cli.interchange.sources import parse_seconds, read_table, read_text
 from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem, write_text
 
@@ -46,7 +46,7 @@ def read_boris(path: Path, settings: ReadSettings) -> Found:
     Raises:
         AnnotationError: There is no header, a row is damaged, or a state is started and never stopped.
     """
-    if read_text(path).lstrip().startswith("{"):
+    if is_project(read_text(path)):
         return read_boris_project(path)
     table = read_table(path)
     at = next((place for place, (_, cells) in enumerate(table) if is_header(cells)), None)

@@ -7,6 +7,7 @@ media file of the first player is a video. Files that other players show beside 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,17 @@ from cltdr_cli.errors import AnnotationError
 from cltdr_cli.interchange.sources import parse_seconds, read_json
 from cltdr_cli.interchange.tracks import Found, Interval, Track, media_stem
 
+_KEYS = re.compile(r'"(behaviors_conf|subjects_conf)"|"time_format".*"project_(name|date)"', re.DOTALL)
 _SLACK_SECONDS = 1.0
 """So much later than the end of its media an event may lie: measured lengths differ a little between programs."""
 
 Event = tuple[float, str, str]
 """Time in seconds, subject, behaviour."""
+
+
+def is_project(text: str) -> bool:
+    """Whether a text is a project; the beginning is enough, where behaviours may come after all of the events."""
+    return text.lstrip().startswith("{") and bool(_KEYS.search(text))
 
 
 def read_boris_project(path: Path) -> Found:

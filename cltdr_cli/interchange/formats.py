@@ -13,22 +13,20 @@ from cltdr_cli.errors import AnnotationError
 from cltdr_cli.interchange.anvil import is_anvil, read_anvil, write_anvil
 from cltdr_cli.interchange.audacity import is_label_line, read_audacity, write_audacity
 from cltdr_cli.interchange.boris import is_header, read_boris, write_boris
+from cltdr_cli.interchange.boris_project import is_project
 from cltdr_cli.interchange.captions import write_srt, write_vtt
 from cltdr_cli.interchange.chapters import write_ffmetadata, write_youtube
 from cltdr_cli.interchange.editors import write_edl, write_otio
 from cltdr_cli.interchange.elan import ROOT, read_elan, write_elan
 from cltdr_cli.interchange.fiftyone import write_fiftyone
 from cltdr_cli.interchange.label_studio import read_label_studio, write_label_studio
-from cltdr_cli.interchange.our_layouts import write_activitynet, write_csv
+from cltdr_cli.interchange.our_layouts import write_activitynet, write_csv, write_parquet_table
 from cltdr_cli.interchange.sources import decode_text, open_plain
 from cltdr_cli.interchange.textgrid import read_textgrid, write_textgrid
 from cltdr_cli.interchange.tracks import Found, ReadSettings, Track, WriteSettings, check_writable
 from cltdr_cli.interchange.via import CSV_MARK, read_via, write_via
 
 _HEAD_BYTES = 1 << 16
-_BORIS_PROJECT = re.compile(r'"(behaviors_conf|subjects_conf)"|"time_format".*"project_(name|date)"', re.DOTALL)
-"""Keys of a BORIS project; those of its behaviours may come after all of its events."""
-
 _SAMPLED_LINES = 40
 
 
@@ -72,10 +70,8 @@ def _is_label_studio(head: str) -> bool:
 
 
 def _is_boris(head: str) -> bool:
-    if head.lstrip().startswith("{"):
-        return bool(_BORIS_PROJECT.search(head))
     lines = head.split("\n")[:_SAMPLED_LINES]
-    return any(is_header(cells) for mark in ",\t;" for cells in csv.reader(lines, delimiter=mark))
+    return is_project(head) or any(is_header(cells) for mark in ",\t;" for cells in csv.reader(lines, delimiter=mark))
 
 
 def _is_audacity(head: str) -> bool:
@@ -86,6 +82,7 @@ def _is_audacity(head: str) -> bool:
 FORMATS: dict[str, Format] = {
     "activitynet": Format(".json", "ActivityNet JSON", write_activitynet, holds_many=True),
     "csv": Format(".csv", "our CSV", write_csv, holds_many=True),
+    "parquet": Format(".parquet", "our CSV as Parquet", write_parquet_table, holds_many=True),
     "elan": Format(".eaf", "ELAN", write_elan, read_elan, _is_elan),
     "anvil": Format(".anvil", "Anvil", write_anvil, read_anvil, is_anvil),
     "boris": Format(".tsv", "BORIS events", write_boris, read_boris, _is_boris, holds_many=True),
