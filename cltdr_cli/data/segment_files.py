@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cltdr_cli.data.prediction_files import LabelKey, ResultRows, read_predictions
+from cltdr_cli.data.reviewed import REVIEWED_SUFFIX
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.data.tables import read_headings
 from cltdr_cli.errors import AnnotationError
 
-REVIEWED_SUFFIX = ".reviewed.json"
 _SUFFIXES = (".json", ".csv", ".parquet")
 
 
