@@ -93,6 +93,9 @@ def test_label_studio_frames_count_from_one(tmp_path):
     assert found.notices == ["1 regions that are no segments in time left out"]
     (small,) = read(tmp_path, "y.json", samples.LABEL_STUDIO_SMALL, "label-studio").tracks
     assert (small.video_id, rows(small)) == ("cam 2", [(1.0, 3.0, "run", "videoLabels")])
+    from_zero = samples.LABEL_STUDIO_SMALL.replace('"start": 26', '"start": 0')  # predictions that count from 0
+    (early,) = read(tmp_path, "z.json", from_zero, "label-studio").tracks
+    assert rows(early) == [(0.0, 3.0, "run", "videoLabels")]
     with pytest.raises(AnnotationError, match="rate is unknown"):
         read(tmp_path, "x.json", samples.LABEL_STUDIO, fps=None)
 
