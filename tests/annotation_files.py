@@ -226,3 +226,95 @@ Object class = "TextGrid"
 1.5
 "ding"
 """
+
+ANVIL = """<?xml version="1.0" encoding="UTF-16"?>
+<annotation>
+  <head>
+    <specification src="../gesture-spec.xml"/>
+    <video src="extra.avi"/>
+    <video src="C:\\clips\\talk 1.mov" master="true"/>
+    <info key="coder" type="String">Ann</info>
+  </head>
+  <body>
+    <track name="wave" type="waveform"/>
+    <track name="gesture.phase" type="primary">
+      <el index="0" start="1.5" end="2.25">
+        <attribute name="type">stroke</attribute>
+        <comment>unsure</comment>
+      </el>
+      <el index="1" start="2.25" end="3.04">
+        <attribute name="type">hold &amp; wait</attribute>
+      </el>
+      <el index="2" start="4" end="5"/>
+    </track>
+    <track name="gesture.phrase" type="span" ref="gesture.phase">
+      <el index="0" start="0" end="1">
+        <attribute name="kind">beat</attribute>
+        <attribute name="hand">left</attribute>
+        <attribute name="lexeme"><value-link ref-track="words" ref-index="0"/></attribute>
+      </el>
+    </track>
+    <track name="copies" type="singleton" ref="gesture.phrase">
+      <el index="0" ref="0">
+        <attribute name="same">phrase again</attribute>
+      </el>
+    </track>
+    <track name="thirds" type="subdivision" ref="gesture.phase">
+      <el-group ref="2">
+        <el index="0">
+          <attribute name="part">first</attribute>
+        </el>
+        <el index="1" start="4.25">
+          <attribute name="part">second</attribute>
+        </el>
+        <el index="2" start="4.75">
+          <attribute name="part">third</attribute>
+        </el>
+      </el-group>
+    </track>
+    <track name="beeps" type="primarypoint">
+      <el index="0" time="0.52">
+        <attribute name="tone">high</attribute>
+      </el>
+    </track>
+  </body>
+</annotation>
+"""
+
+BORIS_PROJECT = json.dumps(
+    {
+        "time_format": "hh:mm:ss",
+        "project_date": "2024-02-28T01:55:22",
+        "project_name": "barn",
+        "subjects_conf": {"0": {"key": "1", "name": "cow 1", "description": ""}},
+        "observations": {
+            "morning": {
+                "type": "MEDIA",
+                "time offset": 100.0,
+                "file": {"1": ["clips/barn_1.mp4", "clips/barn_2.mp4"], "2": ["clips/above.mp4"]},
+                "media_info": {
+                    "length": {"clips/barn_1.mp4": 20.0, "clips/barn_2.mp4": 30.0, "clips/above.mp4": 50.0},
+                    "fps": {"clips/barn_1.mp4": 25.0, "clips/barn_2.mp4": 50.0},
+                },
+                "events": [
+                    [101.5, "cow 1", "walk", "", "", "NA"],
+                    [102.0, "", "look", "left", "", "NA"],
+                    [102.25, "", "walk", "fast", "", "NA"],
+                    [103.0, "", "walk", "slow", "", "NA"],
+                    [104.75, "cow 1", "walk", "", "done", "NA"],
+                    [105.0, "", "walk", "fast", "", "NA"],
+                    [122.5, "", "walk", "slow", "", "NA"],
+                    [120.0, "", "look", "", "", "NA"],
+                ],
+            },
+            "again": {"type": "MEDIA", "file": {"1": ["barn_1.mp4"]}, "events": [[7.0, "cow 1", "look", "", ""]]},
+            "by eye": {"type": "LIVE", "file": {}, "events": [[1.0, "", "walk", "", ""]]},
+        },
+        "behaviors_conf": {
+            "0": {"type": "Point event", "key": "L", "code": "look"},
+            "1": {"type": "State event", "key": "W", "code": "walk"},
+        },
+        "project_format_version": "7.0",
+    },
+    indent=1,
+)

@@ -33,7 +33,7 @@ def spans(path):
     return sorted((round(i.start, 3), round(i.end, 3), i.label) for i in video.instances)
 
 
-@pytest.mark.parametrize("name", ["activitynet", "csv", *(n for n in READABLE if n != "label-studio")])
+@pytest.mark.parametrize("name", ["activitynet", "csv", "parquet", *(n for n in READABLE if n != "label-studio")])
 def test_there_and_back_again(cltdr, ours, tmp_path, name):
     there = tmp_path / "there.any" if name not in ("activitynet", "csv") else tmp_path / f"there{FORMATS[name].suffix}"
     done = cltdr("convert-annotations", ours, "--to", name, "--out", there)
@@ -44,7 +44,7 @@ def test_there_and_back_again(cltdr, ours, tmp_path, name):
     assert done.code == 0
     assert spans(tmp_path / "back.json") == SPANS
     (video,) = json.loads((tmp_path / "back.json").read_text())["database"]
-    assert video == ("there" if name in ("audacity", "textgrid", "elan") else "highjump")
+    assert video == ("there" if name in ("anvil", "audacity", "textgrid", "elan") else "highjump")
 
 
 def test_frames_need_a_rate_and_take_it_from_the_video(cltdr, ours, shared, tmp_path):
@@ -107,12 +107,12 @@ def test_several_videos_need_a_folder_where_files_hold_one(cltdr, tmp_path):
     assert sorted(read_annotations(tmp_path / "all.csv").videos) == ["barn_1", "barn_2"]
 
 
-def test_a_folder_of_tables_may_hold_their_project_too(tmp_path):
-    (tmp_path / "barn.boris").write_text('{"time_format": "s", "behaviors_conf": {}}')
-    with pytest.raises(AnnotationError, match="BORIS project"):
-        read_annotations(tmp_path)
-    (tmp_path / "barn.tsv").write_text(samples.BORIS_AGGREGATED)
+def test_a_folder_with_a_project_and_its_exported_table_tells_that_both_are_there(tmp_path):
+    (tmp_path / "barn.boris").write_text(samples.BORIS_PROJECT)
     assert sorted(read_annotations(tmp_path).videos) == ["barn_1", "barn_2"]
+    (tmp_path / "barn.tsv").write_text(samples.BORIS_AGGREGATED)
+    with pytest.raises(AnnotationError, match=r"barn\.boris and barn\.tsv are both about the video 'barn_1'"):
+        read_annotations(tmp_path)
 
 
 def test_two_files_about_one_video_are_not_mixed_up(tmp_path):

@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from pages_made import read_page_data
 
 from cltdr_cli.errors import CltdrError
 
@@ -34,12 +35,13 @@ def test_auto_takes_the_demo_when_nothing_is_installed(cltdr, sample_video):
 def test_every_format_in_a_folder(cltdr, sample_video, tmp_path):
     done = cltdr(
         "detect", sample_video, "--preset", "demo", "--out", f"{tmp_path}/results/",
-        "--format", "json", "--format", "csv", "--format", "srt", "--format", "vtt", "--max-segments", 4,
+        "--format", "json", "--format", "csv", "--format", "srt", "--format", "vtt", "--format", "html",
+        "--max-segments", 4,
     )  # fmt: skip
     assert done.code == 0, done.err
     assert done.out == ""
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [
-        "drawn.csv", "drawn.json", "drawn.srt", "drawn.vtt"
+        "drawn.csv", "drawn.html", "drawn.json", "drawn.srt", "drawn.vtt"
     ]  # fmt: skip
     rows = segments(tmp_path / "results/drawn.json")["drawn"]
     assert len(rows) == 4
@@ -90,6 +92,22 @@ def test_directory_pattern_and_list_are_merged(cltdr, sample_video, tmp_path):
         done = cltdr("detect", word, "--preset", "demo", "--out", tmp_path / "all.csv", "--max-segments", 1)
         assert done.code == 0, done.err
         assert {row["video_id"] for row in csv.DictReader((tmp_path / "all.csv").open())} == {"a", "b"}
+
+
+def test_a_folder_of_pages_gets_an_index(cltdr, sample_video, tmp_path):
+    (tmp_path / "films").mkdir()
+    for name in ("a.mp4", "index.mp4"):
+        shutil.copy(sample_video, tmp_path / "films" / name)
+    (tmp_path / "films" / "no.mp4").write_text("this is no video")
+    done = cltdr("detect", tmp_path / "films", "--preset", "demo", "--out", f"{tmp_path}/out/", "--format", "html")
+    assert done.code == 1
+    assert f"wrote {tmp_path}/out/index.html: 2 of 3 inputs" in done.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.html", "index-video.html", "index.html"]
+    index = read_page_data(tmp_path / "out/index.html")["videos"]
+    assert [(row["id"], row["page"]) for row in index] == [("a", "a.html"), ("index", "index-video.html")]
+    for row in index:
+        page = read_page_data(tmp_path / "out" / row["page"])
+        assert (page["index"], page["video"]) == ("index.html", f"../films/{row['id']}.mp4")
 
 
 def test_results_beside_the_video_are_allowed(cltdr, sample_video, tmp_path):

@@ -93,6 +93,9 @@ def test_label_studio_frames_count_from_one(tmp_path):
     assert found.notices == ["1 regions that are no segments in time left out"]
     (small,) = read(tmp_path, "y.json", samples.LABEL_STUDIO_SMALL, "label-studio").tracks
     assert (small.video_id, rows(small)) == ("cam 2", [(1.0, 3.0, "run", "videoLabels")])
+    from_zero = samples.LABEL_STUDIO_SMALL.replace('"start": 26', '"start": 0')  # predictions that count from 0
+    (early,) = read(tmp_path, "z.json", from_zero, "label-studio").tracks
+    assert rows(early) == [(0.0, 3.0, "run", "videoLabels")]
     with pytest.raises(AnnotationError, match="rate is unknown"):
         read(tmp_path, "x.json", samples.LABEL_STUDIO, fps=None)
 
@@ -133,7 +136,7 @@ def spans(track):
     return sorted((round(i.start * 1000), round(i.end * 1000), i.label) for i in track.intervals)
 
 
-@pytest.mark.parametrize("name", ["elan", "boris", "via", "audacity", "textgrid"])
+@pytest.mark.parametrize("name", ["anvil", "elan", "boris", "via", "audacity", "textgrid"])
 @settings(max_examples=40, deadline=None)
 @given(track=tracks())
 def test_what_is_written_reads_back_to_the_millisecond(tmp_path_factory, name, track):
@@ -195,7 +198,7 @@ def test_tiers_hold_no_overlap_and_lose_nothing(track):
 
 def test_overlapping_tiers_are_both_kept(tmp_path):
     track = Track("v", (Interval(0, 5, "a", "left"), Interval(1, 4, "b", "right"), Interval(2, 3, "c", "left")))
-    for name in ("elan", "textgrid"):
+    for name in ("anvil", "elan", "textgrid"):
         path = tmp_path / f"x{FORMATS[name].suffix}"
         write(name, [track], path, WriteSettings())
         assert sorted(rows(read_tracks(path, name).tracks[0])) == [
@@ -331,4 +334,4 @@ def test_the_id_of_a_video_is_its_file_name(media, stem):
 
 
 def test_the_readable_formats_are_those_of_the_interface():
-    assert set(READABLE) == {"elan", "boris", "via", "label-studio", "audacity", "textgrid"}
+    assert set(READABLE) == {"anvil", "elan", "boris", "via", "label-studio", "audacity", "textgrid"}

@@ -124,7 +124,6 @@ def test_deep_and_huge_files_are_refused_at_once(tmp_path):
 
 def test_relatives_of_the_formats_are_told_apart(tmp_path):
     for text, reason in [
-        (json.dumps({"time_format": "hh:mm:ss", "behaviors_conf": {}, "observations": {}}), "BORIS project"),
         (json.dumps({"_via_settings": {}, "_via_img_metadata": {}}), "VIA 2"),
         (b"ooBinaryFile\x08TextGrid\x00\xff\xfe\xfd", "binary form"),
         ("video_id,start,end,label,Behavior,Start (s),Stop (s)\nv,0,1,a,a,0,1\n", "could be read as boris or as csv"),
@@ -148,7 +147,8 @@ def test_other_files_are_not_taken_for_these_formats(tmp_path, text):
 
 def test_a_format_is_told_by_content_and_not_by_the_name(tmp_path):
     for name, text in [
-        ("elan", samples.ELAN), ("boris", samples.BORIS_TABULAR), ("via", samples.VIA_CSV),
+        ("elan", samples.ELAN), ("anvil", samples.ANVIL.replace("UTF-16", "UTF-8")), ("boris", samples.BORIS_PROJECT),
+        ("boris", samples.BORIS_TABULAR), ("via", samples.VIA_CSV),
         ("via", samples.VIA_PROJECT), ("label-studio", samples.LABEL_STUDIO_SMALL), ("audacity", samples.AUDACITY),
         ("textgrid", samples.TEXTGRID_SHORT),
     ]:  # fmt: skip
@@ -170,7 +170,7 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("name", ["elan", "boris", "via", "audacity", "textgrid", "label-studio", "ffmetadata",
+@pytest.mark.parametrize("name", ["anvil", "elan", "boris", "via", "audacity", "textgrid", "label-studio", "ffmetadata",
                                   "youtube", "srt", "vtt", "fiftyone", "activitynet"])  # fmt: skip
 @pytest.mark.parametrize("label", HOSTILE)
 def test_hostile_labels_stay_text(tmp_path, name, label):
@@ -178,10 +178,10 @@ def test_hostile_labels_stay_text(tmp_path, name, label):
     path = tmp_path / "out"
     write_tracks(name, [track], path, WriteSettings(to_rate(25)))
     data = path.read_bytes()
-    if name in ("elan", "ffmetadata", "youtube", "srt", "vtt"):
+    if name in ("anvil", "elan", "ffmetadata", "youtube", "srt", "vtt"):
         assert b"\x1b" not in data
         assert b"\x07" not in data
-    if name in ("elan", "boris", "via", "audacity", "textgrid", "label-studio"):
+    if name in ("anvil", "elan", "boris", "via", "audacity", "textgrid", "label-studio"):
         (again,) = read_tracks(path, name, "v", to_rate(25)).tracks
         assert len(again.intervals) == 3
         assert sorted(i.start for i in again.intervals) == [0, 12, 24]
@@ -190,6 +190,9 @@ def test_hostile_labels_stay_text(tmp_path, name, label):
 STARTS = (
     b"",
     b"<ANNOTATION_DOCUMENT>",
+    b"<annotation><head/><body>",
+    b'{"subjects_conf":',
+    b"\x1f\x8b\x08\x00",
     b'[{"annotations":',
     b"0\t1\t",
     b'File type = "ooTextFile" "TextGrid" ',
@@ -212,7 +215,8 @@ def test_no_bytes_end_in_anything_but_tracks_or_a_message(tmp_path_factory, data
 
 
 @pytest.mark.parametrize("text", [samples.ELAN, samples.VIA_PROJECT, samples.LABEL_STUDIO, samples.TEXTGRID,
-                                  samples.BORIS_AGGREGATED, samples.VIA_CSV], ids=range(6))  # fmt: skip
+                                  samples.BORIS_AGGREGATED, samples.VIA_CSV, samples.BORIS_PROJECT,
+                                  samples.ANVIL.replace("UTF-16", "UTF-8")], ids=range(8))  # fmt: skip
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_changed_files_end_in_tracks_or_a_message(tmp_path_factory, text, data):

@@ -102,7 +102,7 @@ def test_csv_columns_and_formula_kept(tmp_path):
     assert ",".join(COLUMNS) == "video_id,start,end,label,label_id,score"
 
 
-@pytest.mark.parametrize("format_name", sorted(WRITERS))
+@pytest.mark.parametrize("format_name", sorted(WRITERS.keys() - {"parquet"}))
 def test_no_segments(tmp_path, format_name):
     write(format_name, [result([])], tmp_path / "a", {})
     text = (tmp_path / "a").read_text()

@@ -18,8 +18,9 @@ def convert_annotations(
     to: Annotated[
         str,
         typer.Option(
-            help="activitynet, csv, elan, boris, via, label-studio, audacity, textgrid; only written: edl, otio, "
-            "ffmetadata, youtube, srt, vtt, fiftyone, mkv (a copy of --video with chapters), epic (a submission).",
+            help="activitynet, csv, parquet, anvil, elan, boris, via, label-studio, audacity, textgrid; only written: "
+            "edl, otio, ffmetadata, youtube, srt, vtt, fiftyone, mkv (a copy of --video with chapters), epic (a "
+            "submission).",
             metavar="FORMAT",
         ),
     ],

@@ -65,6 +65,7 @@ class Format(str, Enum):  # typer takes no list of Literal
 
     JSON = "json"
     CSV = "csv"
+    PARQUET = "parquet"
     SRT = "srt"
     VTT = "vtt"
     SVG = "svg"

@@ -24,7 +24,11 @@ def train(
         ),
     ],
     annotations: Annotated[
-        Path, typer.Option(help="JSON, CSV, THUMOS folder, or folder of one label per frame.", metavar="FILE")
+        list[Path],
+        typer.Option(
+            help="JSON, CSV, THUMOS folder, or folder of one label per frame; repeatable: reviewed files come first.",
+            metavar="FILE",
+        ),
     ],
     features: Annotated[Path, typer.Option(help="Folder of feature files, as the preset names them.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="Folder of the run.", metavar="RUN")],

@@ -10,7 +10,7 @@ from cltdr_cli.data.annotation_ego4d import is_moments, read_moments
 from cltdr_cli.data.annotations import NO_CLASSES, Annotations, Instance, VideoDraft, assemble_annotations
 from cltdr_cli.data.class_lists import ClassList
 from cltdr_cli.data.class_numbers import UntimedLabel
-from cltdr_cli.data.reviewed import find_reviewed_videos, is_reviewed, read_reviewed
+from cltdr_cli.data.reviewed import LAYOUT, find_reviewed_videos, is_reviewed, read_reviewed
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
 
@@ -63,7 +63,7 @@ def _describe_bare(names: Sequence[str]) -> list[str]:
 def _find_videos(path: Path, content: Any) -> tuple[str, Mapping[str, Any]]:
     """Find layout and videos in a file's content, also under an outer key such as ``database`` or ``GT``."""
     if is_reviewed(content):
-        return "reviewed", find_reviewed_videos(content)
+        return LAYOUT, find_reviewed_videos(content)
     if isinstance(content, dict) and "results" in content:
         raise AnnotationError(
             f"{path} holds results, not annotations",
@@ -138,7 +138,7 @@ _DRAFTS: dict[str, Callable[[Mapping[str, Any], ClassList], VideoDraft]] = {
     "activitynet": _read_activitynet,
     "bsn": _read_activitynet,
     "super-events": _read_super_events,
-    "reviewed": lambda record, classes: read_reviewed(record),
+    LAYOUT: lambda record, classes: read_reviewed(record),
 }
 
 

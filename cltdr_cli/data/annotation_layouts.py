@@ -15,15 +15,19 @@ from cltdr_cli.data.annotation_tracks import find_tool_files, read_tool_files
 from cltdr_cli.data.annotations import Annotations
 from cltdr_cli.data.class_lists import ClassList
 from cltdr_cli.data.frame_labels import list_label_files, read_frame_labels
+from cltdr_cli.data.merged_annotations import merge_annotations
+from cltdr_cli.data.reviewed import REVIEWED_SUFFIX
 from cltdr_cli.data.video_info import add_rate, add_video_info, find_tables_beside
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.interchange import FORMATS, READABLE
+from cltdr_cli.parquet_files import is_parquet
 
 LAYOUTS = {
     "activitynet": "JSON: database of videos with subset, duration, annotations (label, segment)",
     "bsn": "JSON: videos with duration_second and annotations; subsets in video_info_new.csv beside it",
     "super-events": "JSON: videos with subset, duration, actions [class, start, end] (MultiTHUMOS, Charades)",
-    "reviewed": "JSON: results that a person corrected with cltdr review or on the page of cltdr report",
+    "reviewed": "JSON: results that a person corrected with cltdr review or on the page of cltdr report; also a folder "
+    "of *.reviewed.json",
     "ego4d-moments": "JSON of Ego4D's moment queries: videos, clips, annotations; or a folder of moments_*.json",
     "thumos-folder": "folder of <Class>_test.txt and <Class>_val.txt, rows: video start end",
     "wtalc": "folder of videoname.npy, subset.npy, labels_all.npy, labels.npy, segments.npy, duration.npy",
@@ -31,7 +35,7 @@ LAYOUTS = {
     "charades-csv": "CSV of Charades: id, actions, length",
     "afsd-csv": "CSV of AFSD: video, type, type_idx, start, end",
     "gtad-csv": "CSV of G-TAD: video-name, t-init, t-end, label-idx",
-    "csv": "our CSV: video_id,start,end,label and optionally subset,duration,fps,label_id",
+    "csv": "our CSV: video_id,start,end,label and optionally subset,duration,fps,label_id; also as Parquet",
     "csv-labels": "our CSV of labels of whole videos: video_id,label and the same optional columns",
     "kth": "text of KTH: sequence, frames a-b, c-d",
     "frame-labels": "folder of <video>.txt, one label per frame; classes in mapping.txt in or beside it",
@@ -74,6 +78,8 @@ def read_annotations(
 
 
 def _read_folder(path: Path, classes: ClassList, fps: float | None, background: Collection[str]) -> Annotations:
+    if reviewed := sorted(path.glob(f"*{REVIEWED_SUFFIX}")):
+        return merge_annotations([read_annotation_json(file, classes) for file in reviewed], classes)
     if (path / NAMES_FILE).is_file():
         return read_array_folder(path, classes)
     if files := list_moment_files(path):
@@ -105,7 +111,7 @@ def _read_file(path: Path, classes: ClassList, task: str, fps: float | None) -> 
     suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if suffix == ".json":
         return read_annotation_json(path, classes)
-    if suffix in (".csv", ".tsv"):
+    if suffix in (".csv", ".tsv") or is_parquet(path):
         return read_annotation_csv(path, classes, task)
     if suffix == ".txt":
         return read_kth(path)

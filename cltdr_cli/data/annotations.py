@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ class AnnotatedVideo:
         untimed: Labels of annotations without a segment, in the order of the file.
         labels: Labels that the file gives to the video as a whole; None where it gives none, empty where it says that
             nothing happens. ``video_labels.video_labels`` has the labels that count.
+        reviewed_at: When a person saved these segments; None where nobody did, or the file does not say.
     """
 
     video_id: str
@@ -56,10 +58,16 @@ class AnnotatedVideo:
     ambiguous: tuple[tuple[float, float], ...] = ()
     untimed: tuple[UntimedLabel, ...] = ()
     labels: tuple[str, ...] | None = None
+    reviewed_at: datetime | None = None
 
     def list_labels(self) -> set[str]:
         """Every label that the file gives to the video or to something in it."""
         return {*(item.label for item in (*self.instances, *self.untimed)), *(self.labels or ())}
+
+    def list_numbered_labels(self) -> list[UntimedLabel]:
+        """Every such label with its number, where the file writes one."""
+        timed = [UntimedLabel(item.label, item.label_id) for item in self.instances]
+        return [*timed, *self.untimed, *map(UntimedLabel, self.labels or ())]
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,7 @@ class VideoDraft:
     ambiguous: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     untimed: list[UntimedLabel] = field(default_factory=list[UntimedLabel])
     labels: list[UntimedLabel] | None = None
+    reviewed_at: datetime | None = None
 
     def add_video_label(self, label: str, label_id: int | None = None) -> None:
         """Add a label of the video as a whole."""
@@ -143,6 +152,7 @@ class VideoDraft:
             tuple(self.ambiguous),
             tuple(self.untimed),
             None if self.labels is None else tuple(dict.fromkeys(one.label for one in self.labels)),
+            self.reviewed_at,
         )
 
     def list_numbered_labels(self) -> list[UntimedLabel]:
@@ -178,3 +188,12 @@ def assemble_annotations(
     label_ids = number_classes(labels, classes, layout in PAIRED_LAYOUTS)
     conflicts = () if classes.numbers is not None else tuple(find_number_conflicts(labels))
     return Annotations(videos, label_ids, layout, source, conflicts, tuple(notes))
+
+
+def summarize_numbers(
+    videos: Iterable[AnnotatedVideo], classes: ClassList, layouts: Collection[str]
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Numbers of the classes of videos from files of some layouts, and how those that they write contradict."""
+    labels = [one for video in videos for one in video.list_numbered_labels()]
+    label_ids = number_classes(labels, classes, PAIRED_LAYOUTS.issuperset(layouts))
+    return label_ids, () if classes.numbers is not None else tuple(find_number_conflicts(labels))

@@ -1,4 +1,4 @@
-"""Reads predictions from files: ActivityNet JSON, our CSV, and THUMOS rows."""
+"""Reads predictions from files: ActivityNet JSON, our CSV (also as Parquet), and THUMOS rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cltdr_cli.data.source_files import load_json
 from cltdr_cli.errors import AnnotationError
+from cltdr_cli.parquet_files import is_parquet, read_parquet
 from cltdr_cli.segments import VideoResult
 
 
@@ -127,7 +128,7 @@ def _find_reader(path: Path) -> Callable[[Path, bool], ResultRows]:
         raise AnnotationError(f"{path} is a pickle; {_WHY_NO_PICKLE}", _PICKLE_WAY_OUT)
     if suffix == ".json" or head[:1] in (b"{", b"["):
         return _read_json
-    return _read_csv if suffix == ".csv" else _read_rows
+    return _read_csv if suffix == ".csv" or is_parquet(path) else _read_rows
 
 
 _WHY_NO_PICKLE = "opening a pickle runs any code in it, so cltdr never does"
@@ -185,19 +186,28 @@ def _read_csv(path: Path, needs_labels: bool) -> ResultRows:
 
 
 def _read_csv_rows(path: Path, needs_labels: bool) -> Iterable[tuple[int, dict[str, str]]]:
+    if is_parquet(path):
+        head, lines = read_parquet(path)
+        _check_head(path, head, needs_labels)
+        yield from ((place, dict(zip(head, line, strict=True))) for place, line in enumerate(lines, 1))
+        return
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.reader(file, strict=True)
             head = next(lines, [])
-            missing = [name for name in ("video_id", "start", "end", "score") if name not in head]
-            if missing or (needs_labels and not {"label", "label_id"} & set(head)):
-                raise AnnotationError(
-                    f"{path}: no column {', '.join(missing) or 'label'} (columns: {', '.join(head) or 'none'})",
-                    "Results are video_id,start,end,label,label_id,score. Give annotations as annotations=.",
-                )
+            _check_head(path, head, needs_labels)
             yield from ((lines.line_num, dict(zip(head, line, strict=False))) for line in lines if line)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AnnotationError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def _check_head(path: Path, head: Sequence[str], needs_labels: bool) -> None:
+    missing = [name for name in ("video_id", "start", "end", "score") if name not in head]
+    if missing or (needs_labels and not {"label", "label_id"} & set(head)):
+        raise AnnotationError(
+            f"{path}: no column {', '.join(missing) or 'label'} (columns: {', '.join(head) or 'none'})",
+            "Results are video_id,start,end,label,label_id,score. Give annotations as annotations=.",
+        )
 
 
 def _read_rows(path: Path, needs_labels: bool) -> ResultRows:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from cltdr_cli.data.annotations import Instance, VideoDraft
+
+REVIEWED_SUFFIX = ".reviewed.json"
+LAYOUT = "reviewed"
+"""Name of the layout, see ``annotation_layouts.LAYOUTS``."""
 
 DEFAULT_SPLIT = "training"
 """Split of videos whose file names none: corrected segments are there to be learned from."""
@@ -33,13 +38,23 @@ def find_reviewed_videos(content: Mapping[str, Any]) -> dict[str, Mapping[str, A
     return records
 
 
+def _read_time(value: Any) -> datetime | None:
+    """When a review was saved; without a zone it is in UTC."""
+    if value is None:
+        return None
+    time = datetime.fromisoformat(str(value).replace("Z", "+00:00"))  # Python 3.10 does not know the Z
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
 def read_reviewed(record: Mapping[str, Any]) -> VideoDraft:
     """One video: every segment that a person left in it is an instance, whatever its score."""
     duration, fps = record.get("duration"), record.get("fps")
+    review = record.get("review")
     draft = VideoDraft(
         split=str(record.get("subset") or DEFAULT_SPLIT),
         duration_seconds=None if duration is None else float(duration),
         fps=None if fps is None else float(fps),
+        reviewed_at=_read_time(review.get("at") if isinstance(review, dict) else None),
     )
     for row in record["segments"]:
         start, end = row["segment"]

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from cltdr_cli.data.prediction_files import LabelKey, ResultRows, read_predictions
+from cltdr_cli.data.reviewed import REVIEWED_SUFFIX
 from cltdr_cli.data.source_files import load_json
+from cltdr_cli.data.tables import read_headings
 from cltdr_cli.errors import AnnotationError
 
-REVIEWED_SUFFIX = ".reviewed.json"
-_SUFFIXES = (".json", ".csv")
+_SUFFIXES = (".json", ".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def read_segments(path: Path) -> list[VideoSegments]:
     for video in sorted(found, key=lambda video: video.source.suffix.lower() != ".json"):
         by_id.setdefault(video.video_id, video)
     if not by_id:
-        raise AnnotationError(f"{path} holds no results file", "Results are .json or .csv files of `cltdr detect`.")
+        raise AnnotationError(
+            f"{path} holds no results file", "Results are .json, .csv or .parquet files of `cltdr detect`."
+        )
     return sorted(by_id.values(), key=lambda video: video.video_id)
 
 
@@ -73,8 +76,7 @@ def _is_results(file: Path) -> bool:
     if file.suffix.lower() == ".json":
         content = load_json(file)
         return isinstance(content, dict) and "results" in content
-    with file.open(encoding="utf-8-sig", errors="replace") as lines:
-        return {"video_id", "start", "end", "score"} <= set(lines.readline().strip().split(","))
+    return {"video_id", "start", "end", "score"} <= set(read_headings(file))
 
 
 def _read_file(path: Path) -> list[VideoSegments]:

@@ -1,4 +1,4 @@
-"""Tables as programs and people write them: commas, semicolons or tabs, several encodings, compressed or not."""
+"""Tables as programs and people write them: commas, semicolons or tabs, several encodings, packed or not; Parquet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
+from cltdr_cli.parquet_files import is_parquet, read_parquet
 
+_HEAD_CHARACTERS = 4096
 _GZIP_MAGIC = b"\x1f\x8b"
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _INDEX_HEADINGS = frozenset({"", "unnamed: 0", "index"})
@@ -24,7 +26,7 @@ class Table:
     Attributes:
         columns: Headings, without the column of row numbers that pandas adds.
         rows: Line number in the file, and cells by heading; lines without any content are left out.
-        delimiter: What stands between cells.
+        delimiter: What stands between cells; empty where nothing does (Parquet).
         notes: What is unusual about the file, in words.
     """
 
@@ -41,6 +43,8 @@ def read_table(path: Path) -> Table:
         AnnotationError: The file is unreadable, a heading occurs twice, or a row has more or fewer cells than the
             header; the message names the line.
     """
+    if is_parquet(path):
+        return _read_parquet_table(path)
     text, encoding = _decode(path, read_plain_bytes(path))
     delimiter = _find_delimiter(path, text)
     try:
@@ -56,6 +60,22 @@ def read_table(path: Path) -> Table:
     _check_columns(path, columns)
     rows = tuple((place, _read_row(path, place, line[skipped:], columns)) for place, line in numbered[1:])
     return Table(columns, rows, delimiter, _describe_form(delimiter, encoding, bool(skipped)))
+
+
+def read_headings(path: Path) -> list[str]:
+    """Headings of a table whose cells commas separate, or of Parquet; those of any other file mean nothing."""
+    if is_parquet(path):
+        return read_parquet(path)[0]
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return file.readline(_HEAD_CHARACTERS).strip().split(",")
+
+
+def _read_parquet_table(path: Path) -> Table:
+    head, lines = read_parquet(path)
+    columns = tuple(name.strip() for name in head)
+    _check_columns(path, columns)
+    rows = tuple((place, _read_row(path, place, line, columns)) for place, line in enumerate(lines, 1))
+    return Table(columns, rows, "", ())
 
 
 def read_plain_bytes(path: Path) -> bytes:

@@ -1,5 +1,7 @@
 """BORIS event tables (CSV or TSV): aggregated events, one row each; or tabular events, with START and STOP rows.
 
+Projects are read by ``boris_project``.
+
 The form is that of BORIS's own test files (versions 4 to 8). Behaviours are labels, subjects are tiers.
 """
 
@@ -13,7 +15,8 @@ from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.files import write_text
-from cltdr_cli.interchange.sources import parse_seconds, read_table
+from cltdr_cli.interchange.boris_project import is_project, read_boris_project
+from cltdr_cli.interchange.sources import parse_seconds, read_table, read_text
 from cltdr_cli.interchange.tracks import Found, Interval, ReadSettings, Track, WriteSettings, media_stem
 
 NO_SUBJECT = "No focal subject"
@@ -37,11 +40,15 @@ def is_header(cells: Sequence[str]) -> bool:
 
 
 def read_boris(path: Path, settings: ReadSettings) -> Found:
-    """Read a table of events; each media file is a video. A tabular export may begin with facts of its observation.
+    """Read a project, or a table of events; each media file is a video.
+
+    A tabular export may begin with facts of its observation.
 
     Raises:
         AnnotationError: There is no header, a row is damaged, or a state is started and never stopped.
     """
+    if is_project(read_text(path)):
+        return read_boris_project(path)
     table = read_table(path)
     at = next((place for place, (_, cells) in enumerate(table) if is_header(cells)), None)
     if at is None:

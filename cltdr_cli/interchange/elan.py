@@ -10,7 +10,6 @@ import mimetypes
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from urllib.parse import quote
-from xml.sax.saxutils import escape, quoteattr
 
 from cltdr_cli.errors import AnnotationError
 from cltdr_cli.files import write_text
@@ -26,6 +25,7 @@ from cltdr_cli.interchange.tracks import (
     to_milliseconds,
     without_negative_times,
 )
+from cltdr_cli.interchange.xml_text import escape_xml, quote_xml
 
 ROOT = "ANNOTATION_DOCUMENT"
 _DEFAULT_TIER = "actions"
@@ -169,7 +169,7 @@ def write_elan(tracks: list[Track], path: Path, settings: WriteSettings) -> None
             points += end == start
             slots += [start, max(start + 1, end)]
             lines += _make_annotation(next(numbers), len(slots), item.label)
-        tiers += [f'    <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID={_quote(name)}>', *lines, "    </TIER>"]
+        tiers += [f'    <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID={quote_xml(name)}>', *lines, "    </TIER>"]
     if points:
         settings.notices.append(f"{points} points in time last 1 ms in ELAN, which knows no points")
     write_text(path, "\n".join([*_make_head(track, slots, len(track.intervals)), *tiers, *_TAIL]) + "\n")
@@ -182,8 +182,8 @@ def _make_head(track: Track, slots: list[int], count: int) -> list[str]:
         url = track.media if "://" in track.media else _make_url(track.media)
         relative = f"./{track.file_name}"
         media = [
-            f'        <MEDIA_DESCRIPTOR MEDIA_URL={_quote(url)} MIME_TYPE="{kind}" '
-            f"RELATIVE_MEDIA_URL={_quote(relative)}/>"
+            f'        <MEDIA_DESCRIPTOR MEDIA_URL={quote_xml(url)} MIME_TYPE="{kind}" '
+            f"RELATIVE_MEDIA_URL={quote_xml(relative)}/>"
         ]
     return [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -216,20 +216,10 @@ def _make_annotation(number: int, last_slot: int, label: str) -> list[str]:
         "        <ANNOTATION>",
         f'            <ALIGNABLE_ANNOTATION ANNOTATION_ID="a{number}" TIME_SLOT_REF1="ts{last_slot - 1}" '
         f'TIME_SLOT_REF2="ts{last_slot}">',
-        f"                <ANNOTATION_VALUE>{escape(_clean(label))}</ANNOTATION_VALUE>",
+        f"                <ANNOTATION_VALUE>{escape_xml(label)}</ANNOTATION_VALUE>",
         "            </ALIGNABLE_ANNOTATION>",
         "        </ANNOTATION>",
     ]
-
-
-def _quote(text: str) -> str:
-    return quoteattr(_clean(text))
-
-
-def _clean(text: str) -> str:
-    """Text as XML may hold it: characters that XML forbids become ``�``."""
-    return "".join(c if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff") else "�"
-                   for c in text)  # fmt: skip
 
 
 _TAIL = (

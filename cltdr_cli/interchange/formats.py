@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import csv
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import AnnotationError
+from cltdr_cli.interchange.anvil import is_anvil, read_anvil, write_anvil
 from cltdr_cli.interchange.audacity import is_label_line, read_audacity, write_audacity
 from cltdr_cli.interchange.boris import is_header, read_boris, write_boris
+from cltdr_cli.interchange.boris_project import is_project
 from cltdr_cli.interchange.captions import write_srt, write_vtt
 from cltdr_cli.interchange.chapters import write_ffmetadata, write_youtube
 from cltdr_cli.interchange.editors import write_edl, write_otio
 from cltdr_cli.interchange.elan import ROOT, read_elan, write_elan
 from cltdr_cli.interchange.fiftyone import write_fiftyone
 from cltdr_cli.interchange.label_studio import read_label_studio, write_label_studio
-from cltdr_cli.interchange.our_layouts import write_activitynet, write_csv
-from cltdr_cli.interchange.sources import decode_text
+from cltdr_cli.interchange.our_layouts import write_activitynet, write_csv, write_parquet_table
+from cltdr_cli.interchange.sources import decode_text, open_plain
 from cltdr_cli.interchange.textgrid import read_textgrid, write_textgrid
 from cltdr_cli.interchange.tracks import Found, ReadSettings, Track, WriteSettings, check_writable
 from cltdr_cli.interchange.via import CSV_MARK, read_via, write_via
@@ -71,7 +74,7 @@ def _is_label_studio(head: str) -> bool:
 
 def _is_boris(head: str) -> bool:
     lines = head.split("\n")[:_SAMPLED_LINES]
-    return any(is_header(cells) for mark in ",\t;" for cells in csv.reader(lines, delimiter=mark))
+    return is_project(head) or any(is_header(cells) for mark in ",\t;" for cells in csv.reader(lines, delimiter=mark))
 
 
 def _is_audacity(head: str) -> bool:
@@ -82,7 +85,9 @@ def _is_audacity(head: str) -> bool:
 FORMATS: dict[str, Format] = {
     "activitynet": Format(".json", "ActivityNet JSON", write_activitynet, holds_many=True, is_data=True),
     "csv": Format(".csv", "our CSV", write_csv, holds_many=True, is_data=True),
+    "parquet": Format(".parquet", "our CSV as Parquet", write_parquet_table, holds_many=True, is_data=True),
     "elan": Format(".eaf", "ELAN", write_elan, read_elan, _is_elan),
+    "anvil": Format(".anvil", "Anvil", write_anvil, read_anvil, is_anvil),
     "boris": Format(".tsv", "BORIS events", write_boris, read_boris, _is_boris, holds_many=True),
     "via": Format(".json", "VGG Image Annotator 3", write_via, read_via, _is_via, holds_many=True),
     "label-studio": Format(
@@ -104,7 +109,7 @@ READABLE = tuple(name for name, item in FORMATS.items() if item.read is not None
 """The formats of other tools that are also read."""
 
 _OUR_COLUMNS = {"video_id", "start", "end", "label"}
-_SUFFIXES = {".eaf": "elan", ".textgrid": "textgrid"}
+_SUFFIXES = {".anvil": "anvil", ".boris": "boris", ".eaf": "elan", ".textgrid": "textgrid"}
 """Suffixes that mean one format, so that a damaged file is read as that and its damage named."""
 
 
@@ -130,10 +135,10 @@ def recognise_format(path: Path) -> str | None:
 
 def _read_head(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise AnnotationError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise AnnotationError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if data.startswith(b"ooBinaryFile"):
         raise AnnotationError(
             f"{path} is a TextGrid in Praat's binary form", "Save it in Praat with Save as text file."
@@ -148,10 +153,6 @@ def _read_head(path: Path) -> str | None:
 
 def _refuse_relatives(path: Path, head: str) -> None:
     start = head.lstrip()[:2000]
-    if start.startswith("{") and '"behaviors_conf"' in head:
-        raise AnnotationError(
-            f"{path} is a BORIS project", "Export its events: Observations > Export events > Aggregated events (TSV)."
-        )
     if start.startswith("{") and '"_via_settings"' in head:
         raise AnnotationError(
             f"{path} is a project of VIA 2, which annotates images", "Videos are annotated with VIA 3."

@@ -102,7 +102,7 @@ def _list_spans(value: Mapping[str, Any], fps: Fraction | None) -> Iterator[tupl
             raise _RateMissing
         for span in value["ranges"]:
             first, last = (_read_frame(span.get(key), span) for key in ("start", "end"))
-            yield float((first - 1) / (fps or 1)), float(last / (fps or 1))
+            yield float(max(first - 1, 0) / (fps or 1)), float(last / (fps or 1))
     elif "start" in value and "end" in value:
         yield parse_seconds(value["start"]), parse_seconds(value["end"])
 

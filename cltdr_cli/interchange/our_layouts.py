@@ -1,16 +1,18 @@
-"""The layouts that this program works with: ActivityNet JSON and CSV, as annotations or, with scores, as results.
+"""The layouts that this program works with: ActivityNet JSON, CSV and Parquet.
 
-They are read by ``data.annotation_layouts`` and ``data.prediction_files``.
+They hold annotations or, with scores, results; ``data.annotation_layouts`` and ``data.prediction_files`` read them.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cltdr_cli.files import write_text
 from cltdr_cli.interchange.tracks import Interval, Track, WriteSettings
+from cltdr_cli.parquet_files import write_parquet
 from cltdr_cli.writers.csv_table import COLUMNS, quote_cell
 
 _ANNOTATION_COLUMNS = ("video_id", "start", "end", "label")
@@ -31,17 +33,27 @@ def write_activitynet(tracks: list[Track], path: Path, settings: WriteSettings) 
 
 def write_csv(tracks: list[Track], path: Path, settings: WriteSettings) -> None:
     """Write a row for each segment; a video without any is not in the table, and a notice says so."""
-    if _are_detections(tracks):
-        rows = [list(COLUMNS)]
-        rows += [_make_cells(track, item, COLUMNS) for track in tracks for item in _by_score(track)]
-    else:
-        cells = [_make_cells(t, i, _ANNOTATION_COLUMNS + _FURTHER_COLUMNS) for t in tracks for i in t.intervals]
-        kept = [place for place in range(8) if place < 4 or any(row[place] for row in cells)]
-        names = _ANNOTATION_COLUMNS + _FURTHER_COLUMNS
-        rows = [[row[place] for place in kept] for row in [list(names), *cells]]
+    columns = _make_columns(tracks, settings)
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    text = "".join(",".join(quote_cell("" if value is None else value) for value in row) + "\n" for row in rows)
+    write_text(path, text)
+
+
+def write_parquet_table(tracks: list[Track], path: Path, settings: WriteSettings) -> None:
+    """Write the same table as Parquet."""
+    write_parquet(path, _make_columns(tracks, settings))
+
+
+def _make_columns(tracks: list[Track], settings: WriteSettings) -> dict[str, list[Any]]:
+    """Values by heading; columns that say nothing are left out of annotations."""
     if empty := [track.video_id for track in tracks if not track.intervals]:
         settings.notices.append(f"{len(empty)} videos without segments are not in the table: {', '.join(empty[:3])}")
-    write_text(path, "".join(",".join(map(quote_cell, row)) + "\n" for row in rows))
+    is_detected = _are_detections(tracks)
+    items = [(t, i) for t in tracks for i in (_by_score(t) if is_detected else t.intervals)]
+    names = COLUMNS if is_detected else _ANNOTATION_COLUMNS + _FURTHER_COLUMNS
+    columns = {name: [_VALUES[name](track, item) for track, item in items] for name in names}
+    needed = COLUMNS if is_detected else _ANNOTATION_COLUMNS
+    return {name: values for name, values in columns.items() if name in needed or any(v is not None for v in values)}
 
 
 def _are_detections(tracks: list[Track]) -> bool:
@@ -68,9 +80,15 @@ def _make_record(track: Track) -> dict[str, Any]:
     return {**known, "annotations": [_make_instance(item) for item in track.intervals]}
 
 
-def _make_cells(track: Track, item: Interval, columns: tuple[str, ...]) -> list[str]:
-    values = {
-        "video_id": track.video_id, "start": item.start, "end": item.end, "label": item.label, "score": item.score,
-        "label_id": item.label_id, "subset": track.split, "duration": track.duration_seconds, "fps": track.fps,
-    }  # fmt: skip
-    return ["" if values[name] is None else str(values[name]) for name in columns]
+_VALUES: dict[str, Callable[[Track, Interval], Any]] = {
+    "video_id": lambda track, item: track.video_id,
+    "start": lambda track, item: item.start,
+    "end": lambda track, item: item.end,
+    "label": lambda track, item: item.label,
+    "label_id": lambda track, item: item.label_id,
+    "score": lambda track, item: item.score,
+    "subset": lambda track, item: track.split or None,
+    "duration": lambda track, item: track.duration_seconds,
+    "fps": lambda track, item: track.fps,
+}
+"""What stands under each heading."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
 import json
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 from xml.parsers import expat
 
 from cltdr_cli.errors import AnnotationError
@@ -18,6 +20,7 @@ from cltdr_cli.errors import AnnotationError
 MOST_BYTES = 256 * 1024 * 1024
 """Annotation files are texts of kilobytes to megabytes; a larger one is something else."""
 
+_GZIP_MAGIC = b"\x1f\x8b"
 _MOST_XML_DEPTH = 64
 _MOST_CELL_CHARACTERS = 10_000_000
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -193,6 +196,17 @@ def check_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> 
     return places
 
 
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file for reading, unpacked if it is gzip (as BORIS saves large projects).
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    with path.open("rb") as file:
+        is_packed = file.read(2) == _GZIP_MAGIC
+    return cast("BinaryIO", gzip.open(path)) if is_packed else path.open("rb")
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number that JSON knows")
 
@@ -204,6 +218,10 @@ def _read_bytes(path: Path) -> bytes:
             raise AnnotationError(
                 f"{path} is too large to be annotations: {size / 1e6:.0f} MB of at most {MOST_BYTES / 1e6:.0f} MB"
             )
-        return path.read_bytes()
-    except OSError as error:
-        raise AnnotationError(f"{path} cannot be read: {error.strerror or error}") from error
+        with open_plain(path) as file:
+            data = file.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise AnnotationError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > MOST_BYTES:
+        raise AnnotationError(f"{path} is too large to be annotations: unpacked, over {MOST_BYTES / 1e6:.0f} MB")
+    return data

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltdr_cli.errors import CltdrError, FeatureError, UsageError, VideoError
-from cltdr_cli.video.addresses import is_address
+from cltdr_cli.video.addresses import hide_secrets, is_address
 from cltdr_cli.video.named_inputs import (
     FEATURE_SUFFIXES,
     FOLDER_SUFFIXES,
@@ -87,8 +87,6 @@ def _resolve(word: str, folder: Path, take: _Take, in_list: bool = False) -> Ite
         yield from [_refuse_nested_list(word)] if in_list else _read_list(path, take)
     elif path.exists():
         yield path
-    elif is_address(word):
-        yield _refuse_address(word)
     elif glob.has_magic(word):
         yield from _find_matches(path) or [_explain_no_match(word)]
     else:
@@ -99,7 +97,7 @@ def _read_address(word: str, addresses: bool) -> Address | FailedInput:
     try:
         address = Address.parse(word)
     except VideoError as error:
-        return FailedInput(word.partition(":")[0], error)
+        return FailedInput(hide_secrets(word), error)
     if addresses:
         return address
     return FailedInput(str(address), VideoError(f"{address} is an address, and files are needed here.", _FILE_HINT))
@@ -127,12 +125,6 @@ def _locate(word: str, folder: Path) -> Path:
 def _explain_missing(path: Path) -> CltdrError:
     kind = FeatureError if path.suffix.lower() in FEATURE_SUFFIXES else VideoError
     return kind(f"{path} does not exist.", "Check the spelling, and quote names that hold spaces or brackets.")
-
-
-def _refuse_address(word: str) -> FailedInput:
-    shown = hide_secrets(word)
-    error = VideoError(f"{shown} is an address, and files are needed here.", "Save the video to a file first.")
-    return FailedInput(shown, error)
 
 
 def _refuse_nested_list(word: str) -> FailedInput:

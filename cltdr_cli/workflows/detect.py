@@ -62,7 +62,7 @@ def detect(
         inputs: Videos, folders, patterns, ``http(s)://`` and ``rtsp://`` addresses, a ``.txt`` list, or feature
             files; one or several.
         out: A file (its suffix picks the format) or a folder to write to; None writes nothing.
-        format: Formats of the files in a folder: ``json``, ``csv``, ``srt``, ``vtt``, ``svg``, ``html``.
+        format: Formats of the files in a folder: ``json``, ``csv``, ``parquet``, ``srt``, ``vtt``, ``svg``, ``html``.
         preset: Name or YAML file; ``auto`` is an installed real detector, or else the one that is downloaded now,
             or the bundled demo model.
         checkpoint: Checkpoint of ``cltdr train`` or ``cltdr convert`` in place of a preset.

@@ -15,6 +15,7 @@ from cltdr_cli.data.id_matching import guess_id
 from cltdr_cli.data.prediction_files import ResultRows, read_predictions
 from cltdr_cli.data.reviewed import is_reviewed
 from cltdr_cli.data.source_files import load_json
+from cltdr_cli.data.tables import read_headings
 from cltdr_cli.data.video_info import strip_video_id
 from cltdr_cli.errors import AnnotationError, UsageError
 from cltdr_cli.interchange import READABLE, Interval, Track, read_tracks, recognise_format
@@ -25,6 +26,7 @@ from cltdr_cli.interchange.reading import (
     parse_tier_rules,
 )
 from cltdr_cli.interchange.tracks import Found, to_rate
+from cltdr_cli.parquet_files import is_parquet
 from cltdr_cli.plain_text import as_utf8
 from cltdr_cli.video import open_video
 from cltdr_cli.video.frames import VideoInfo
@@ -32,9 +34,9 @@ from cltdr_cli.video.frames import VideoInfo
 _OUR_READERS: dict[str, Callable[[Path], Annotations]] = {
     "activitynet": read_annotation_json,
     "csv": read_annotation_csv,
+    "parquet": read_annotation_csv,
 }
 OUR_FORMATS = tuple(_OUR_READERS)
-_HEADER_CHARACTERS = 4096
 
 
 def read_labelled(
@@ -48,7 +50,7 @@ def read_labelled(
 
     Args:
         source: A file, or a folder of files of annotation tools.
-        format_name: One of ``READABLE``, ``activitynet`` or ``csv``; None tells it from the content.
+        format_name: One of ``READABLE`` or ``OUR_FORMATS``; None tells it from the content.
         video: The video that the file is about: its rate and duration count, and its name where the file has none.
         fps: Frames per second, before what file and video say.
         tiers: Words ``NAME`` or ``NAME=LABEL``: only these tiers, and how their segments are called.
@@ -132,9 +134,7 @@ def _holds_detections(source: Path) -> bool:
     if suffix == ".json":
         content = load_json(source)
         return isinstance(content, dict) and "results" in content
-    with source.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline(_HEADER_CHARACTERS)
-    return suffix == ".csv" and "score" in first.strip().split(",")
+    return (suffix == ".csv" or is_parquet(source)) and "score" in read_headings(source)
 
 
 def _read_display_score(source: Path) -> float | None:

@@ -19,10 +19,9 @@ from cltdr_cli.pages.html import render_index, render_page
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.video.inputs import find_inputs
 from cltdr_cli.workflows.page_videos import add_thumbnails, find_video, make_page_videos
-from cltdr_cli.writers.html_page import link_to
+from cltdr_cli.writers.html_page import INDEX_NAME, link_to
 from cltdr_cli.writers.plan import make_file_names
 
-INDEX_NAME = "index.html"
 LARGEST_EMBEDDED = 256 << 20
 """Bytes of a video that is put into a page; browsers open pages much larger than that badly or not at all."""
 

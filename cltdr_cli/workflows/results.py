@@ -9,11 +9,13 @@ from pathlib import Path
 
 from cltdr_cli.errors import UsageError
 from cltdr_cli.files import check_writable
+from cltdr_cli.parquet_files import require_parquet
 from cltdr_cli.plain_text import describe_hidden
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.video.named_inputs import FailedInput, Input
 from cltdr_cli.writers import SHOWING, WRITERS, OutputFile, find_format, plan_outputs, write
+from cltdr_cli.writers.html_page import INDEX_NAME, write_html, write_html_index
 
 _REWRITE_SECONDS = 60.0
 """Files of several inputs are written again this often, so that a run that is stopped keeps what it found."""
@@ -30,7 +32,7 @@ class Result(VideoResult):
     run: dict[str, object] = field(default_factory=dict[str, object], repr=False)
 
     def save(self, path: str | Path) -> Path:
-        """Write the result; the suffix (.json, .csv, .srt, .vtt, .svg, .html) picks the format.
+        """Write the result; the suffix (.json, .csv, .parquet, .srt, .vtt, .svg, .html) picks the format.
 
         Raises:
             UsageError: The suffix names no format.
@@ -61,6 +63,7 @@ class ResultFiles:
     def __init__(self, planned: Sequence[OutputFile] = (), input_count: int = 0, report: Reporter = SILENT) -> None:
         self._single = [output for output in planned if len(output.inputs) == 1]
         self._merged = [output for output in planned if len(output.inputs) > 1]
+        self._pages = [output for output in planned if output.format == "html"]
         self._input_count, self._report = input_count, report
         self._results: dict[int, Result] = {}
         self._written_counts: dict[Path, int] = {}
@@ -85,7 +88,7 @@ class ResultFiles:
             self._write_merged()
 
     def finish(self) -> None:
-        """Write the files of several inputs with everything that was found, and report them.
+        """Write the files of several inputs with everything that was found, and an index of pages; report them.
 
         Raises:
             OutputError: A file cannot be written.
@@ -96,6 +99,8 @@ class ResultFiles:
                 results = [self._results[place] for place in output.inputs if place in self._results]
                 hidden = _describe_hidden(output, results)
                 self._report.notice(f"wrote {output.path}: {count} of {self._input_count} inputs{hidden}")
+        if len(self._pages) > 1:
+            self._write_index(self._pages[0].path.with_name(INDEX_NAME))
 
     def _write_merged(self) -> None:
         for output in self._merged:
@@ -104,9 +109,20 @@ class ResultFiles:
                 self._write(output, latest.run)  # the latest one knows all weights that were loaded so far
         self._rewritten_at = time.monotonic()
 
+    def _write_index(self, path: Path) -> None:
+        written = [output for output in self._pages if output.path in self._written_counts]
+        if not written:
+            return
+        pages = [(self._results[output.inputs[0]], output.path) for output in written]
+        write_html_index(pages, path, pages[-1][0].run)
+        self._report.notice(f"wrote {path}: {len(pages)} of {self._input_count} inputs")
+
     def _write(self, output: OutputFile, run: dict[str, object]) -> None:
         results = [self._results[position] for position in output.inputs if position in self._results]
-        write(output.format, results, output.path, run)
+        if output.format == "html" and len(self._pages) > 1:
+            write_html(results, output.path, run, INDEX_NAME)
+        else:
+            write(output.format, results, output.path, run)
         self._written_counts[output.path] = len(results)
 
 
@@ -143,4 +159,6 @@ def plan_result_files(out: str | Path | None, formats: Sequence[str], inputs: Se
     outputs = plan_outputs(out, formats, [item.video_id for item in inputs], protected)
     for output in outputs:
         check_writable(output.path)
+    if any(output.format == "parquet" for output in outputs):
+        require_parquet()
     return outputs

@@ -53,7 +53,7 @@ class TrainingSummary:
 def train(
     *,
     preset: str | Path,
-    annotations: str | Path,
+    annotations: str | Path | Sequence[str | Path],
     features: str | Path,
     out: str | Path,
     force: bool = False,
@@ -91,7 +91,8 @@ def train(
 
     Args:
         preset: Name or YAML file: network, features, losses; ``auto`` makes one for these features and annotation.
-        annotations: JSON, CSV or THUMOS folder, in any published layout.
+        annotations: JSON, CSV or THUMOS folder, in any published layout; or several, of which reviewed ones stand in
+            for what the others say of their videos.
         features: Folder of feature files, as the preset names them.
         out: Folder of the run: checkpoints, resume state, log, settings.
         force: Whether features of another extractor or flow are taken, if width and grid fit.
@@ -138,8 +139,8 @@ def train(
     if hold_out is not None:
         fold = Fold(0, round(1 / hold_out), group_by)
     data = read_training_data(
-        str(preset), Path(annotations), Path(features), [*settings, *changes], str(labels), (train_split, eval_split),
-        force, None if pseudo_labels is None else Path(pseudo_labels), min_score,
+        str(preset), _list_paths(annotations), Path(features), [*settings, *changes], str(labels),
+        (train_split, eval_split), force, None if pseudo_labels is None else Path(pseudo_labels), min_score,
         fps, background, [Path(file) for file in video_info], fold,
     )  # fmt: skip
     run = RunSettings(
@@ -161,6 +162,11 @@ def train(
         if processes.is_first:
             report_end(training, heard)
     return TrainingSummary(training.folder.last, training.folder.best, training.best.score, training.best.epoch)
+
+
+def _list_paths(annotations: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files and folders that are named; one or several."""
+    return [Path(annotations)] if isinstance(annotations, str | Path) else list(map(Path, annotations))
 
 
 def _make_training(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cltdr_cli.data.annotations import Annotations, normalize_split
 from cltdr_cli.data.datasets import DatasetRecord, find_dataset
 from cltdr_cli.data.folds import HELD_OUT, Fold, hold_out
 from cltdr_cli.data.label_set import LabelledSplit, labelled_split
+from cltdr_cli.data.merged_annotations import merge_annotations
 from cltdr_cli.data.prediction_files import read_predictions
 from cltdr_cli.data.pseudo_labels import PseudoLabels, place_pseudo_labels
 from cltdr_cli.data.training_set import TrainingSplit, training_split
@@ -111,7 +112,7 @@ class TrainingData:
 
 def read_training_data(
     preset: str,
-    annotations: Path,
+    annotations: Path | Sequence[Path],
     features: Path,
     settings: Sequence[str],
     labels: str = "preset",
@@ -128,7 +129,7 @@ def read_training_data(
 
     Args:
         preset: Name or YAML file, or ``auto``.
-        annotations: File or folder in any published layout.
+        annotations: File or folder in any published layout; or several, see ``merge_annotations``.
         features: Folder of feature files.
         settings: Changes to the preset, ``key=value``.
         labels: Where class names come from: ``preset``, ``annotations``, or a file.
@@ -147,15 +148,19 @@ def read_training_data(
     given = None if preset == AUTO else with_overrides(load_preset(preset), settings)
     data_set = find_dataset(given.benchmark.dataset if given else "custom")
     classes = find_class_order(labels, given)
-    found = read_annotations(
-        annotations,
-        classes,
-        first_id=data_set.first_id,
-        task=data_set.task,
-        video_info=list(video_info) or None,
-        fps=fps if fps is not None or not annotations.is_dir() else data_set.fps,
-        background=background or data_set.background,
-    )
+    parts = [
+        read_annotations(
+            file,
+            classes,
+            first_id=data_set.first_id,
+            task=data_set.task,
+            video_info=list(video_info) or None,
+            fps=fps if fps is not None or not file.is_dir() else data_set.fps,
+            background=background or data_set.background,
+        )
+        for file in ([annotations] if isinstance(annotations, Path) else annotations)
+    ]
+    found = merge_annotations(parts, replace(classes, first_id=data_set.first_id))
     split_name = _check_split(found, splits[0] or _choose_split(found, data_set), "train_split=")
     chosen, notes = (given, []) if given else _make_preset(found, split_name, features, settings)
     eval_split = splits[1] and _check_split(found, splits[1], "eval_split=")

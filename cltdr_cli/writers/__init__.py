@@ -9,6 +9,7 @@ from cltdr_cli.segments import VideoResult
 from cltdr_cli.writers.activitynet_json import write_json
 from cltdr_cli.writers.csv_table import write_csv
 from cltdr_cli.writers.html_page import write_html
+from cltdr_cli.writers.parquet_table import write_parquet_table
 from cltdr_cli.writers.plan import OutputFile, find_format, plan_outputs
 from cltdr_cli.writers.subtitles import write_srt, write_vtt
 from cltdr_cli.writers.timeline_svg import write_svg
@@ -18,6 +19,7 @@ Writer = Callable[[Sequence[VideoResult], Path, dict[str, object]], None]
 WRITERS: dict[str, Writer] = {
     "json": write_json,
     "csv": write_csv,
+    "parquet": write_parquet_table,
     "srt": write_srt,
     "vtt": write_vtt,
     "svg": write_svg,

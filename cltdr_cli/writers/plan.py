@@ -9,8 +9,8 @@ from pathlib import Path
 from cltdr_cli.errors import UsageError
 from cltdr_cli.plain_text import safe_file_name
 
-FORMATS = ("json", "csv", "srt", "vtt", "svg", "html")
-MERGING_FORMATS = ("json", "csv", "svg")
+FORMATS = ("json", "csv", "parquet", "srt", "vtt", "svg", "html")
+MERGING_FORMATS = ("json", "csv", "parquet", "svg")
 """Formats that hold the results of several videos."""
 
 _NAMES = {"srt": "subtitles", "vtt": "subtitles", "html": "pages"}
@@ -90,6 +90,8 @@ def _is_folder(out: str | Path) -> bool:
 
 def _plan_folder(folder: Path, formats: Sequence[str], video_ids: Sequence[str]) -> list[OutputFile]:
     names = make_file_names(video_ids)
+    if "html" in formats:  # there the page that lists the others is called index.html
+        names = [f"{name}-video" if name.casefold() == "index" else name for name in names]
     return [
         OutputFile(folder / f"{name}.{format_name}", format_name, (position,))
         for position, name in enumerate(names)
