@@ -68,14 +68,14 @@ def test_frames_in_memory_are_detected_in_like_their_file(sample_video):
             detector.detect(wrong, fps=fps)
 
 
-DRAWN = {"quiet", "debug", "table", "per_class", "json_out", "report"}
+DRAWN = {"quiet", "debug", "table", "per_class", "json_out", "predictions_out", "report"}
 """What commands do themselves with the result: print it, or write it by a method of its own."""
 PRINTED = {"watch": {"out", "format"}}
 """Likewise: a program gets the events themselves."""
 LIBRARY = {"report", "on_result", "fold", "stop"}
 """How a program hears of the work and ends it; and ``fold``, which ``cross_validate`` gives to each of its runs."""
-SEVERAL_RUNS = {"train": {"folds"}, "eval": {"runs"}}
-"""Options that call another function: ``cross_validate``, ``summarize_runs``."""
+SEVERAL_RUNS = {"train": {"folds"}, "eval": {"runs", "video"}}
+"""Options that call another function: ``cross_validate``, ``summarize_runs`` and ``write_runs_plot``."""
 
 
 FUNCTIONS = {

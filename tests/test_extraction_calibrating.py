@@ -36,5 +36,5 @@ def test_a_damaged_note_is_written_anew_and_the_number_is_bounded(tmp_path):
     (tmp_path / FILE).write_text('{"videos": 3}')
     many = inputs(tmp_path, *(f"{n}.mp4" for n in range(MOST_VIDEOS + 3)))
     remember_calibration_videos(tmp_path, choose_calibration_videos(tmp_path, many))
-    assert len(json.loads((tmp_path / FILE).read_text())["videos"]) == MOST_VIDEOS
+    assert len(json.loads((tmp_path / FILE).read_text())["videos_percent_encoded"]) == MOST_VIDEOS
     assert len(choose_calibration_videos(tmp_path, many)) == MOST_VIDEOS

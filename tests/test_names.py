@@ -117,7 +117,8 @@ def test_every_format_is_written_as_utf8(name: str, folder: Path, tmp_path: Path
     video = folder / os.fsdecode(ODD[1])
     found = write_results(tmp_path / "r.json", "caf%E9")
     (path,) = convert_annotations(found, to=name, out=tmp_path / "out", video=video)
-    path.read_text(encoding="utf-8", errors="strict")
+    if name != "parquet":  # which is no text
+        path.read_text(encoding="utf-8", errors="strict")
     if FORMATS[name].read is not None:
         assert [track.video_id for track in read_labelled(path, name, video=video).tracks] == ["caf%E9"]
     if path.read_bytes()[:1] in b"{[":

@@ -82,7 +82,8 @@ def test_names_that_are_not_utf8_are_written(tmp_path):
     odd = result([(0, 1, 0.5, 0)], video_id=name)
     for format_name in WRITERS:
         write(format_name, [odd], tmp_path / f"a.{format_name}", {})
-        (tmp_path / f"a.{format_name}").read_text(encoding="utf-8", errors="strict")
+        if format_name != "parquet":  # which is no text
+            (tmp_path / f"a.{format_name}").read_text(encoding="utf-8", errors="strict")
     assert list(read_json(tmp_path / "a.json")) == ["caf%E9"]
     assert list(read_csv(tmp_path / "a.csv")) == ["caf%E9"]
     with pytest.raises(OutputError, match="two inputs have the id"):

@@ -26,6 +26,7 @@ from cltdr_cli.interchange.tracks import (
     without_negative_times,
 )
 from cltdr_cli.interchange.xml_text import escape_xml, quote_xml
+from cltdr_cli.plain_text import as_utf8
 
 ROOT = "annotation"
 SPECIFICATION_SUFFIX = "-spec.xml"
@@ -185,7 +186,7 @@ def write_anvil(tracks: list[Track], path: Path, settings: WriteSettings) -> Non
 
 
 def _make_head(track: Track, specification: str) -> list[str]:
-    video = [f'    <video src={quote_xml(track.media)} master="true"/>'] if track.media else []
+    video = [f'    <video src={quote_xml(as_utf8(track.media))} master="true"/>'] if track.media else []
     return ["  <head>", f"    <specification src={quote_xml(specification)}/>", *video, "  </head>"]
 
 

@@ -177,7 +177,7 @@ def parse_seconds(text: object) -> float:
         raise ValueError(f"{text!r} is not a time in seconds")
     try:
         seconds = float(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is not a time in seconds") from error
     if not math.isfinite(seconds):
         raise ValueError(f"{text!r} is not a finite time")

@@ -164,9 +164,17 @@ def to_milliseconds(seconds: float) -> int:
 
 def media_name(media: str) -> str:
     """File name at the end of a path of any system or of an address, as UTF-8; empty for an empty path."""
-    path = urlsplit(media).path if "://" in media or media.startswith("file:") else media
+    path = _find_path(media) if "://" in media or media.startswith("file:") else media
     plain = unquote(path, errors="surrogateescape") if "://" in media else path
     return as_utf8(PureWindowsPath(PurePosixPath(plain).name).name)
+
+
+def _find_path(address: str) -> str:
+    """The path of an address; all of it where it is no valid one (``file://[``)."""
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return address
 
 
 def media_stem(media: str) -> str:

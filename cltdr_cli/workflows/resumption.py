@@ -20,8 +20,18 @@ SAFE_KEYS = frozenset(
 )  # fmt: skip
 """Settings that a resumed run may have otherwise: each acts step by step, and nothing that was saved hangs on it."""
 
-_DESCRIPTIVE_KEYS = ("name", "summary", "source", "license", "reported", "reproduced", "benchmark.dataset")
-"""What a preset says of itself; it changes nothing in a run, and versions and own data word it differently."""
+_DESCRIPTIVE_KEYS = (
+    "name",
+    "summary",
+    "source",
+    "license",
+    "reported",
+    "reproduced",
+    "benchmark.dataset",
+    "display_score",
+)
+"""What a preset says of itself; it changes nothing in a run. Versions and own data word it differently, and training
+itself chooses the display score."""
 
 _MOST_NAMES = 3
 
