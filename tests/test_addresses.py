@@ -7,9 +7,9 @@ import socket
 import tempfile
 from pathlib import Path
 
-import av
 import pytest
 from video_server import PASSWORD, USER, serving
+from videos_made import rewrap
 
 from cltdr_cli import Detector
 from cltdr_cli.errors import UsageError, VideoError
@@ -23,13 +23,7 @@ from cltdr_cli.video.network import Address
 def front(sample_video, tmp_path_factory) -> Path:
     """The sample with its index in front, so that its first half can be read."""
     path = tmp_path_factory.mktemp("front") / "front.mp4"
-    with av.open(str(sample_video)) as source, av.open(str(path), "w", options={"movflags": "faststart"}) as target:
-        copy = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = copy
-                target.mux(packet)
-    return path
+    return rewrap(sample_video, path, options={"movflags": "faststart"})
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,10 @@ import os
 
 import pytest
 
-OPTIONAL = ("av", "cv2", "h5py", "matplotlib", "nncf", "openvino", "ray", "tensorboard", "zarr")
+OPTIONAL = (
+    "av", "cv2", "h5py", "matplotlib", "nncf", "opentimelineio", "openvino", "pyarrow", "ray", "scipy", "selenium",
+    "tensorboard", "timm", "zarr",
+)  # fmt: skip
 
 
 @pytest.mark.skipif("CI" not in os.environ, reason="outside of CI, extras that are not installed are not tested")

@@ -128,7 +128,7 @@ def test_every_format_is_written_as_utf8(name: str, folder: Path, tmp_path: Path
 @linux
 @pytest.mark.parametrize("name", ["otio", "edl"])
 def test_edit_lists_are_written_as_utf8(name: str, folder: Path, tmp_path: Path):
-    pytest.importorskip("opentimelineio")
+    pytest.importorskip("opentimelineio", reason="needs the extra: editors")
     test_every_format_is_written_as_utf8(name, folder, tmp_path)
 
 

@@ -11,12 +11,12 @@ import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import torch
 from extraction_runs import looped
 from video_server import PASSWORD, USER, serving
+from videos_made import rewrap
 from weights_server import QuietServer
 
 from cltdr_cli import Detector, watch
@@ -39,13 +39,7 @@ def film(sample_video, tmp_path_factory) -> Path:
 def stream(film) -> Path:
     """The same as a stream that can be read from a pipe."""
     path = film.with_suffix(".ts")
-    with av.open(str(film)) as source, av.open(str(path), "w", format="mpegts") as target:
-        copy = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = copy
-                target.mux(packet)
-    return path
+    return rewrap(film, path, format="mpegts")
 
 
 @pytest.fixture(scope="module")

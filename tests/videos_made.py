@@ -233,3 +233,14 @@ def _patch_planes(matrix: int, full_range: bool, bits: int) -> list[np.ndarray]:
 def patch_colours(frame: np.ndarray) -> np.ndarray:
     """Mean colour of every patch of a frame, ``[6, 3]``."""
     return frame.reshape(16, len(PATCHES), 16, 3)[4:12, :, 4:12].mean((0, 2))
+
+
+def rewrap(video: Path, path: Path, **settings) -> Path:
+    """The same coded frames in another container; settings are those of ``av.open``."""
+    with av.open(str(video)) as source, av.open(str(path), "w", **settings) as target:
+        copy = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    return path
