@@ -239,9 +239,15 @@ def draw_row(name: str, summary: RunsSummary) -> list[str]:
         half = max(spread.high - spread.mean, spread.mean - spread.low)
         return f"{spread.mean:.1f} ± {half:.1f}" if half else f"{spread.mean:.1f}"
 
-    values = summary.values
-    size = f"{values['parameters'].mean / 1e6:.2f} M"
-    return [name, summary.description, *map(cell, COLUMNS), size, f"{values['training_seconds'].mean:.0f} s"]
+    size = f"{summary.values['parameters'].mean / 1e6:.2f} M"
+    return [name, summary.description, *map(cell, COLUMNS), size, tell_training_time(summary.files)]
+
+
+def tell_training_time(files: Sequence[Path]) -> str:
+    """Mean of the seconds that the processor worked, over the runs that measured it; nothing where none did."""
+    told = [json.loads(file.read_text())["made_by"].get("training_processor_seconds") for file in files]
+    seconds = [value for value in told if value is not None]
+    return f"{sum(seconds) / len(seconds):.0f} s" if seconds else ""
 
 
 def draw_published(data_set: str, path: Path) -> list[str]:

@@ -118,11 +118,17 @@ def _status(path: Path) -> tuple[str, int]:
 
 def holders(out: Path, name: str) -> set[int]:
     """Processes that have the lock of a video open; Linux tells it in /proc."""
-    lock, found = str(out / f".{name}.cltdr-lock"), set()
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if str(descriptor.readlink()) == lock:
-                found.add(int(descriptor.parts[2]))
+    lock = str(out / f".{name}.cltdr-lock")
+    return {int(process.name) for process in Path("/proc").glob("[0-9]*") if lock in _opened(process)}
+
+
+def _opened(process: Path) -> set[str]:
+    """Files that a process has open; none where it has ended meanwhile, or belongs to somebody else."""
+    found = set[str]()
+    with contextlib.suppress(OSError):
+        for descriptor in os.scandir(process / "fd"):
+            with contextlib.suppress(OSError):
+                found.add(str(Path(descriptor.path).readlink()))
     return found
 
 

@@ -150,6 +150,7 @@ def test_a_result_says_how_it_came_about(tmp_path: Path) -> None:
     assert made_by["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert made_by["parameters"] > 1000
     assert made_by["training_seconds"] > 0
+    assert made_by["training_processor_seconds"] > 0
     assert made_by["annotations"] == str(world.annotations)
     assert summarize_runs(tmp_path / "run").description == "1 split, 1 seed"
 

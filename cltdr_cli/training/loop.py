@@ -86,6 +86,11 @@ class Best:
     split: str | None = None
 
 
+def read_clocks() -> tuple[float, float]:
+    """Seconds of the clock, and seconds that the processor cores worked for this process, all of them together."""
+    return time.monotonic(), time.process_time()
+
+
 @dataclass
 class Training:
     """One training run: a learner, its data, and the folder it writes to.
@@ -171,7 +176,7 @@ class Training:
                 events.close()
 
     def _train(self, events: EventWriter | None) -> None:
-        learner, begin = self.learner, time.monotonic()
+        learner, begin = self.learner, read_clocks()
         if self.is_stopped_early:
             return
         for parts in self.loader.batches(learner.step, self.timetable.total_steps):
@@ -179,10 +184,10 @@ class Training:
             result = learner.train_step([part.to(learner.device) for part in parts])
             self._record_step(result, events)
             if self.timetable.ends_round(learner.step):
-                self._end_round(events, time.monotonic() - begin)
+                self._end_round(events, begin)
                 if self.is_stopped_early:
                     return
-                begin = time.monotonic()
+                begin = read_clocks()
             elif self.timetable.save_every and learner.step % self.timetable.save_every == 0:
                 self._save()
 
@@ -195,8 +200,9 @@ class Training:
             self._log({"kind": "step", **result.to_record()}, events)
         self.hooks.on_step(result)
 
-    def _end_round(self, events: EventWriter | None, seconds: float) -> None:
+    def _end_round(self, events: EventWriter | None, begin: tuple[float, float]) -> None:
         """Log, evaluate and write the weights; the state to resume from comes last, when all this is on disk."""
+        seconds, processor_seconds = (now - then for now, then in zip(read_clocks(), begin, strict=True))
         self._refuse_broken_weights()
         step, losses, timetable = self.learner.step, self._round_losses, self.timetable
         done = timetable.count(step)
@@ -206,6 +212,7 @@ class Training:
             timetable.unit: done,
             "mean_loss": sum(losses) / len(losses),
             "seconds": round(seconds, 3),
+            "processor_seconds": round(processor_seconds, 3),
             **self.learner.objective.describe(),
         }
         self._round_losses = []

@@ -18,12 +18,16 @@ from cltdr_cli.training.run_folder import RunFolder
 from cltdr_cli.zoo.load import LoadedDetector
 from cltdr_cli.zoo.preset import Preset
 
+CLOCKS = ("seconds", "processor_seconds")
+"""What the log tells of an epoch: how long it took, and what all processor cores together worked."""
+
 
 def describe_detector(loaded: LoadedDetector, checkpoint: Path | None) -> dict[str, Any]:
     """What one needs to make the same scores again, as plain JSON.
 
-    ``training_seconds`` is the time of the epochs in the log beside the checkpoint, evaluation left out; null where
-    there is no log.
+    ``training_seconds`` is the time of the epochs in the log beside the checkpoint, evaluation left out, and
+    ``training_processor_seconds`` what all processor cores together worked in it; null where the log is missing or
+    does not say.
 
     Args:
         loaded: What detected.
@@ -40,7 +44,7 @@ def describe_detector(loaded: LoadedDetector, checkpoint: Path | None) -> dict[s
         "settings": {part: _to_plain(getattr(preset, part)) for part in ("features", "model", "inference", "training")},
         "parameters": count_parameters(preset),
         "weights": loaded.digests,
-        "training_seconds": None if checkpoint is None else sum_training_seconds(checkpoint.parent),
+        **{f"training_{clock}": checkpoint and sum_epochs(checkpoint.parent, clock) for clock in CLOCKS},
     }
 
 
@@ -54,10 +58,10 @@ def count_parameters(preset: Preset) -> int | None:
     return sum(value.numel() for value in network.parameters())
 
 
-def sum_training_seconds(run: Path) -> float | None:
-    """Seconds of all epochs in the log of a run's folder; None without a log."""
-    seconds = [record["seconds"] for record in RunFolder(run).records() if record["kind"] == "epoch"]
-    return round(sum(seconds), 1) if seconds else None
+def sum_epochs(run: Path, clock: str) -> float | None:
+    """Seconds of all epochs in the log of a run's folder; None without a log, or where it was not measured."""
+    seconds = [record.get(clock) for record in RunFolder(run).records() if record["kind"] == "epoch"]
+    return round(sum(seconds), 1) if seconds and None not in seconds else None
 
 
 def read_learning_curve(run: Path) -> tuple[dict[str, Any], ...]:

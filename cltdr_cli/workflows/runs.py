@@ -19,7 +19,7 @@ from cltdr_cli.workflows.runs_video import find_rows
 RESULT_FILE = "scores.json"
 """Name under which a run's scores are looked for."""
 
-_COUNTS = ("parameters", "training_seconds")
+_COUNTS = ("parameters", "training_seconds", "training_processor_seconds")
 
 
 @dataclass(frozen=True)
