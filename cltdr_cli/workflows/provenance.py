@@ -60,8 +60,9 @@ def count_parameters(preset: Preset) -> int | None:
 
 def sum_epochs(run: Path, clock: str) -> float | None:
     """Seconds of all epochs in the log of a run's folder; None without a log, or where it was not measured."""
-    seconds = [record.get(clock) for record in RunFolder(run).records() if record["kind"] == "epoch"]
-    return round(sum(seconds), 1) if seconds and None not in seconds else None
+    epochs = [record for record in RunFolder(run).records() if record["kind"] == "epoch"]
+    is_told = bool(epochs) and all(clock in epoch for epoch in epochs)
+    return round(sum(epoch[clock] for epoch in epochs), 1) if is_told else None
 
 
 def read_learning_curve(run: Path) -> tuple[dict[str, Any], ...]:
