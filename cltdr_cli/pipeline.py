@@ -40,7 +40,7 @@ class VideoOptions:
         batch_clips: Clips encoded together.
         dense: Whether I3D runs once over long clips instead of over each window; not identical.
         reset_seconds: After so many seconds the state of a causal extractor starts afresh; None never resets it.
-        queue_batches: Batches of frames that are decoded ahead; with 0, decoding and network take turns.
+        queue_batches: Batches of frames that are decoded and prepared ahead; with 0, decoding and network take turns.
 
     Raises:
         UsageError: The rate is not above 0.
@@ -153,6 +153,7 @@ def extract_video(
     check_reset(spec, options.reset_seconds)
     encoder = _make_dense_encoder(extractor, stride, window) if options.dense else None
     stream_fps = options.fps or spec.rate
+    ahead = options.queue_batches if extractor.device.type == "cpu" else 0  # a GPU prepares frames itself
     reader = open_video(video, options.reader) if isinstance(video, Path | Address) else video
     try:
         stream = FrameStream(
@@ -161,14 +162,14 @@ def extract_video(
             start_seconds=options.start_seconds,
             end_seconds=options.end_seconds,
             strict=options.strict,
-            queue_batches=options.queue_batches,
+            queue_batches=0 if ahead and spec.modality == "rgb" else options.queue_batches,  # one thread does both
         )
         seen = add_flow(stream, spec, flow)
         note = _add_expected_frames(on_progress, reader.info, stream_fps, options)
         if encoder is not None:
             from cltdr_cli.features.dense import extract_dense
 
-            features, timing = extract_dense(seen, encoder, on_progress=note)
+            features, timing = extract_dense(seen, encoder, ahead_batches=ahead, on_progress=note)
         elif isinstance(extractor, StreamExtractor) and spec.causal:
             features, timing = extract_stream(
                 seen,
@@ -177,11 +178,12 @@ def extract_video(
                 stride_frames=stride,
                 batch_frames=options.batch_clips,
                 reset_seconds=options.reset_seconds,
+                ahead_batches=ahead,
                 on_progress=note,
             )
         else:
             shape = {"stride_frames": stride, "window_frames": window, "batch_clips": options.batch_clips}
-            features, timing = extract_features(seen, extractor, **shape, on_progress=note)
+            features, timing = extract_features(seen, extractor, **shape, ahead_batches=ahead, on_progress=note)
     finally:
         reader.close()
     sequence = make_sequence(

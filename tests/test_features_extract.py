@@ -96,15 +96,41 @@ def test_memory_does_not_grow_with_the_video(monkeypatch):
     import cltdr_cli.features.extract as room
 
     held = []
-    original = room._WindowBuffer.push
+    original = room.WindowEncoder._encode
 
-    def push(self, frames, extractor):
-        original(self, frames, extractor)
-        held.append(0 if self._held is None else len(self._held))
+    def encode(self, at_least):
+        held.append(len(self._held))
+        yield from original(self, at_least)
 
-    monkeypatch.setattr(room._WindowBuffer, "push", push)
+    monkeypatch.setattr(room.WindowEncoder, "_encode", encode)
     extract_features(ToyStream(2000, batch=10), ToyExtractor(), stride_frames=4, window_frames=16, batch_clips=4)
     assert max(held) <= 16 + 4 * 4 + 10
+
+
+@pytest.mark.parametrize(("window", "stride"), [(16, 4), (3, 10)])
+def test_frames_prepared_ahead_give_the_same(window, stride):
+    seen, extractor = [], ToyExtractor()
+    features, timing = extract_features(
+        ToyStream(333),
+        extractor,
+        stride_frames=stride,
+        window_frames=window,
+        ahead_batches=2,
+        on_progress=seen.append,
+    )
+    np.testing.assert_array_equal(features, expected(333, window, stride))
+    assert (timing.frame_count, seen[-1]) == (333, 333)
+
+
+def test_an_error_while_preparing_ahead_is_raised_where_the_features_are_wanted():
+    class Broken(ToyExtractor):
+        def prepare(self, frames):
+            if self.prepared_frames > 20:
+                raise VideoError("broken picture", "Take another.")
+            return super().prepare(frames)
+
+    with pytest.raises(VideoError, match="broken picture"):
+        extract_features(ToyStream(50), Broken(), stride_frames=4, window_frames=16, ahead_batches=1)
 
 
 def test_progress_counts_frames():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import UsageError, VideoError
-from cltdr_cli.features.extract import TimedFrames
+from cltdr_cli.features.prepared import TimedFrames, prepare_ahead, prepare_frames
 from cltdr_cli.features.rows import RowSpool
 from cltdr_cli.video.frames import FrameTiming
 
@@ -39,6 +40,7 @@ def extract_dense(
     stream: TimedFrames,
     encoder: DenseEncoder,
     *,
+    ahead_batches: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> tuple[NDArray[np.float32], FrameTiming]:
     """Extract dense features of a stream: as many steps as with windows, close to them but not identical.
@@ -49,6 +51,7 @@ def extract_dense(
     Args:
         stream: The frames; ``timing`` is read after the last one.
         encoder: The dense form of an extractor, with its stride.
+        ahead_batches: Batches of frames that are read and prepared ahead on a thread; with 0 all takes turns.
         on_progress: Called with the number of frames done so far.
 
     Returns:
@@ -57,15 +60,13 @@ def extract_dense(
     Raises:
         VideoError: The stream is shorter than 16 frames; or what the stream itself raises.
     """
-    import torch
-
     from extractors.dense import WINDOW_FRAMES
 
     run = _ChunkedRun(encoder)
-    for batch in stream:
-        run.push(encoder.prepare(torch.from_numpy(np.require(batch.frames, requirements=["C", "W"]))))
+    for frames, prepared in prepare_ahead(stream, partial(prepare_frames, encoder), ahead_batches):
+        run.push(prepared)
         if on_progress is not None:
-            on_progress(run.frames)
+            on_progress(frames)
     if run.frames < WINDOW_FRAMES:
         raise VideoError(
             f"The video has {run.frames} frame{'s' * (run.frames != 1)}, and one step of {encoder.spec.name} "

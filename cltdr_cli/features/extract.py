@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import FeatureError, UsageError, VideoError
+from cltdr_cli.features.prepared import TimedFrames, prepare_ahead, prepare_frames
 from cltdr_cli.features.rows import RowSpool
 from cltdr_cli.timeline import FeatureGrid, FeatureSequence
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cltdr_cli.video.frames import FrameBatch, FrameTiming
+    from cltdr_cli.video.frames import FrameTiming
     from extractors.spec import Extractor, ExtractorSpec
-
-
-class TimedFrames(Protocol):
-    """Frames in presentation order, each once; after the last one, ``timing`` holds their measured times."""
-
-    @property
-    def timing(self) -> FrameTiming:
-        """Measured timing of the stream; available after the last frame."""
-        ...
-
-    def __iter__(self) -> Iterator[FrameBatch]:
-        """Batches of any size."""
-        ...
 
 
 def check_extraction(spec: ExtractorSpec, *, stride_frames: int, window_frames: int, batch_clips: int = 1) -> None:
@@ -56,6 +44,7 @@ def extract_features(
     stride_frames: int,
     window_frames: int,
     batch_clips: int = 8,
+    ahead_batches: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> tuple[NDArray[np.float32], FrameTiming]:
     """Extract features of every whole window of a stream, in one pass and in memory that does not grow with its length.
@@ -69,6 +58,7 @@ def extract_features(
         stride_frames: Frames between the starts of two windows.
         window_frames: Frames of one window.
         batch_clips: Windows that go through the network together.
+        ahead_batches: Batches of frames that are read and prepared ahead on a thread; with 0 all takes turns.
         on_progress: Called with the number of frames done so far.
 
     Returns:
@@ -81,14 +71,15 @@ def extract_features(
     check_extraction(extractor.spec, stride_frames=stride_frames, window_frames=window_frames, batch_clips=batch_clips)
     encoder = WindowEncoder(extractor, stride_frames, window_frames, batch_clips)
     collected = FeatureCollector()
-    for batch in stream:
-        collected.add_all(encoder.push(batch.frames))
+    frames = 0
+    for frames, prepared in prepare_ahead(stream, encoder.prepare, ahead_batches):
+        collected.add_all(encoder.push(prepared))
         if on_progress is not None:
-            on_progress(encoder.frames)
+            on_progress(frames)
     collected.add_all(encoder.finish())
     features = collected.stack()
     if features is None:
-        raise _explain_too_short(extractor.spec, encoder.frames, window_frames)
+        raise _explain_too_short(extractor.spec, frames, window_frames)
     return features, stream.timing
 
 
@@ -127,65 +118,52 @@ def make_sequence(
 class WindowEncoder:
     """Turns frames that come piece by piece into the features of every whole window.
 
+    ``prepare`` may run on another thread than the rest; both take the pieces in order.
+
     Args:
         extractor: The frozen network.
         stride_frames: Frames between the starts of two windows.
         window_frames: Frames of one window.
         batch_clips: Windows that go through the network together.
-
-    Attributes:
-        frames: Frames seen.
     """
 
     def __init__(self, extractor: Extractor, stride_frames: int, window_frames: int, batch_clips: int) -> None:
-        self.frames = 0
         self._extractor, self._batch_clips = extractor, batch_clips
-        self._buffer = _WindowBuffer(window_frames, stride_frames)
+        self._stride, self._window = stride_frames, window_frames
+        self._given_frames = 0
+        self._held: Tensor | None = None
 
-    def push(self, frames: NDArray[np.uint8]) -> Iterator[Tensor]:
-        """Features ``[B, C]`` of full batches of windows, from the next frames ``[N, H, W, C]``."""
-        self.frames += len(frames)
-        self._buffer.push(frames, self._extractor)
-        for clips in self._buffer.clips(self._batch_clips, at_least=self._batch_clips):
-            yield self._extractor.encode(clips)
+    def prepare(self, frames: NDArray[np.uint8]) -> Tensor | None:
+        """Prepare the next frames ``[N, H, W, C]``, except those between two windows, which no window looks at."""
+        first, self._given_frames = self._given_frames, self._given_frames + len(frames)
+        if self._stride > self._window:
+            frames = frames[np.arange(first, self._given_frames) % self._stride < self._window]
+        return prepare_frames(self._extractor, frames) if len(frames) else None
+
+    def push(self, prepared: Tensor | None) -> Iterator[Tensor]:
+        """Features ``[B, C]`` of full batches of windows, from the next prepared frames."""
+        import torch
+
+        if prepared is not None:
+            self._held = prepared if self._held is None else torch.cat([self._held, prepared])
+        yield from self._encode(at_least=self._batch_clips)
+
+    def push_frames(self, frames: NDArray[np.uint8]) -> Iterator[Tensor]:
+        """``prepare`` and ``push``, one after the other."""
+        return self.push(self.prepare(frames))
 
     def finish(self) -> Iterator[Tensor]:
         """Features of the last whole windows."""
-        for clips in self._buffer.clips(self._batch_clips, at_least=1):
-            yield self._extractor.encode(clips)
+        yield from self._encode(at_least=1)
 
-
-class _WindowBuffer:
-    """Prepared frames from the start of the next window on; yields clips as soon as they are complete."""
-
-    def __init__(self, window_frames: int, stride_frames: int) -> None:
-        self._window, self._stride = window_frames, stride_frames
-        self._held: Tensor | None = None
-        self._skipped_frames = 0
-
-    def push(self, frames: NDArray[np.uint8], extractor: Extractor) -> None:
-        """Prepare and keep frames ``[N, H, W, C]``, except those between two windows that no window looks at."""
-        import torch
-
-        skipped = min(self._skipped_frames, len(frames))
-        self._skipped_frames -= skipped
-        if skipped == len(frames):
-            return
-        frames = np.require(frames[skipped:], requirements=["C", "W"])
-        prepared = extractor.prepare(torch.from_numpy(frames))
-        self._held = prepared if self._held is None else torch.cat([self._held, prepared])
-
-    def clips(self, most: int, *, at_least: int) -> Iterator[Tensor]:
-        """Views ``[B, F, C, S, S]`` of the next ``B ≤ most`` windows, as long as ``at_least`` windows are complete."""
-        while self._held is not None and (whole := self._count_whole(len(self._held))) >= at_least:
-            count = min(whole, most)
-            windows = self._held.unfold(0, self._window, self._stride)[:count]
-            yield windows.movedim(-1, 1)
-            self._skipped_frames = max(0, count * self._stride - len(self._held))
-            self._held = self._held[count * self._stride :]
-
-    def _count_whole(self, frames: int) -> int:
-        return max(0, (frames - self._window) // self._stride + 1)
+    def _encode(self, at_least: int) -> Iterator[Tensor]:
+        """Features of the next batches of windows, views of the frames held, while ``at_least`` are complete."""
+        stride = min(self._stride, self._window)  # frames between windows are not held
+        while self._held is not None and (whole := (len(self._held) - self._window) // stride + 1) >= at_least:
+            count = min(whole, self._batch_clips)
+            windows = self._held.unfold(0, self._window, stride)[:count]
+            yield self._extractor.encode(windows.movedim(-1, 1))
+            self._held = self._held[count * stride :]
 
 
 class FeatureCollector:

@@ -13,7 +13,7 @@ from cltdr_cli.video.frames import FrameBatch
 from cltdr_cli.video.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from cltdr_cli.features.extract import TimedFrames
+    from cltdr_cli.features.prepared import TimedFrames
     from cltdr_cli.video.frames import FrameTiming
     from extractors.flow import FlowEngine
     from extractors.spec import ExtractorSpec

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import UsageError, VideoError
-from cltdr_cli.features.extract import FeatureCollector, TimedFrames
+from cltdr_cli.features.extract import FeatureCollector
+from cltdr_cli.features.prepared import TimedFrames, prepare_ahead, prepare_frames
 from cltdr_cli.video.frames import FrameTiming
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def check_reset(spec: ExtractorSpec, reset_seconds: float | None) -> None:
         raise UsageError(f"reset_seconds= is {reset_seconds:g}, and must be above 0.", "Leave it out for no reset.")
 
 
-def extract_stream(
+def extract_stream(  # noqa: PLR0913 - a stage of the pipeline with its grid
     stream: TimedFrames,
     extractor: StreamExtractor,
     *,
@@ -41,6 +42,7 @@ def extract_stream(
     stride_frames: int = 1,
     batch_frames: int = 8,
     reset_seconds: float | None = None,
+    ahead_batches: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> tuple[NDArray[np.float32], FrameTiming]:
     """Extract the features of frames 0, stride, 2·stride …, each from the frames up to its own, in bounded memory.
@@ -52,6 +54,7 @@ def extract_stream(
         stride_frames: Frames between two steps; the network sees those between as well.
         batch_frames: Frames that go through the network together.
         reset_seconds: After so many seconds the state starts afresh, again and again; None never resets it.
+        ahead_batches: Batches of frames that are read and prepared ahead on a thread; with 0 all takes turns.
         on_progress: Called with the number of frames done so far.
 
     Returns:
@@ -62,10 +65,10 @@ def extract_stream(
     """
     encoder = FrameEncoder(extractor, fps, stride_frames, batch_frames, reset_seconds)
     collected = FeatureCollector()
-    for batch in stream:
-        collected.add_all(encoder.push(batch.frames))
+    for frames, prepared in prepare_ahead(stream, encoder.prepare, ahead_batches):
+        collected.add_all(encoder.push(prepared))
         if on_progress is not None:
-            on_progress(encoder.frames)
+            on_progress(frames)
     features = collected.stack()
     if features is None:
         raise VideoError("The video has no frames: there is nothing to compute.", "Take another video.")
@@ -99,13 +102,18 @@ class FrameEncoder:
         self._reset = max(1, round(reset_seconds * fps)) if reset_seconds is not None else None
         self._run: FeatureRun | None = None
 
-    def push(self, frames: NDArray[np.uint8]) -> Iterator[Tensor]:
-        """Features ``[M, C]`` of the steps among the next frames ``[N, H, W, 3]``."""
-        import torch
+    def prepare(self, frames: NDArray[np.uint8]) -> Tensor:
+        """Prepare frames ``[N, H, W, 3]``; may run on another thread than the rest."""
+        return prepare_frames(self._extractor, frames)
 
-        prepared = self._extractor.prepare(torch.from_numpy(np.require(frames, requirements=["C", "W"])))
+    def push(self, prepared: Tensor) -> Iterator[Tensor]:
+        """Features ``[M, C]`` of the steps among the next prepared frames ``[N, 3, S, S]``."""
         for piece in prepared.split(self._batch_frames):
             yield from self._encode(piece)
+
+    def push_frames(self, frames: NDArray[np.uint8]) -> Iterator[Tensor]:
+        """``prepare`` and ``push``, one after the other."""
+        return self.push(self.prepare(frames))
 
     def finish(self) -> Iterator[Tensor]:
         """Nothing: every frame is a step of its own."""

@@ -112,7 +112,7 @@ class Stretch:
 
     def _look(self, sampled: FrameBatch) -> Detections:
         self._clock.push(sampled.pts_seconds)
-        return self._find(self._encoder.push(sampled.frames))
+        return self._find(self._encoder.push_frames(sampled.frames))
 
     def _find(self, parts: Iterable[Tensor]) -> Detections:
         rows = [features.float().cpu().numpy() for features in parts]
