@@ -48,6 +48,10 @@ def test_the_detector_loads_and_says_what_it_is():
     assert np.isfinite(found.segments_seconds).all()
 
 
+def test_a_checkpoint_of_ones_own_with_its_preset_is_not_called_bundled():
+    assert load_detector(checkpoint=locate_file(BUNDLED, LOCALIZER)).notices == ()
+
+
 def test_the_extractor_loads_with_its_class_head():
     head = load_extractor("demo", ModelSources()).extractor.class_head()
     assert head is not None

@@ -98,15 +98,19 @@ def load_detector(
     sources = sources or ModelSources()
     if checkpoint is not None and preset != "auto":
         raise UsageError("preset= and checkpoint= name two models.", "A checkpoint carries its preset: drop one.")
+    notices: tuple[str, ...] = ()
     if checkpoint is None:
         settings = load_preset(choose_installed(sources) or DEMO if preset == "auto" else preset)
         if find_method(settings.method).build is None:
             return _load_with_class_head(settings, sources)
         checkpoint = _find_weights(settings, sources)
-    return _load_checkpoint(load_checkpoint(checkpoint), checkpoint.name, sources)
+        notices = (DEMO_NOTICE,) if settings.name == DEMO else ()
+    return _load_checkpoint(load_checkpoint(checkpoint), checkpoint.name, sources, notices)
 
 
-def _load_checkpoint(checkpoint: Checkpoint, source: str, sources: ModelSources) -> LoadedDetector:
+def _load_checkpoint(
+    checkpoint: Checkpoint, source: str, sources: ModelSources, notices: tuple[str, ...]
+) -> LoadedDetector:
     preset = with_display_score(checkpoint.preset)
     method = find_method(preset.method)
     if method.build is None:
@@ -122,7 +126,6 @@ def _load_checkpoint(checkpoint: Checkpoint, source: str, sources: ModelSources)
             "The file is damaged.",
         )
     trained = bool(checkpoint.facts.get("trained", True))
-    notices = (DEMO_NOTICE,) if preset.name == DEMO else ()
     if not trained:
         notices += ("Its weights are random: it was never trained, and its segments mean nothing.",)
     labels = checkpoint.labels if trained else tuple(_UNTRAINED + label for label in checkpoint.labels)
