@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -50,6 +51,32 @@ def test_a_plain_users_path_on_real_videos(data: Path, shared: Path, tmp_path: P
     written = (run / "last.safetensors").stat().st_mtime_ns
     assert "1 runs, 0 of them to do" in example(data, out, *words).stdout
     assert (run / "last.safetensors").stat().st_mtime_ns == written
+
+
+def test_features_and_a_table_become_a_model_and_a_report(data: Path, cltdr, tmp_path: Path) -> None:
+    """The README's commands on the user's own data: no preset, no split, no sidecar."""
+    folder, run = data / "gtea/split-1", tmp_path / "run"
+    database = json.loads((folder / "annotations.json").read_text())["database"]
+    rows = [
+        [name, *action["segment"], action["label"], video["duration"], video["fps"]]
+        for name, video in database.items()
+        for action in video["annotations"]
+    ]
+    table = tmp_path / "actions.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([["video_id", "start", "end", "label", "duration", "fps"], *rows])
+    own = ["--annotations", table, "--features", folder / "features", "--device", "cpu"]
+    trained = cltdr(
+        "train", "--preset", "auto", *own, "--out", run, "--hold-out", "0.2", "--patience", 5,
+        "--set", "epochs=1", "--set", "warmup_epochs=0",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    assert "videos of the annotation, 10 classes" in trained.err
+    words = ["--dataset", "custom", *own, "--checkpoint", run / "best.safetensors", "--report", tmp_path / "report"]
+    scored = cltdr("eval", *words)
+    assert scored.code == 0, scored.err
+    assert scored.out.startswith("custom: 9 videos")
+    assert {"report.json", "learning.svg", "recall.svg"} <= {file.name for file in (tmp_path / "report").iterdir()}
 
 
 def test_a_split_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -141,7 +141,9 @@ def evaluate(
         _show_runs(runs, report, video)
         return
     if dataset is None:
-        raise UsageError("no data set is named", "Give dataset= (cltdr datasets lists them), or runs=.")
+        raise UsageError(
+            "no data set is named", "Give dataset= (cltdr datasets lists them; custom for your own data), or runs=."
+        )
     _check_outputs([json_out, predictions_out], report)
     scores = evaluate(
         dataset,

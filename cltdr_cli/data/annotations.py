@@ -116,10 +116,11 @@ class Annotations:
         wanted = normalize_split(split)
         videos = {name: video for name, video in self.videos.items() if video.split == wanted}
         if not videos:
-            there = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in self.count_splits().items())
+            there = self.count_splits()
+            listed = ", ".join(f"{name or 'unnamed'} ({count})" for name, count in there.items()) or "no videos"
+            advice = "Give one of its splits as split=." if any(there) else "It names no split: leave split= out."
             raise AnnotationError(
-                f"{self.source}: no video belongs to the split {split!r}",
-                f"It has {there or 'no videos'}. Give one of its splits as split=.",
+                f"{self.source}: no video belongs to the split {split!r}", f"It has {listed}. {advice}"
             )
         return replace(self, videos=videos)
 

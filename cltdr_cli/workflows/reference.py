@@ -35,7 +35,8 @@ class Reference:
         truth = self.split.truth
         protocol = f", protocol {self.protocol.name}" if self.protocol else ""
         counts = f"{len(truth.video_ids)} videos, {len(truth)} instances"
-        return f"{self.record.name} {self.split.split}{protocol}: {counts}"
+        named = " ".join(filter(None, (self.record.name, self.split.split)))
+        return f"{named}{protocol}: {counts}"
 
     @property
     def video_ids(self) -> tuple[str, ...]:
