@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 MOST_FRAMES = 8
 """Frames that go through a graph together; more are hardly faster."""
 
-KEPT_GRAPHS = 4
-"""Compiled graphs kept; one per number and size of frames."""
+KEPT_GRAPHS = 3
+"""Compiled graphs kept; one per number and size of frames. One of MoViNet-A2 takes 150 MB."""
 
 PATIENCE = 3
 """So often frames go through a graph that is too long for them, before one of their own is made: that takes as long
