@@ -80,8 +80,12 @@ def build(
     parts = [state_dict] if isinstance(state_dict, Mapping) else list(state_dict)
     network, head = getattr(import_module(f"extractors.{module}"), function)(spec, parts)
     if spec.causal:
-        if backend != "torch" or compiled:
-            raise ValueError(f"{name} goes frame by frame with a state: PyTorch runs it, and it is not compiled")
+        if compiled:
+            raise ValueError(f"{name} goes frame by frame with a state: it is not compiled")
+        if backend == "openvino":
+            from extractors.openvino_stream import OpenVinoStream
+
+            return OpenVinoStream(spec, network, head, precision)
         from extractors.streaming import FrozenStream
 
         return FrozenStream(spec, network, head, torch.device(device), precision)

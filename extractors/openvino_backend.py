@@ -77,6 +77,22 @@ def export_graph(network: nn.Module, shape: Shape) -> Model:
     return model
 
 
+def make_settings(hint: str, threads: int) -> dict[str, Any]:
+    """How a graph is compiled: in float32, and without files.
+
+    Args:
+        hint: ``LATENCY``: all threads work on one input; ``THROUGHPUT``: on several inputs side by side.
+        threads: Processor threads.
+    """
+    return {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": hint,
+        "PERFORMANCE_HINT_NUM_REQUESTS": MOST_CLIPS_AT_ONCE,
+        "INFERENCE_NUM_THREADS": threads,
+        "CACHE_DIR": "",
+    }
+
+
 class OpenVinoNetwork:
     """A network that OpenVINO runs on the CPU; graphs are compiled when their shape first comes.
 
@@ -91,8 +107,7 @@ class OpenVinoNetwork:
     ) -> None:
         self._core = import_openvino().Core()
         self._get_graph = get_graph
-        self._threads = threads or torch.get_num_threads()
-        self._hint = "LATENCY" if one_by_one else "THROUGHPUT"
+        self._settings = make_settings("LATENCY" if one_by_one else "THROUGHPUT", threads or torch.get_num_threads())
         self._requests: dict[Shape, list[InferRequest]] = {}
 
     def __call__(self, inputs: Tensor) -> Tensor:
@@ -117,19 +132,10 @@ class OpenVinoNetwork:
         if shape not in self._requests:
             while len(self._requests) >= KEPT_SHAPES:
                 del self._requests[next(iter(self._requests))]
-            compiled = self._core.compile_model(self._get_graph(shape), "CPU", self._make_settings())
+            compiled = self._core.compile_model(self._get_graph(shape), "CPU", self._settings)
             count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
             self._requests[shape] = [compiled.create_infer_request() for _ in range(count)]
         return self._requests[shape]
-
-    def _make_settings(self) -> dict[str, Any]:
-        return {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": self._hint,
-            "PERFORMANCE_HINT_NUM_REQUESTS": MOST_CLIPS_AT_ONCE,
-            "INFERENCE_NUM_THREADS": self._threads,
-            "CACHE_DIR": "",
-        }
 
 
 def _fetch_answer(request: InferRequest) -> NDArray[np.float32]:

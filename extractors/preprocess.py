@@ -59,8 +59,9 @@ def _choose_size(frames: Tensor, spec: ExtractorSpec) -> tuple[int, ...]:
 def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
     size = _choose_size(frames, spec)
     crops = spec.crop is not None and not spec.ten_crop
-    if crops and spec.squash is None and _picks_neighbours(frames, size, spec):
-        pixels = resize_by_neighbours(frames, size, _find_crop(size, spec))
+    part = _find_crop(size, spec) if crops and spec.squash is None else None
+    if part is not None and _picks_neighbours(frames, _find_size(part), spec):
+        pixels = resize_by_neighbours(frames, size, part)
     else:
         pixels = _resize(frames, size, spec)
         if spec.squash is not None:
@@ -75,14 +76,24 @@ def _prepare_chunk(frames: Tensor, spec: ExtractorSpec) -> Tensor:
     return (pixels.float() / (255 * std) - mean / std).contiguous()
 
 
+def _find_size(part: Part) -> tuple[int, int]:
+    return part[0].stop - part[0].start, part[1].stop - part[1].start
+
+
 def _find_crop(size: Sequence[int], spec: ExtractorSpec) -> Part:
     assert spec.crop is not None
     return find_centre(size, spec.crop, rounds_up=spec.crop_rounds_up, rounds_to_even=spec.crop_rounds_to_even)
 
 
-def _picks_neighbours(frames: Tensor, size: Sequence[int], spec: ExtractorSpec) -> bool:
-    """Whether a frame is shrunk so much, and without filtering, that most of its pixels are not looked at."""
-    large = frames.shape[1] * frames.shape[2] > 4 * size[0] * size[1]
+def _picks_neighbours(frames: Tensor, outputs: Sequence[int], spec: ExtractorSpec) -> bool:
+    """Whether so little comes out of a frame, and without filtering, that most of its pixels are not looked at.
+
+    Args:
+        frames: ``[N, H, W, C]``.
+        outputs: Rows and columns that are computed.
+        spec: The record.
+    """
+    large = frames.shape[1] * frames.shape[2] > 4 * outputs[0] * outputs[1]
     return large and not spec.antialias and not spec.byte_resize
 
 
@@ -107,16 +118,31 @@ def _interpolate(pixels: Tensor, size: tuple[int, ...], spec: ExtractorSpec) -> 
 def resize_by_neighbours(frames: Tensor, size: tuple[int, ...], part: Part | None = None) -> Tensor:
     """Bilinear resize without antialias of bytes ``[N, H, W, C]`` to float ``[N, C, *size]``, or a part of that.
 
-    Only the rows and columns next to an output are picked out and made float: on a large frame a tenth of the work of
-    ``interpolate``, with its result.
+    Only the rows and columns next to an output are picked out and made float: of a frame that is shrunk or cropped a
+    small part of the work of ``interpolate``, with its result.
     """
     rows, down = _find_neighbours(frames.shape[1], size[0], part and part[0], frames.device)
     columns, across = _find_neighbours(frames.shape[2], size[1], part and part[1], frames.device)
     first, last = int(columns.min()), int(columns.max())
-    upper, lower = frames[:, :, first : last + 1].index_select(1, rows).float().chunk(2, dim=1)
-    mixed = torch.lerp(upper, lower, down.view(1, -1, 1, 1))
-    left, right = mixed.permute(0, 3, 1, 2).contiguous().index_select(3, columns - first).chunk(2, dim=3)
+    near = frames[:, :, first : last + 1]
+    each = 1 if frames.device.type == "cpu" else len(frames)  # one frame fits a processor's cache
+    places = _find_places((each, len(down), *near.shape[2:]), columns - first)
+    return torch.cat([_mix_neighbours(some, rows, down, places, across) for some in near.split(each)])
+
+
+def _mix_neighbours(frames: Tensor, rows: Tensor, down: Tensor, places: Tensor, across: Tensor) -> Tensor:
+    """``[N, C, R, W']`` of frames ``[N, H, W, C]``: first between rows, then between columns at ``places``."""
+    upper, lower = frames.flatten(2).index_select(1, rows).float().chunk(2, dim=1)
+    mixed = torch.lerp(upper, lower, down.view(-1, 1)).flatten()
+    left, right = mixed.index_select(0, places.flatten()).view(places.shape).chunk(2, dim=3)
     return torch.lerp(left, right, across)
+
+
+def _find_places(shape: tuple[int, ...], columns: Tensor) -> Tensor:
+    """Where in pixels ``[N, R, W, C]`` the values of some columns stand, ``[N, C, R, len(columns)]``."""
+    frames, height, width, channels = shape
+    rows = torch.arange(frames * height, device=columns.device).view(frames, 1, height, 1)
+    return (rows * width + columns) * channels + torch.arange(channels, device=columns.device).view(-1, 1, 1)
 
 
 def _find_neighbours(length: int, to: int, part: slice | None, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from golden.seeded import seeded_tensor
+from movinet_golden import STREAM, error, parse, seed_weights, seeded_frames
 
 from extractors import EXTRACTORS, build
 from extractors.movinet import list_movinet_shapes, load_movinet, split_name
@@ -19,15 +19,10 @@ from extractors.state_dict import StateDictError
 from extractors.streaming import FrozenStream
 
 TOLERANCE = 1e-4
-SEED = 7000
 BASE = [
     "a0-base_T16_S172", "a0-base_T5_S172", "a0-base_T1_S172", "a0-base_T8_S160", "a0-base_T8_S131", "a0-base_T6_S97",
     "a1-base_T16_S172", "a1-base_T7_S97", "a2-base_T16_S224", "a2-base_T3_S129", "a3-base_T4_S128", "a4-base_T4_S98",
     "a5-base_T4_S96",
-]  # fmt: skip
-STREAM = [
-    "a0-stream_T16_S172", "a0-stream_T3_S172", "a0-stream_T9_S131", "a1-stream_T16_S172", "a1-stream_T6_S97",
-    "a2-stream_T16_S224", "a2-stream_T5_S129",
 ]  # fmt: skip
 
 
@@ -48,38 +43,9 @@ def network(golden):
     @cache
     def load(name: str):
         """A network and its classifier, with seeded weights in the published layout."""
-        weights = {key: seeded_movinet_tensor(key, tuple(shape)) for key, shape in shapes[name].items()}
-        return load_movinet(*name.split("-"), weights)
+        return load_movinet(*name.split("-"), seed_weights(shapes[name]))
 
     return load
-
-
-def seeded_movinet_tensor(key: str, shape: tuple[int, ...]) -> torch.Tensor:
-    if key.endswith("norm.weight"):
-        return 1 + torch.from_numpy(seeded_tensor(key, shape))
-    if key.endswith(".alpha"):
-        return 0.6 + 2 * torch.from_numpy(np.asarray(seeded_tensor(key, shape)))
-    return torch.from_numpy(np.asarray(seeded_tensor(key, shape)))
-
-
-def seeded_frames(count: int, side: int) -> torch.Tensor:
-    """Blocky frames ``[T, 3, S, S]`` in [0, 1], as the golden numbers were computed on."""
-    rng = np.random.RandomState(SEED + count)
-    cells = -(-side // 16)
-    coarse = rng.uniform(0, 1, (count, cells, cells, 3)) * rng.uniform(0.1, 1, (count, 1, 1, 3))
-    pixels = np.round(coarse.repeat(16, axis=1).repeat(16, axis=2)[:, :side, :side] * 255)
-    return torch.from_numpy((pixels / 255).astype(np.float32)).permute(0, 3, 1, 2)
-
-
-def parse(case: str) -> tuple[str, torch.Tensor]:
-    name, count, side = case.split("_")
-    return name, seeded_frames(int(count[1:]), int(side[1:]))
-
-
-def error(ours: torch.Tensor, theirs: np.ndarray) -> float:
-    """Relative: norm of the difference over that of the answer."""
-    assert tuple(ours.shape) == theirs.shape
-    return float(np.linalg.norm(ours.numpy() - theirs) / np.linalg.norm(theirs))
 
 
 def test_no_golden_case_is_left_out(expected):
@@ -222,12 +188,9 @@ def test_names_say_size_and_form():
     assert split_name("movinet-a5") == ("a5", "base")
 
 
-def test_other_backends_are_refused():
-    weights = draw_weights("movinet-a0-stream")
+def test_a_network_with_a_state_is_not_compiled():
     with pytest.raises(ValueError, match="frame by frame"):
-        build("movinet-a0-stream", weights, backend="openvino")
-    with pytest.raises(ValueError, match="frame by frame"):
-        build("movinet-a0-stream", weights, compiled=True)
+        build("movinet-a0-stream", draw_weights("movinet-a0-stream"), compiled=True)
 
 
 def test_frames_are_cut_and_scaled_as_the_table_says():

@@ -93,6 +93,16 @@ def test_neighbours_of_frames_smaller_than_the_target_and_of_one_pixel():
         torch.testing.assert_close(resize_by_neighbours(frames, (224, 224)), expected, rtol=0, atol=5e-3)
 
 
+@pytest.mark.parametrize("size", [*SIZES, (480, 854), (854, 480), (1080, 1920)])
+@pytest.mark.parametrize("name", ["movinet-a0-stream", "movinet-a2-stream"])
+def test_a_centre_crop_is_that_of_the_whole_resized_frame(size, name):
+    frames, spec = photo(*size), EXTRACTORS[name].spec
+    resized = transforms.resize(frames.permute(0, 3, 1, 2).float(), [spec.short_side], antialias=False)
+    top, left = ((length - spec.crop) // 2 for length in resized.shape[-2:])
+    expected = resized[..., top : top + spec.crop, left : left + spec.crop] / 255
+    torch.testing.assert_close(prepare_frames(frames, spec, CPU), expected, rtol=0, atol=5e-5)
+
+
 @pytest.mark.parametrize("size", [*SIZES, (224, 224), (225, 500)])
 def test_videomae_is_prepared_as_by_its_own_processor(size):
     frames = photo(*size)

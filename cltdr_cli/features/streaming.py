@@ -63,12 +63,13 @@ def extract_stream(  # noqa: PLR0913 - a stage of the pipeline with its grid
     Raises:
         VideoError: The stream has no frames; or what the stream itself raises.
     """
-    encoder = FrameEncoder(extractor, fps, stride_frames, batch_frames, reset_seconds)
+    encoder = FrameEncoder(extractor, fps, stride_frames, batch_frames, reset_seconds, fills_batches=True)
     collected = FeatureCollector()
     for frames, prepared in prepare_ahead(stream, encoder.prepare, ahead_batches):
         collected.add_all(encoder.push(prepared))
         if on_progress is not None:
             on_progress(frames)
+    collected.add_all(encoder.finish())
     features = collected.stack()
     if features is None:
         raise VideoError("The video has no frames: there is nothing to compute.", "Take another video.")
@@ -84,9 +85,10 @@ class FrameEncoder:
         stride_frames: Frames between two steps; the network sees those between as well.
         batch_frames: Frames that go through the network together.
         reset_seconds: After so many seconds the state starts afresh; None never resets it.
+        fills_batches: Whether frames wait until so many are there; else all are computed when they come.
 
     Attributes:
-        frames: Frames seen.
+        frames: Frames that went through the network.
     """
 
     def __init__(
@@ -96,8 +98,12 @@ class FrameEncoder:
         stride_frames: int = 1,
         batch_frames: int = 8,
         reset_seconds: float | None = None,
+        *,
+        fills_batches: bool = False,
     ) -> None:
         self.frames = 0
+        self._fills_batches = fills_batches
+        self._waiting: Tensor | None = None
         self._extractor, self._stride, self._batch_frames = extractor, stride_frames, batch_frames
         self._reset = max(1, round(reset_seconds * fps)) if reset_seconds is not None else None
         self._run: FeatureRun | None = None
@@ -108,7 +114,12 @@ class FrameEncoder:
 
     def push(self, prepared: Tensor) -> Iterator[Tensor]:
         """Features ``[M, C]`` of the steps among the next prepared frames ``[N, 3, S, S]``."""
-        for piece in prepared.split(self._batch_frames):
+        import torch
+
+        waiting = prepared if self._waiting is None else torch.cat([self._waiting, prepared])
+        rest = len(waiting) % self._batch_frames if self._fills_batches else 0
+        whole, self._waiting = waiting.split([len(waiting) - rest, rest])
+        for piece in whole.split(self._batch_frames):
             yield from self._encode(piece)
 
     def push_frames(self, frames: NDArray[np.uint8]) -> Iterator[Tensor]:
@@ -116,8 +127,10 @@ class FrameEncoder:
         return self.push(self.prepare(frames))
 
     def finish(self) -> Iterator[Tensor]:
-        """Nothing: every frame is a step of its own."""
-        yield from ()
+        """Features of the steps among the frames that waited."""
+        if self._waiting is not None:
+            yield from self._encode(self._waiting)
+            self._waiting = None
 
     def _encode(self, frames: Tensor) -> Iterator[Tensor]:
         while len(frames):

@@ -109,6 +109,8 @@ def watch(
         extractor=extractor, backend=backend, accept_license=accept_license, report=report,
     )  # fmt: skip
     loaded = load_reported_detector(preset, checkpoint, models, report, download=download)
+    if loaded.extractor.notice:
+        report.notice(loaded.extractor.notice)
     kept = find_label_ids(labels, loaded.labels)
     detector = make_live_detector(loaded, batch_size, range_seconds, delay_seconds)
     frames = open_source(

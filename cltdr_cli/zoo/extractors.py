@@ -164,15 +164,15 @@ def check_backend(sources: ModelSources) -> None:
 
 
 def check_causal(spec: ExtractorSpec, sources: ModelSources) -> None:
-    """Refuse a backend that cannot carry the state of a causal extractor from frame to frame.
+    """Refuse ways of running a causal extractor that cannot carry its state from frame to frame.
 
     Raises:
-        UsageError: The extractor is causal, and something other than PyTorch is to run it, or PyTorch compiled.
+        UsageError: The extractor is causal, and is to be compiled by PyTorch, or to be computed in int8.
     """
-    if spec.causal and (sources.backend != "torch" or sources.compiled):
+    if spec.causal and (sources.compiled or sources.precision == "int8"):
         raise UsageError(
-            f"{spec.name} goes frame by frame and remembers what it saw: only PyTorch runs it, without compiling.",
-            "Leave backend= and compiled= out.",
+            f"{spec.name} goes frame by frame and remembers what it saw: it runs neither compiled nor in int8.",
+            "Leave compiled= and precision= out.",
         )
 
 
