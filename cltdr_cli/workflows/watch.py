@@ -19,7 +19,7 @@ from cltdr_cli.segments import Detections, Segment
 from cltdr_cli.video.frames import FrameBatch
 from cltdr_cli.video.live_frames import FrameSource, Gap, Interruption
 from cltdr_cli.video.live_sources import open_source
-from cltdr_cli.video.read_ahead import read_ahead
+from cltdr_cli.video.read_ahead import call_aside, read_ahead
 from cltdr_cli.workflows.classes import find_label_ids
 from cltdr_cli.workflows.live_detector import make_live_detector
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
@@ -111,9 +111,8 @@ def watch(
     loaded = load_reported_detector(preset, checkpoint, models, report, download=download)
     kept = find_label_ids(labels, loaded.labels)
     detector = make_live_detector(loaded, batch_size, range_seconds, delay_seconds)
-    frames = open_source(
-        source, in_real_time=realtime, give_up_seconds=math.inf if give_up is None else give_up, reader=reader
-    )
+    patience = math.inf if give_up is None else give_up
+    frames = call_aside(lambda: open_source(source, in_real_time=realtime, give_up_seconds=patience, reader=reader))
     return Watching(loaded, detector, frames, min_score, kept, max_seconds, stop or threading.Event(), report)
 
 

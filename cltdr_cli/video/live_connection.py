@@ -1,0 +1,100 @@
+"""One connection to a live source: its frames, when each was taken, and when it came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from fractions import Fraction
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+from cltdr_cli.errors import VideoError
+from cltdr_cli.video.clock import order_for_display
+from cltdr_cli.video.container import find_video_stream
+from cltdr_cli.video.decoding import StreamDamageError
+from cltdr_cli.video.live_clock import WITHOUT_TIMES, LiveClock
+from cltdr_cli.video.live_decoding import decode_on
+from cltdr_cli.video.network import Address
+from cltdr_cli.video.probe import list_stated_rates
+from cltdr_cli.video.timing import FALLBACK_RATE, HIGHEST_RATE
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+
+RATED_FRAMES = 9
+"""So many of the first frames tell the rate of a source that states no times."""
+
+
+class Connection:
+    """An open source. Read it once; that closes it.
+
+    Args:
+        container: What it gives.
+        shown: Its name in messages.
+        clock: Seconds of this machine, that never run backwards.
+        is_paced: Whether frames come when they are taken. A pipe may be faster than that.
+
+    Attributes:
+        rate: Frames per second; None if unknown.
+        came_seconds: When the last frame came, by the clock.
+
+    Raises:
+        VideoError: It holds no pictures, or breaks at once.
+    """
+
+    def __init__(
+        self, container: InputContainer, shown: str | Address, clock: Callable[[], float], *, is_paced: bool
+    ) -> None:
+        self._container, self._clock, self._is_paced = container, clock, is_paced
+        self.came_seconds = self._asked_seconds = clock()
+        try:
+            stream = find_video_stream(container, shown)
+            self._has_times = not is_paced or container.format.name not in WITHOUT_TIMES
+            self._base = stream.time_base or Fraction(1, 1000)
+            self._frames: Iterator[tuple[VideoFrame, float]] = self._note_times(decode_on(container, stream))
+            self.rate = self._find_rate(list_stated_rates(stream))
+        except VideoError:
+            container.close()
+            raise
+        except StreamDamageError as error:
+            container.close()
+            raise VideoError(f"{shown} broke off: {error}.", "Check what sends it.") from None
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long the next frame has been waited for."""
+        return self._clock() - self._asked_seconds
+
+    @property
+    def period_seconds(self) -> float:
+        """Nominal distance between two frames."""
+        return float(1 / (self.rate or FALLBACK_RATE))
+
+    def read(self, begin_seconds: float) -> Generator[tuple[VideoFrame, float], None, None]:
+        """Frames in the order of display, each with its seconds; the first is at ``begin_seconds``.
+
+        Raises:
+            StreamDamageError: It broke; every good frame was yielded before.
+        """
+        base = self._base if self._has_times else None
+        clock = LiveClock(begin_seconds, self.period_seconds, base, is_paced=self._is_paced)
+        timed = ((frame, clock.place(frame.pts, came)) for frame, came in self._frames)
+        with closing(self._container):
+            yield from order_for_display(timed, self.period_seconds)
+
+    def _find_rate(self, stated: Sequence[Fraction | None]) -> Fraction | None:
+        if self._has_times:
+            return next((rate for rate in stated if rate and 0 < rate <= HIGHEST_RATE), None)
+        first = [*islice(self._frames, RATED_FRAMES)]
+        self._frames = chain(first, self._frames)
+        passed = first[-1][1] - first[0][1] if first else 0.0
+        return Fraction((len(first) - 1) / passed).limit_denominator(100) if passed > 0 else None
+
+    def _note_times(self, frames: Iterator[VideoFrame]) -> Generator[tuple[VideoFrame, float], None, None]:
+        """Frames, and when each came."""
+        self._asked_seconds = self._clock()
+        for frame in frames:
+            self.came_seconds = self._clock()
+            yield frame, self.came_seconds
+            self._asked_seconds = self._clock()
