@@ -62,7 +62,7 @@ class Address:
             host, _ = parts.hostname, parts.port
         except ValueError:  # its own text may hold a part of the password
             raise VideoError(
-                f"The address {hide_secrets(url)} names no host and port that can be.", _SIGNS_HINT
+                f"The address {hide_secrets(url)} names no host and port that can be.", f"{_READ_HINT} {_SIGNS_HINT}"
             ) from None
         if parts.scheme.lower() not in WEB | CAMERAS:
             raise VideoError(f"Addresses that begin with {parts.scheme}:// are not read.", _READ_HINT)
