@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
+from statistics import median
 from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import VideoError
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 RATED_FRAMES = 9
 """So many of the first frames tell the rate of a source that states no times."""
 
+LATEST_FRAMES = 64
+"""Among so many of the last frames is one that came at once; a decoder gives the very last ones only at the end."""
+
 
 class Connection:
     """An open source. Read it once; that closes it.
@@ -37,7 +42,6 @@ class Connection:
 
     Attributes:
         rate: Frames per second; None if unknown.
-        came_seconds: When the last frame came, by the clock.
 
     Raises:
         VideoError: It holds no pictures, or breaks at once.
@@ -47,7 +51,8 @@ class Connection:
         self, container: InputContainer, shown: str | Address, clock: Callable[[], float], *, is_paced: bool
     ) -> None:
         self._container, self._clock, self._is_paced = container, clock, is_paced
-        self.came_seconds = self._asked_seconds = clock()
+        self._asked_seconds = clock()
+        self._lags: deque[float] = deque(maxlen=LATEST_FRAMES)
         try:
             stream = find_video_stream(container, shown)
             self._has_times = not is_paced or container.format.name not in WITHOUT_TIMES
@@ -71,6 +76,10 @@ class Connection:
         """Nominal distance between two frames."""
         return float(1 / (self.rate or FALLBACK_RATE))
 
+    def tell_time(self) -> float:
+        """Where the source is now, if it went on after its last frames; known once it was read from."""
+        return self._clock() - min(self._lags) + self.period_seconds
+
     def read(self, begin_seconds: float) -> Generator[tuple[VideoFrame, float], None, None]:
         """Frames in the order of display, each with its seconds; the first is at ``begin_seconds``.
 
@@ -79,22 +88,28 @@ class Connection:
         """
         base = self._base if self._has_times else None
         clock = LiveClock(begin_seconds, self.period_seconds, base, is_paced=self._is_paced)
-        timed = ((frame, clock.place(frame.pts, came)) for frame, came in self._frames)
+        self._lags.append(self._clock() - begin_seconds + self.period_seconds)
         with closing(self._container):
-            yield from order_for_display(timed, self.period_seconds)
+            yield from order_for_display(self._place(clock), self.period_seconds)
+
+    def _place(self, clock: LiveClock) -> Generator[tuple[VideoFrame, float], None, None]:
+        for frame, came in self._frames:
+            seconds = clock.place(frame.pts, came)
+            self._lags.append(came - seconds)
+            yield frame, seconds
 
     def _find_rate(self, stated: Sequence[Fraction | None]) -> Fraction | None:
         if self._has_times:
             return next((rate for rate in stated if rate and 0 < rate <= HIGHEST_RATE), None)
         first = [*islice(self._frames, RATED_FRAMES)]
         self._frames = chain(first, self._frames)
-        passed = first[-1][1] - first[0][1] if first else 0.0
-        return Fraction((len(first) - 1) / passed).limit_denominator(100) if passed > 0 else None
+        passed = [after - before for (_, before), (_, after) in pairwise(first)]
+        usual = median(passed) if passed else 0.0  # some come at once, that waited while the format was found out
+        return Fraction(1 / usual).limit_denominator(100) if usual > 1 / HIGHEST_RATE else None
 
     def _note_times(self, frames: Iterator[VideoFrame]) -> Generator[tuple[VideoFrame, float], None, None]:
         """Frames, and when each came."""
         self._asked_seconds = self._clock()
         for frame in frames:
-            self.came_seconds = self._clock()
-            yield frame, self.came_seconds
+            yield frame, self._clock()
             self._asked_seconds = self._clock()

@@ -193,7 +193,7 @@ class LiveFrames:
                 return
             yield Interruption(end, f"{self._shown} gave no more frames: {reason}")
             yield from self._open_again(end)
-            begin = end + max(0.0, self._clock() - connection.came_seconds)
+            begin = max(end, connection.tell_time())
             yield Gap(end, begin, reason)
 
     def close(self) -> None:

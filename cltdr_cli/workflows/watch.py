@@ -169,7 +169,7 @@ class Watching:
                 interrupted = None
                 yield seen
             else:
-                interrupted = seen
+                interrupted = interrupted or seen
                 self._report.warning(seen.reason)
         if stretch is not None:
             yield from self._name(stretch.finish(), stretch)
