@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 RATED_FRAMES = 9
 """So many of the first frames tell the rate of a source that states no times."""
 
+PLAYERS = frozenset({"hls", "rtsp"})
+"""FFmpeg's names of what plays recordings, and states their length then, or something live."""
+
+END_SECONDS = 1.0
+"""How much a recording may lack of the length that its server states."""
+
 LATEST_FRAMES = 64
 """Among so many of the last frames is one that came at once; a decoder gives the very last ones only at the end."""
 
@@ -52,6 +58,7 @@ class Connection:
     ) -> None:
         self._container, self._clock, self._is_paced = container, clock, is_paced
         self._asked_seconds = clock()
+        self._stated_seconds = (container.duration or 0) / 1e6 if container.format.name in PLAYERS else 0.0
         self._lags: deque[float] = deque(maxlen=LATEST_FRAMES)
         try:
             stream = find_video_stream(container, shown)
@@ -75,6 +82,10 @@ class Connection:
     def period_seconds(self) -> float:
         """Nominal distance between two frames."""
         return float(1 / (self.rate or FALLBACK_RATE))
+
+    def is_whole(self, seconds: float) -> bool:
+        """Whether so many seconds are all that it holds, as a server of recordings says."""
+        return 0 < self._stated_seconds <= seconds + END_SECONDS
 
     def tell_time(self) -> float:
         """Where the source is now, if it went on after its last frames; known once it was read from."""

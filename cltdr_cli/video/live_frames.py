@@ -136,7 +136,8 @@ class RecordedFrames:
 class LiveFrames:
     """A source that goes on until it is stopped. Times count from its first frame.
 
-    A source that drops is opened again, after pauses that double; the time until then is a gap.
+    A source that drops is opened again, after pauses that double; the time until then is a gap. One that states its
+    length (a recording behind a playlist or an RTSP server) ends when all of it was seen.
 
     Args:
         open_source: Opens it.
@@ -187,7 +188,7 @@ class LiveFrames:
                 reason = str(error)
             if connection.waited_seconds >= self._patience:
                 reason = f"no picture came for {self._patience:g} s"
-            if not self._reopens:
+            if not self._reopens or connection.is_whole(end - begin):
                 if reason != "it ended":
                     yield Interruption(end, f"{self._shown} broke off: {reason}")
                 return

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 STANDARD_INPUT = "-"
+LIVE_OPTIONS = {"live_start_index": "-1", "correct_ts_overflow": "0"}
+"""Of a playlist that goes on, only what is newest: after a drop, what was seen is not seen again. And times that go
+back are no counter that has run over, a day later: an encoder was restarted."""
+
 PLAYLIST_SECONDS = 60.0
 """A playlist gives several seconds at once, often ten, and nothing until the next ones are recorded."""
 
@@ -63,9 +67,8 @@ def _open_at(address: Address, in_real_time: bool, give_up_seconds: float, reade
         return RecordedFrames(open_video(address, reader), in_real_time=in_real_time)
     is_playlist = answer is not None and answer.is_playlist
     patience = PLAYLIST_SECONDS if is_playlist else TIMEOUT_SECONDS
-    options = {"live_start_index": "-1"} if is_playlist else {}  # after a drop, what was seen is not shown again
     return LiveFrames(
-        lambda: open_address(address, patience_seconds=patience, options=options),
+        lambda: open_address(address, patience_seconds=patience, options=LIVE_OPTIONS),
         address,
         give_up_seconds=give_up_seconds,
         patience_seconds=patience,
@@ -128,7 +131,7 @@ def open_pipe(file: BinaryIO | BufferedReader, shown: str) -> InputContainer:
 
     pipe = _Pipe(file)
     try:
-        return av.open(pipe, "r", metadata_errors="replace", options={"protocol_whitelist": ""})
+        return av.open(pipe, "r", metadata_errors="replace", options={"protocol_whitelist": "", **LIVE_OPTIONS})
     except (FFmpegError, OSError, ValueError) as error:
         if pipe.is_empty:
             raise VideoError(
