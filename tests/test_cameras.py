@@ -160,9 +160,10 @@ def test_pictures_without_times_were_taken_when_they_came():
     assert np.diff(times(seen)).mean() == pytest.approx(0.1, abs=0.04)
 
 
-def test_ctrl_c_ends_while_a_camera_is_waited_for(server, stream):
+@pytest.mark.parametrize("command", ["watch", "detect"])
+def test_ctrl_c_ends_while_a_camera_is_waited_for(server, stream, command):
     with camera(stream, silent=True) as silent:
-        number = server.start("watch", f"rtsp://127.0.0.1:{silent.port}/live", "--preset", "demo", "--device", "cpu")
+        number = server.start(command, f"rtsp://127.0.0.1:{silent.port}/live", "--preset", "demo", "--device", "cpu")
         assert silent.taken.wait(60)
         begin = time.monotonic()
         os.kill(number, signal.SIGINT)

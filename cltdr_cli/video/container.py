@@ -16,6 +16,7 @@ from cltdr_cli.video.network import (
     explain_refusal,
     explain_unreachable,
 )
+from cltdr_cli.video.read_ahead import call_aside
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -75,7 +76,7 @@ def open_address(
     patience = (max(TIMEOUT_SECONDS, patience_seconds), patience_seconds)
     begin = time.monotonic()
     try:
-        return av.open(address.url, options=options, metadata_errors="replace", timeout=patience)
+        return call_aside(lambda: av.open(address.url, options=options, metadata_errors="replace", timeout=patience))
     except (FFmpegError, OSError, ValueError) as error:
         if address.is_web:
             ask_server(address)  # tells better what is wrong
