@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -192,6 +193,22 @@ def test_a_pipe_that_gives_nothing_says_so(cltdr, monkeypatch):
         done = cltdr("watch", "-", "--preset", "demo", "--device", "cpu")
     assert done.code == 1
     assert "standard input ended before anything came" in done.err
+
+
+def test_ctrl_c_ends_a_pipe_that_has_fallen_silent(stream):
+    """Python's own buffer of standard input would be locked by the thread that waits, and its exit break."""
+    words = [sys.executable, "-m", "cltdr_cli", "watch", "-", "--preset", "demo", "--device", "cpu"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, **pipes) as process:
+        process.stdin.write(stream)
+        process.stdin.flush()
+        while b"watching with" not in (line := process.stderr.readline()):
+            assert line
+        time.sleep(1.0)  # until the thread waits
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read().decode()
+        assert process.wait(20) == 0, said
+    assert "Fatal" not in said
 
 
 def place(clock, frames):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -103,24 +103,25 @@ def open_camera(number: str) -> InputContainer:
 
 
 def _open_standard_input() -> InputContainer:
-    if sys.stdin.isatty():
-        raise VideoError("Standard input is a terminal, not a video.", _PIPE_HINT)
-    return open_pipe(sys.stdin.buffer, "standard input")
+    if not sys.stdin or sys.stdin.isatty():
+        raise VideoError("Standard input is a terminal or closed, not a video.", _PIPE_HINT)
+    # Past Python's own buffer, whose lock would break its exit while a thread still waits for the next bytes.
+    return open_pipe(open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), "standard input")
 
 
 class _Pipe:
     """What PyAV reads from: bytes as soon as they are there, without seeking."""
 
-    def __init__(self, file: BinaryIO | BufferedReader) -> None:
+    def __init__(self, file: BinaryIO | BufferedReader | FileIO) -> None:
         self._file, self.is_empty = file, True
 
     def read(self, size: int) -> bytes:
-        data = self._file.read1(size) if isinstance(self._file, BufferedReader) else self._file.read(size)
+        data = self._file.read1(size) if isinstance(self._file, BufferedReader) else self._file.read(size) or b""
         self.is_empty &= not data
         return data
 
 
-def open_pipe(file: BinaryIO | BufferedReader, shown: str) -> InputContainer:
+def open_pipe(file: BinaryIO | BufferedReader | FileIO, shown: str) -> InputContainer:
     """Open a stream of bytes.
 
     Raises:
