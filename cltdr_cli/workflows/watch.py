@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cltdr_cli.errors import UsageError
+from cltdr_cli.errors import UsageError, VideoError
 from cltdr_cli.live.stretch import LiveDetector, Stretch
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import Detections, Segment
@@ -153,26 +153,34 @@ class Watching:
     def _watch(self) -> Iterator[WatchEvent]:
         stretch: Stretch | None = None
         interrupted: Interruption | None = None
-        for seen in read_ahead(iter(self._source), _WAITING_BATCHES, self._stop):
-            if isinstance(seen, FrameBatch):
-                batch = self._cut(seen)
-                if len(batch):
-                    stretch = stretch or self._detector.begin(self._source.rate)
-                    yield from self._name(stretch.push(batch), stretch)
-                if len(batch) < len(seen):
-                    break
-                continue
-            if stretch is not None:
-                yield from self._name(stretch.finish(), stretch)
-                stretch = None
-            if isinstance(seen, Gap):
-                interrupted = None
-                yield seen
-            else:
-                interrupted = interrupted or seen
-                self._report.warning(seen.reason)
+        try:
+            for seen in read_ahead(iter(self._source), _WAITING_BATCHES, self._stop):
+                if isinstance(seen, FrameBatch):
+                    batch = self._cut(seen)
+                    if len(batch):
+                        stretch = stretch or self._detector.begin(self._source.rate)
+                        yield from self._name(stretch.push(batch), stretch)
+                    if len(batch) < len(seen):
+                        break
+                    continue
+                if stretch is not None:
+                    yield from self._name(stretch.finish(), stretch)
+                    stretch = None
+                if isinstance(seen, Gap):
+                    interrupted = None
+                    yield seen
+                else:
+                    interrupted = interrupted or seen
+                    self._report.warning(seen.reason)
+        except VideoError:  # given up
+            yield from self._tell_open_gap(interrupted)
+            raise
         if stretch is not None:
             yield from self._name(stretch.finish(), stretch)
+        yield from self._tell_open_gap(interrupted)
+
+    def _tell_open_gap(self, interrupted: Interruption | None) -> Iterator[Gap]:
+        """The gap after which nothing came."""
         if interrupted is not None and self._source.is_live:
             yield Gap(interrupted.seconds, None, interrupted.reason)
 
