@@ -162,7 +162,7 @@ def _failure(entry: WeightsEntry, reason: str) -> WeightsError:
 
 def _no_connection(entry: WeightsEntry, error: OSError) -> NoConnectionError:
     host, reason = urlsplit(entry.url or "").hostname, error.strerror or error
-    message = f"{entry.name} cannot be downloaded: this machine does not reach {host} ({reason})"
+    message = f"{entry.name}: the download failed: this machine does not reach {host} ({reason})"
     return NoConnectionError(message, _failure(entry, "").hint)
 
 
