@@ -84,7 +84,7 @@ def test_passwords_are_used_and_land_nowhere(detect, server, tmp_path):
     ("path", "said"),
     [
         ("missing/a.mp4", "there is nothing at this address (404)"),
-        ("private/a.mp4", "asks for a name and password"),
+        ("private/a.mp4", "does not take this name and password. Check both. In a name or password, write @ as %40"),
         ("broken/a.mp4", "answers with status 500"),
         ("page/index.html", "answers with a text (text/html)"),
         ("inside/list.m3u8", "not a video that can be opened"),
@@ -97,6 +97,22 @@ def test_what_is_wrong_is_told(detect, server, path, said):
     assert "hidden" not in done.err
     assert len(done.err.splitlines()) < 12
     assert not found.get("results")
+
+
+def test_a_password_is_asked_for(detect, server):
+    done, _ = detect(f"{server}/private/a.mp4")
+    assert done.code == 1
+    assert "asks for a name and password" in done.err
+    assert "http://NAME:PASSWORD@HOST" in done.err
+
+
+@pytest.mark.parametrize("password", ["a/b", "a#b", "a?b", "/", "a:b", "a@b", "[x"])
+def test_signs_that_end_a_password_too_early_give_nothing_away(detect, password):
+    done, _ = detect(f"rtsp://{USER}:{PASSWORD}{password}@no-such-host.invalid/live?{PASSWORD}")
+    assert done.code == 1
+    assert "rtsp://no-such-host.invalid/live" in done.err
+    assert USER not in done.err
+    assert "names no host and port" not in done.err or "write @ as %40" in done.err
 
 
 def test_a_video_that_is_cut_off_is_used_up_to_the_break(detect, server):

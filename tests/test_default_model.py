@@ -140,6 +140,7 @@ def test_where_no_server_can_be_reached_the_demo_is_used(cltdr, serve, attended,
     serve("http://127.0.0.1:9/w")
     done = cltdr("detect", sample_video)
     assert done.code == 0, done.err
+    assert "this machine does not reach 127.0.0.1" in done.err
     assert "the bundled demo model is used instead" in done.err
     assert "knows eight actions of drawn figures only" in done.err
 
@@ -152,6 +153,7 @@ def test_offline_the_demo_is_used_and_nothing_is_asked(cltdr, serve, attended, s
     done = cltdr("detect", sample_video, *words)
     assert done.code == 0, done.err
     assert "bundled demo model" in done.err
+    assert ("CLTDR_OFFLINE is set, so no detector" in done.err) == (not words)
     assert INSTALL in done.err
     assert requests == []
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from videos_made import number_of, numbered_frame
+from videos_made import number_of, numbered_frame, rewrap
 
 from cltdr_cli.errors import VideoError
 from cltdr_cli.video import open_video
@@ -109,6 +109,24 @@ def test_a_source_that_drops_is_opened_again_and_the_gap_is_told(stream_file):
     after = seen[seen.index(gap) + 1 :]
     assert numbers(after)[:3] == [0, 1, 2]
     assert after[0].pts_seconds[0] == pytest.approx(6.0, abs=1e-3)
+
+
+def test_a_recording_that_a_server_plays_ends(stream_file, tmp_path):
+    path = tmp_path / "list.m3u8"
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{stream_file}\n#EXT-X-ENDLIST\n")
+    source = LiveFrames(lambda: av.open(str(path)), "server")
+    assert numbers(source) == list(range(FRAMES))
+
+
+def test_an_encoder_that_is_restarted_goes_on_in_a_pipe(stream_file, tmp_path):
+    """Its times go back by more than a minute, which FFmpeg would take for a counter that has run over."""
+    late = rewrap(stream_file, tmp_path / "late.ts", format="mpegts", options={"output_ts_offset": "500"})
+    path = tmp_path / "both.ts"
+    path.write_bytes(late.read_bytes() + stream_file.read_bytes())
+    with path.open("rb") as file:
+        seen = list(LiveFrames(lambda: open_pipe(file, "pipe"), "pipe", reopens=False))
+    assert not [item for item in seen if isinstance(item, Gap)]
+    assert np.concatenate([item.pts_seconds for item in seen])[-1] == pytest.approx(2 * FRAMES / RATE, abs=0.2)
 
 
 def test_pauses_double_up_to_half_a_minute_and_it_is_given_up(stream_file):

@@ -173,6 +173,7 @@ def test_a_camera_that_drops_is_opened_again_and_gaps_are_told(see, camera):
     assert not {USER, PASSWORD, "hidden"} & set(done.err.replace(":", " ").replace("@", " ").split())
     at = next(place for place, event in enumerate(events) if "gap" in event)
     start, end = events[at]["gap"]
+    assert events[-1]["gap"][1] is None  # it never came back
     assert start == pytest.approx(12.0, abs=0.1)
     assert end > start
     before, after = told(events[:at]), told(events[at:])

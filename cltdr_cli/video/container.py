@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltdr_cli.errors import VideoError
-from cltdr_cli.video.network import PROTOCOLS, TIMEOUT_SECONDS, Address, ask_server, explain_unreachable
+from cltdr_cli.video.network import (
+    PROTOCOLS,
+    TIMEOUT_SECONDS,
+    Address,
+    ask_server,
+    explain_refusal,
+    explain_unreachable,
+)
+from cltdr_cli.video.read_ahead import call_aside
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -47,25 +56,50 @@ def open_container(source: Path | Address) -> InputContainer:
         raise _explain_unreadable(source, error) from error
 
 
-def open_address(address: Address) -> InputContainer:
+def open_address(
+    address: Address, *, patience_seconds: float = TIMEOUT_SECONDS, options: dict[str, str] | None = None
+) -> InputContainer:
     """Open an address for demuxing; what a playlist there names must be in the network, too.
+
+    Args:
+        address: Where it is.
+        patience_seconds: How long one read may wait.
+        options: Further ones of FFmpeg.
 
     Raises:
         VideoError: The host is not reached, or what it gives is no video.
     """
     import av
-    from av.error import FFmpegError, InvalidDataError
+    from av.error import FFmpegError
 
-    options = {"protocol_whitelist": PROTOCOLS} | ({} if address.is_web else {"rtsp_transport": "tcp"})
-    patience = (TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+    options = {"protocol_whitelist": PROTOCOLS, **({} if address.is_web else _RTSP_OPTIONS), **(options or {})}
+    patience = (max(TIMEOUT_SECONDS, patience_seconds), patience_seconds)
+    begin = time.monotonic()
     try:
-        return av.open(address.url, options=options, metadata_errors="replace", timeout=patience)
+        return call_aside(lambda: av.open(address.url, options=options, metadata_errors="replace", timeout=patience))
     except (FFmpegError, OSError, ValueError) as error:
         if address.is_web:
             ask_server(address)  # tells better what is wrong
-        if isinstance(error, InvalidDataError):
-            raise VideoError(f"{address} is not a video that can be opened, or it is cut short.", COPY_AGAIN) from None
-        raise explain_unreachable(address, error) from None
+        raise _explain_closed(address, error, time.monotonic() - begin >= patience[0]) from None
+
+
+_RTSP_OPTIONS = {"rtsp_transport": "tcp+udp", "rtsp_flags": "prefer_tcp"}
+"""Over TCP no packet is lost; some cameras give UDP only."""
+
+_STATUS = {"HTTPUnauthorizedError": 401, "HTTPForbiddenError": 403, "HTTPNotFoundError": 404}
+"""FFmpeg's error -> what the server answered, over RTSP as over HTTP."""
+
+
+def _explain_closed(address: Address, error: Exception, is_late: bool) -> VideoError:
+    from av.error import InvalidDataError
+
+    if is_late:
+        return explain_unreachable(address, TimeoutError())
+    if type(error).__name__ in _STATUS:
+        return explain_refusal(address, _STATUS[type(error).__name__])
+    if isinstance(error, InvalidDataError):
+        return VideoError(f"{address} is not a video that can be opened, or it is cut short.", COPY_AGAIN)
+    return explain_unreachable(address, error)
 
 
 def find_video_stream(container: InputContainer, path: Path | Address | str) -> VideoStream:
@@ -177,4 +211,5 @@ def _explain_no_video_stream(container: InputContainer, path: Path | Address | s
         holds = "only a cover picture" + (f" beside {' and '.join(kinds)}" if kinds else "")
     else:
         holds = f"only {' and '.join(kinds)}" if kinds else "no streams at all"
-    return VideoError(f"{path} has no video stream; it holds {holds}.", "Name the file with the pictures.")
+    hint = "Give the address of the pictures." if isinstance(path, Address) else "Name the file with the pictures."
+    return VideoError(f"{path} has no video stream; it holds {holds}.", hint)

@@ -14,16 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cltdr_cli.errors import StreamBrokenError, VideoError
-from cltdr_cli.video.clock import order_for_display
-from cltdr_cli.video.container import find_video_stream
 from cltdr_cli.video.decoding import StreamDamageError
 from cltdr_cli.video.frame_stream import BATCH_BYTES, choose_batch_frames
 from cltdr_cli.video.frames import FrameBatch, VideoReader
-from cltdr_cli.video.live_decoding import decode_on
-from cltdr_cli.video.network import Address
+from cltdr_cli.video.live_connection import Connection
+from cltdr_cli.video.network import TIMEOUT_SECONDS, Address
 from cltdr_cli.video.pictures import RgbPictures, read_orientation
-from cltdr_cli.video.probe import list_stated_rates
-from cltdr_cli.video.timing import FALLBACK_RATE, HIGHEST_RATE
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -140,13 +136,15 @@ class RecordedFrames:
 class LiveFrames:
     """A source that goes on until it is stopped. Times count from its first frame.
 
-    A source that drops is opened again, after pauses that double; the time until then is a gap.
+    A source that drops is opened again, after pauses that double; the time until then is a gap. One that states its
+    length (a recording behind a playlist or an RTSP server) ends when all of it was seen.
 
     Args:
         open_source: Opens it.
         shown: Its name in messages.
         reopens: Whether it can be opened again; a pipe cannot.
         give_up_seconds: After so long without a connection it is given up.
+        patience_seconds: How long ``open_source`` lets a connection wait for a frame.
         clock: Seconds that never run backwards.
         pause: Waits so many seconds.
 
@@ -163,77 +161,75 @@ class LiveFrames:
         *,
         reopens: bool = True,
         give_up_seconds: float = math.inf,
+        patience_seconds: float = TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._open, self._shown, self._reopens = open_source, shown, reopens
-        self._give_up, self._clock, self._pause = give_up_seconds, clock, pause
-        self._container = open_source()
-        rates = list_stated_rates(find_video_stream(self._container, shown))
-        self.rate = next((rate for rate in rates if rate and 0 < rate <= HIGHEST_RATE), None)
+        self._give_up, self._patience, self._clock, self._pause = give_up_seconds, patience_seconds, clock, pause
+        self._connection = self._connect()
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames per second that the present connection states."""
+        return self._connection.rate
 
     def __iter__(self) -> Generator[Seen, None, None]:
         """All frames, with interruptions and gaps."""
         begin = 0.0
         while True:
-            end, seen_at, reason = begin, self._clock(), "it ended"
+            end, reason, connection = begin, "it ended", self._connection
             try:
-                for seen in self._read_connection(self._container, begin):
+                for seen in _gather(connection, begin):
                     if isinstance(seen, FrameBatch):
-                        end, seen_at = float(seen.pts_seconds[-1]) + self._period, self._clock()
+                        end = float(seen.pts_seconds[-1]) + connection.period_seconds
                     yield seen
             except StreamDamageError as error:
                 reason = str(error)
-            if not self._reopens:
+            if connection.waited_seconds >= self._patience:
+                reason = f"no picture came for {self._patience:g} s"
+            if not self._reopens or connection.is_whole(end - begin):
                 if reason != "it ended":
                     yield Interruption(end, f"{self._shown} broke off: {reason}")
                 return
             yield Interruption(end, f"{self._shown} gave no more frames: {reason}")
-            self._container = self._open_again()
-            begin = end + max(0.0, self._clock() - seen_at)
+            yield from self._open_again(end)
+            begin = max(end, connection.tell_time())
             yield Gap(end, begin, reason)
 
     def close(self) -> None:
         """Nothing: a connection is closed by whoever reads from it, which may be waiting for a frame."""
 
-    @property
-    def _period(self) -> float:
-        return float(1 / (self.rate or FALLBACK_RATE))
+    def _connect(self) -> Connection:
+        return Connection(self._open(), self._shown, self._clock, is_paced=self._reopens)
 
-    def _open_again(self) -> InputContainer:
-        begin, pause = self._clock(), FIRST_PAUSE_SECONDS
+    def _open_again(self, end: float) -> Generator[Interruption, None, None]:
+        """Open it, however often that fails; tells every new reason why it does."""
+        begin, pause, told = self._clock(), FIRST_PAUSE_SECONDS, ""
         while True:
             try:
-                return self._open()
+                self._connection = self._connect()
+                return
             except VideoError as error:
                 if self._clock() - begin >= self._give_up:
                     raise VideoError(
                         f"{self._shown} did not come back within {self._give_up:g} s. {error.message}", error.hint
                     ) from error
+                if error.message != told:
+                    yield Interruption(end, error.message)
+                told = error.message
             self._pause(min(pause, max(0.0, self._give_up - (self._clock() - begin))))
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _read_connection(self, container: InputContainer, begin: float) -> Generator[Seen, None, None]:
-        """Frames of one connection, whose first is at ``begin`` seconds.
 
-        Raises:
-            StreamDamageError: It broke; every good frame was yielded before.
-        """
-        with closing(container):
-            stream = find_video_stream(container, self._shown)
-            base = stream.time_base or Fraction(1, 1000)
-            timed = _count_from_first(decode_on(container, stream), base, begin)
-            yield from gather_live(_convert(order_for_display(timed, self._period)), self._period)
+def _gather(connection: Connection, begin: float) -> Generator[FrameBatch | Gap, None, None]:
+    """What one connection gives; its first frame is at ``begin`` seconds.
 
-
-def _count_from_first(
-    frames: Iterator[VideoFrame], base: Fraction, begin: float
-) -> Iterator[tuple[VideoFrame, float | None]]:
-    """Frames with seconds from the first one on."""
-    first: int | None = None
-    for frame in frames:
-        first = frame.pts if first is None else first
-        yield frame, None if frame.pts is None or first is None else begin + float((frame.pts - first) * base)
+    Raises:
+        StreamDamageError: It broke; every good frame was yielded before.
+    """
+    with closing(connection.read(begin)) as timed:
+        yield from gather_live(_convert(timed), connection.period_seconds)
 
 
 def _convert(timed: Iterator[tuple[VideoFrame, float]]) -> Iterator[tuple[NDArray[np.uint8], float]]:

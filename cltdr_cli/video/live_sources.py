@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,12 +13,19 @@ from cltdr_cli.video import open_video
 from cltdr_cli.video.addresses import is_address
 from cltdr_cli.video.container import open_address
 from cltdr_cli.video.live_frames import FrameSource, LiveFrames, RecordedFrames
-from cltdr_cli.video.network import Address, ask_server
+from cltdr_cli.video.network import TIMEOUT_SECONDS, Address, ask_server
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
 STANDARD_INPUT = "-"
+LIVE_OPTIONS = {"live_start_index": "-1", "correct_ts_overflow": "0"}
+"""Of a playlist that goes on, only what is newest: after a drop, what was seen is not seen again. And times that go
+back are no counter that has run over, a day later: an encoder was restarted."""
+
+PLAYLIST_SECONDS = 60.0
+"""A playlist gives several seconds at once, often ten, and nothing until the next ones are recorded."""
+
 _CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}:none")}
 """System -> FFmpeg's name of its camera driver, and of a camera."""
 
@@ -55,9 +62,17 @@ def open_source(
 
 
 def _open_at(address: Address, in_real_time: bool, give_up_seconds: float, reader: str) -> FrameSource:
-    if address.is_web and ask_server(address).is_file:
+    answer = ask_server(address) if address.is_web else None
+    if answer is not None and answer.is_file:
         return RecordedFrames(open_video(address, reader), in_real_time=in_real_time)
-    return LiveFrames(lambda: open_address(address), address, give_up_seconds=give_up_seconds)
+    is_playlist = answer is not None and answer.is_playlist
+    patience = PLAYLIST_SECONDS if is_playlist else TIMEOUT_SECONDS
+    return LiveFrames(
+        lambda: open_address(address, patience_seconds=patience, options=LIVE_OPTIONS),
+        address,
+        give_up_seconds=give_up_seconds,
+        patience_seconds=patience,
+    )
 
 
 def open_camera(number: str) -> InputContainer:
@@ -88,22 +103,25 @@ def open_camera(number: str) -> InputContainer:
 
 
 def _open_standard_input() -> InputContainer:
-    if sys.stdin.isatty():
-        raise VideoError("Standard input is a terminal, not a video.", _PIPE_HINT)
-    return open_pipe(sys.stdin.buffer, "standard input")
+    if not sys.stdin or sys.stdin.isatty():
+        raise VideoError("Standard input is a terminal or closed, not a video.", _PIPE_HINT)
+    # Past Python's own buffer, whose lock would break its exit while a thread still waits for the next bytes.
+    return open_pipe(open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), "standard input")
 
 
 class _Pipe:
     """What PyAV reads from: bytes as soon as they are there, without seeking."""
 
-    def __init__(self, file: BinaryIO | BufferedReader) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO | BufferedReader | FileIO) -> None:
+        self._file, self.is_empty = file, True
 
     def read(self, size: int) -> bytes:
-        return self._file.read1(size) if isinstance(self._file, BufferedReader) else self._file.read(size)
+        data = self._file.read1(size) if isinstance(self._file, BufferedReader) else self._file.read(size) or b""
+        self.is_empty &= not data
+        return data
 
 
-def open_pipe(file: BinaryIO | BufferedReader, shown: str) -> InputContainer:
+def open_pipe(file: BinaryIO | BufferedReader | FileIO, shown: str) -> InputContainer:
     """Open a stream of bytes.
 
     Raises:
@@ -112,8 +130,13 @@ def open_pipe(file: BinaryIO | BufferedReader, shown: str) -> InputContainer:
     import av
     from av.error import FFmpegError
 
+    pipe = _Pipe(file)
     try:
-        return av.open(_Pipe(file), "r", metadata_errors="replace", options={"protocol_whitelist": ""})
+        return av.open(pipe, "r", metadata_errors="replace", options={"protocol_whitelist": "", **LIVE_OPTIONS})
     except (FFmpegError, OSError, ValueError) as error:
+        if pipe.is_empty:
+            raise VideoError(
+                f"{shown} ended before anything came.", "See what the program that sends it says."
+            ) from None
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise VideoError(f"{shown} is not a video that can be read from a pipe: {reason}.", _PIPE_HINT) from error

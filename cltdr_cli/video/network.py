@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from cltdr_cli.errors import VideoError
 from cltdr_cli.plain_text import safe_file_name
+from cltdr_cli.video.addresses import hide_secrets
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -29,9 +30,9 @@ PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto,data,rtsp,rtsps,rtp,rtcp,srtp,u
 TIMEOUT_SECONDS = 10.0
 ASKED_BYTES = 4096
 _READ_HINT = "Read are http://, https:// and rtsp:// addresses; save other videos to a file first."
+_SIGNS_HINT = "In a name or password, write @ as %40, : as %3A, / as %2F, # as %23, ? as %3F, and % as %25."
 _REACH_HINT = "Check the address, and whether this machine reaches it (a browser or player may tell more)."
 _ANSWERS = {
-    401: ("it asks for a name and password", "Give them in the address: https://NAME:PASSWORD@HOST/..."),
     403: ("it refuses access", "Check whether the address has run out, or needs a name and password."),
     404: ("there is nothing at this address (404)", "Check the spelling of the address."),
     410: ("what was at this address is gone (410)", "Look for its new address."),
@@ -59,12 +60,14 @@ class Address:
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname, parts.port
-        except ValueError as error:
-            raise VideoError(f"The address {_hide(url)} cannot be read: {error}.", _READ_HINT) from error
+        except ValueError:  # its own text may hold a part of the password
+            raise VideoError(
+                f"The address {hide_secrets(url)} names no host and port that can be.", f"{_READ_HINT} {_SIGNS_HINT}"
+            ) from None
         if parts.scheme.lower() not in WEB | CAMERAS:
             raise VideoError(f"Addresses that begin with {parts.scheme}:// are not read.", _READ_HINT)
         if not host:
-            raise VideoError(f"The address {_hide(url)} names no host.", _READ_HINT)
+            raise VideoError(f"The address {hide_secrets(url)} names no host.", _READ_HINT)
         return cls(url)
 
     @property
@@ -93,7 +96,7 @@ class Address:
         return urlunsplit(self.parts._replace(netloc=_drop_user(self.parts.netloc), fragment=""))
 
     def __str__(self) -> str:
-        return _hide(self.url)
+        return hide_secrets(self.url)
 
 
 @dataclass(frozen=True)
@@ -152,10 +155,21 @@ def open_request(address: Address, headers: dict[str, str]) -> HTTPResponse:
     try:
         return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
-        reason, hint = _ANSWERS.get(error.code, (f"it answers with status {error.code}", _REACH_HINT))
-        raise VideoError(f"{address} cannot be read from {address.host}: {reason}.", hint) from None
+        raise explain_refusal(address, error.code) from None
     except (OSError, ValueError) as error:
         raise explain_unreachable(address, getattr(error, "reason", error)) from None
+
+
+def explain_refusal(address: Address, status: int) -> VideoError:
+    """The error for an address whose server answers with a status of HTTP or RTSP in place of the video."""
+    if status != 401:
+        reason, hint = _ANSWERS.get(status, (f"it answers with status {status}", _REACH_HINT))
+    elif address.parts.username is None:
+        reason = "it asks for a name and password"
+        hint = f"Give them in the address: {address.parts.scheme}://NAME:PASSWORD@HOST/..."
+    else:
+        reason, hint = "it does not take this name and password", f"Check both. {_SIGNS_HINT}"
+    return VideoError(f"{address} cannot be read from {address.host}: {reason}.", hint)
 
 
 def explain_unreachable(address: Address, reason: object) -> VideoError:
@@ -193,11 +207,3 @@ def _make_authorization(address: Address) -> dict[str, str]:
 
 def _drop_user(netloc: str) -> str:
     return netloc.rpartition("@")[2]
-
-
-def _hide(url: str) -> str:
-    """An address without user, password, query and fragment."""
-    head, separator, rest = url.partition("://")
-    place = re.split(r"[?#]", rest, maxsplit=1)[0]
-    host, slash, path = place.partition("/")
-    return f"{head}{separator}{_drop_user(host)}{slash}{path}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -46,6 +46,19 @@ def read_ahead(
     finally:
         stopped.set()
         thread.join(None if stop is None else POLL_SECONDS)
+
+
+def call_aside(call: Callable[[], Item]) -> Item:
+    """Call on a thread of its own, so that Ctrl-C ends the wait for what does not hear it (FFmpeg, host names).
+
+    The thread is then left to itself.
+    """
+
+    def give() -> Generator[Item, None, None]:
+        yield call()
+
+    (item,) = read_ahead(give(), 1, threading.Event())
+    return item
 
 
 def _take(ready: queue.Queue[Item | _End[Item]], stop: threading.Event | None) -> Item | _End[Item]:

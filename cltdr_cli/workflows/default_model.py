@@ -29,7 +29,10 @@ def choose_default_preset(models: ModelSources, download: bool, report: Reporter
     installed = choose_installed(models)
     if installed is not None:
         return installed
-    if not download or weights.is_offline():
+    if not download:
+        return DEMO
+    if weights.is_offline():
+        report.notice("CLTDR_OFFLINE is set, so no detector of real actions is downloaded.")
         return DEMO
     try:
         _download(models, report)

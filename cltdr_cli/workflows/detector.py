@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cltdr_cli.data.annotations import AnnotatedVideo
 from cltdr_cli.data.feature_files import load_sequence
-from cltdr_cli.errors import UsageError
+from cltdr_cli.errors import UsageError, VideoError
 from cltdr_cli.features.batching import SharedExtractor
 from cltdr_cli.features.kinds import describe_other_kinds
 from cltdr_cli.features.store import load_features
@@ -20,6 +20,7 @@ from cltdr_cli.pipeline import VideoOptions, detect_features, detect_video, limi
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import VideoResult
 from cltdr_cli.timeline import FeatureSequence
+from cltdr_cli.video import open_video
 from cltdr_cli.video.frames import VideoReader
 from cltdr_cli.video.named_inputs import Input
 from cltdr_cli.video.network import Address
@@ -87,7 +88,8 @@ class InputDetector:
         if item.is_features:
             result = detect_features(self.loaded, self._load_sequence(item), self.scores)
         else:
-            result = self._detect_video(reader or item.source, title or item.video_id, report)
+            source = (reader or item.source) if item.address is None else self._open_ending(item.address, reader)
+            result = self._detect_video(source, title or item.video_id, report)
             result = replace(result, source=None if item.address else item.path)  # pages link to files only
         facts = {**result.provenance, **describe_path(item.path)}
         return self._finish(replace(result, video_id=item.video_id, provenance=facts))
@@ -150,6 +152,17 @@ class InputDetector:
             "notices": list(self.loaded.notices),
             "display_score": self.display_score,
         }
+
+    def _open_ending(self, address: Address, reader: VideoReader | None) -> VideoReader:
+        """Open an address, and refuse what never ends."""
+        reader = reader or open_video(address, self.options.reader)
+        if reader.info.duration_seconds is not None or self.options.end_seconds is not None:
+            return reader
+        reader.close()
+        raise VideoError(
+            f"{address} states no length, like a live source: detection in it might never end.",
+            f"`cltdr watch {address}` tells actions as they happen; end= reads so much of it; or save it first.",
+        )
 
     def _detect_video(self, source: Path | Address | VideoReader, title: str, report: Reporter) -> VideoResult:
         with report.progress(title, None, "frames") as bar:

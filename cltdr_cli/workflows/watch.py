@@ -12,14 +12,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cltdr_cli.errors import UsageError
+from cltdr_cli.errors import UsageError, VideoError
 from cltdr_cli.live.stretch import LiveDetector, Stretch
 from cltdr_cli.reporting import SILENT, Reporter
 from cltdr_cli.segments import Detections, Segment
 from cltdr_cli.video.frames import FrameBatch
 from cltdr_cli.video.live_frames import FrameSource, Gap, Interruption
 from cltdr_cli.video.live_sources import open_source
-from cltdr_cli.video.read_ahead import read_ahead
+from cltdr_cli.video.read_ahead import call_aside, read_ahead
 from cltdr_cli.workflows.classes import find_label_ids
 from cltdr_cli.workflows.live_detector import make_live_detector
 from cltdr_cli.workflows.models import WeightsFiles, find_models, load_reported_detector
@@ -113,9 +113,8 @@ def watch(
         report.notice(loaded.extractor.notice)
     kept = find_label_ids(labels, loaded.labels)
     detector = make_live_detector(loaded, batch_size, range_seconds, delay_seconds)
-    frames = open_source(
-        source, in_real_time=realtime, give_up_seconds=math.inf if give_up is None else give_up, reader=reader
-    )
+    patience = math.inf if give_up is None else give_up
+    frames = call_aside(lambda: open_source(source, in_real_time=realtime, give_up_seconds=patience, reader=reader))
     return Watching(loaded, detector, frames, min_score, kept, max_seconds, stop or threading.Event(), report)
 
 
@@ -156,26 +155,34 @@ class Watching:
     def _watch(self) -> Iterator[WatchEvent]:
         stretch: Stretch | None = None
         interrupted: Interruption | None = None
-        for seen in read_ahead(iter(self._source), _WAITING_BATCHES, self._stop):
-            if isinstance(seen, FrameBatch):
-                batch = self._cut(seen)
-                if len(batch):
-                    stretch = stretch or self._detector.begin(self._source.rate)
-                    yield from self._name(stretch.push(batch), stretch)
-                if len(batch) < len(seen):
-                    break
-                continue
-            if stretch is not None:
-                yield from self._name(stretch.finish(), stretch)
-                stretch = None
-            if isinstance(seen, Gap):
-                interrupted = None
-                yield seen
-            else:
-                interrupted = seen
-                self._report.warning(seen.reason)
+        try:
+            for seen in read_ahead(iter(self._source), _WAITING_BATCHES, self._stop):
+                if isinstance(seen, FrameBatch):
+                    batch = self._cut(seen)
+                    if len(batch):
+                        stretch = stretch or self._detector.begin(self._source.rate)
+                        yield from self._name(stretch.push(batch), stretch)
+                    if len(batch) < len(seen):
+                        break
+                    continue
+                if stretch is not None:
+                    yield from self._name(stretch.finish(), stretch)
+                    stretch = None
+                if isinstance(seen, Gap):
+                    interrupted = None
+                    yield seen
+                else:
+                    interrupted = interrupted or seen
+                    self._report.warning(seen.reason)
+        except VideoError:  # given up
+            yield from self._tell_open_gap(interrupted)
+            raise
         if stretch is not None:
             yield from self._name(stretch.finish(), stretch)
+        yield from self._tell_open_gap(interrupted)
+
+    def _tell_open_gap(self, interrupted: Interruption | None) -> Iterator[Gap]:
+        """The gap after which nothing came."""
         if interrupted is not None and self._source.is_live:
             yield Gap(interrupted.seconds, None, interrupted.reason)
 

@@ -160,6 +160,12 @@ def _failure(entry: WeightsEntry, reason: str) -> WeightsError:
     return WeightsError(message, f"check the connection and try again, or fetch {entry.file} by hand: {by_hand(entry)}")
 
 
+def _no_connection(entry: WeightsEntry, error: OSError) -> NoConnectionError:
+    host, reason = urlsplit(entry.url or "").hostname, error.strerror or error
+    message = f"{entry.name}: the download failed: this machine does not reach {host} ({reason})"
+    return NoConnectionError(message, _failure(entry, "").hint)
+
+
 @contextmanager
 def _explain_errors(entry: WeightsEntry) -> Generator[None]:
     """Turn errors of the connection inside the block into ``WeightsError``."""
@@ -168,10 +174,9 @@ def _explain_errors(entry: WeightsEntry) -> Generator[None]:
     except urllib.error.HTTPError as error:
         raise _failure(entry, f"the server answers {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
-        failure = _failure(entry, f"{error.reason}")
         if isinstance(error.reason, OSError):  # no such host, refused, no route: not an answer of the server
-            failure = NoConnectionError(failure.message, failure.hint)
-        raise failure from error
+            raise _no_connection(entry, error.reason) from error
+        raise _failure(entry, f"{error.reason}") from error
     except TimeoutError as error:
         raise _failure(entry, f"the server was silent for {TIMEOUT_SECONDS:g} seconds") from error
     except (http.client.HTTPException, OSError) as error:
