@@ -14,8 +14,9 @@ _LARGEST_KEPT_BYTES = 1 << 28
 def keep_freed_memory() -> None:
     """Let arrays reuse memory that others have freed, and lie in huge pages; to be called before PyTorch is imported.
 
-    The C library otherwise hands every large array back when it is freed, and the next one waits until the operating
-    system has cleared each of its pages: a tenth of a localizer's time for 9,216 steps. At most 1 GiB is kept.
+    The C library otherwise hands an array of more than 32 MB back when it is freed, and the next one waits until the
+    operating system has cleared each of its pages: a tenth of a localizer's time for 9,216 steps. Free memory at the
+    end of the heap is handed back beyond 1 GiB.
     A user's own settings stay: PyTorch's ``THP_MEM_ALLOC_ENABLE`` and glibc's ``MALLOC_…_THRESHOLD_``. Where the C
     library is another, nothing happens.
     """
