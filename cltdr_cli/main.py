@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from cltdr_cli import __version__, console
+from cltdr_cli.allocation import keep_freed_memory
 from cltdr_cli.commands.local_files import with_local_files
 from cltdr_cli.commands.options import Debug, Quiet
 from cltdr_cli.errors import CltdrError, UsageError
@@ -139,6 +140,7 @@ def main() -> NoReturn:
     """Run the command line and exit: the entry point of the ``cltdr`` script."""
     # Threads of PyTorch that wait for each other shall sleep, not spin: the decoder and other programs need the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue] # a text file, unless replaced by a test
     try:

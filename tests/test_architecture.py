@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # files of other people's annotation tools, players and editors; `writers` make subtitles and table cells
     "interchange": {"writers"},
     "demo": set(),  # draws videos; what trains the bundled model on them is in examples/bundled_model
+    "allocation": set(),  # how the process gets memory, settled before PyTorch is imported
     # joiners
     "editing": {"video"},  # makes videos from videos: clips, chapters, burnt-in labels
     "features": {"video", "extractors"},
@@ -89,7 +90,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "api", "bench", "console", "data", "demo", "evaluation", "extraction", "extractors", "features",
         "inference", "methods", "pipeline", "training", "video", "workflows", "writers", "zoo",
     },
-    "main": {"commands", "console"},
+    "main": {"allocation", "commands", "console"},
     "__main__": {"main"},
     "__init__": {"api", "workflows"},  # `from cltdr_cli import Detector, detect`, resolved when asked for
     "weights": set(),

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from cltdr_cli.models import products
 from cltdr_cli.models.convolution import TimeConv, TimeConvTranspose, plain_convolution
-from cltdr_cli.models.layers import GroupNorm, MaskedConv, rectify
+from cltdr_cli.models.layers import GroupNorm, MaskedConv, copy_by_columns, rectify
 
 TOLERANCE = 2e-5  # relative to the largest output; Winograd's transforms cost about one digit of float32
 
@@ -203,3 +203,16 @@ def test_rectified_spares_what_gradients_need():
     out.sum().backward()
     assert x.grad is not None
     assert x.grad.equal((x > 0).float())
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 70, 80), (3, 129, 64), (2, 5, 3)])
+def test_a_copy_by_columns_holds_the_same_values_another_way_round(shape):
+    x = _seeded(6, *shape)
+    with torch.inference_mode():
+        copied = copy_by_columns(x)
+        with plain_convolution():
+            assert copy_by_columns(x) is x
+    torch.testing.assert_close(copied, x, rtol=0, atol=0)
+    assert copied.transpose(1, 2).is_contiguous()
+    assert copied.data_ptr() != x.data_ptr()
+    assert copy_by_columns(x) is x  # where gradients are wanted

@@ -8,12 +8,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cltdr_cli.models.convolution import TimeConv
+from cltdr_cli.models.convolution import TimeConv, is_plain
 
 
 def rectify(x: Tensor) -> Tensor:
     """ReLU of a tensor that nobody else holds: in its place when no gradient needs what stood there."""
     return F.relu(x, inplace=not torch.is_grad_enabled())
+
+
+def copy_by_columns(x: Tensor) -> Tensor:
+    """The same ``[B, M, N]``, where no gradient needs it with the M values of a column next to each other in memory.
+
+    PyTorch copies matrices that lie the other way block by block, but not stacks of them: 2,304 steps of 512 channels
+    took six times as long, since steps 2 KB apart push each other out of the cache.
+    """
+    if torch.is_grad_enabled() or is_plain() or x.device.type != "cpu":
+        return x
+    columns = x.new_empty(x.shape[0], x.shape[2], x.shape[1])
+    for copied, item in zip(columns, x, strict=True):
+        copied.copy_(item.T)
+    return columns.transpose(1, 2)
 
 
 class MaskedConv(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cltdr_cli.models.blocks import MixingBlock, make_depthwise
-from cltdr_cli.models.layers import Repeat, rectify
+from cltdr_cli.models.layers import Repeat, copy_by_columns, rectify
 
 _SPARSITY = 0.001
 _ATTENTION_HEADS = 8
@@ -34,10 +34,11 @@ class FourierMixer(nn.Module):
     def forward(self, z: Tensor, mask: Tensor) -> Tensor:
         """``[B, T, C]`` -> ``[B, T, C]``; the mask is not used."""
         with torch.autocast(z.device.type, enabled=False):
-            spectrum = torch.fft.rfft(z.float(), dim=1, norm="ortho")
+            # The transform wants and leaves the steps of a channel next to each other, all else the channels of a step.
+            spectrum = torch.fft.rfft(copy_by_columns(z.float()), dim=1, norm="ortho")
             mixed = spectrum * self._filter(spectrum)
-            # The transform leaves steps next to each other; all that follows wants channels there.
-            return torch.fft.irfft(mixed, n=z.shape[1], dim=1, norm="ortho").contiguous().to(z.dtype)
+            filtered = torch.fft.irfft(mixed, n=z.shape[1], dim=1, norm="ortho")
+            return copy_by_columns(filtered.transpose(1, 2)).transpose(1, 2).contiguous().to(z.dtype)
 
     def _filter(self, spectrum: Tensor) -> Tensor:
         w1, b1, w2, b2 = (torch.complex(p[0].float(), p[1].float()) for p in (self.w1, self.b1, self.w2, self.b2))
