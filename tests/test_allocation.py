@@ -40,10 +40,10 @@ def _run(how: str, **given: str) -> list[str]:
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="only glibc has this setting"
 )
 def test_freed_memory_serves_the_next_array():
-    page_count = (64 << 20) // os.sysconf("SC_PAGE_SIZE")
-    assert int(_run("as it was")[0]) > page_count / 2
-    assert int(_run("kept")[0]) < page_count / 100
-    assert int(_run("kept", MALLOC_MMAP_THRESHOLD_="1000000", MALLOC_TRIM_THRESHOLD_="1000000")[0]) > page_count / 2
+    """Compared with each other: how many pages there are depends on whether the system takes huge ones by itself."""
+    given_back = int(_run("as it was")[0])
+    assert int(_run("kept")[0]) < given_back / 5
+    assert int(_run("kept", MALLOC_MMAP_THRESHOLD_="1000000", MALLOC_TRIM_THRESHOLD_="1000000")[0]) > given_back / 2
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, "1"), ({"THP_MEM_ALLOC_ENABLE": "0"}, "0")])
