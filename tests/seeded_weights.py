@@ -13,6 +13,7 @@ from torch import Tensor
 
 from extractors.demo import DemoNetwork
 from extractors.r2plus1d import build_video_resnet
+from extractors.random_weights import draw_weights
 from extractors.slowfast import DEPTHS as SLOWFAST_DEPTHS
 from extractors.slowfast import SlowFast
 from extractors.slowfast_weights import list_published_keys
@@ -24,6 +25,15 @@ GOLDEN = Path(__file__).parent / "golden" / "extractors"
 def seeded_i3d(layout: str) -> dict[str, Tensor]:
     shapes = json.loads((GOLDEN / "i3d_state_dict_shapes.json").read_text())[layout]
     return {key: torch.from_numpy(np.asarray(seeded_tensor(key, tuple(shape)))) for key, shape in shapes.items()}
+
+
+def write_lively_movinet(folder: Path) -> Path:
+    """MoViNet-A0 with random weights whose class scores change from frame to frame: there is something to find."""
+    tensors = draw_weights("movinet-a0-stream")[0]
+    tensors["classifier.3.conv_1.conv2d.weight"] *= 300
+    path = folder / "a0.pt"
+    torch.save(tensors, path)
+    return path
 
 
 def seeded_vit(size: VitSize, device: str = "cpu", classes: int = 5) -> dict[str, Tensor]:

@@ -6,21 +6,14 @@ import json
 
 import numpy as np
 import pytest
-import torch
-
-from extractors.random_weights import draw_weights
+from seeded_weights import write_lively_movinet
 
 pytest.importorskip("openvino", reason="needs the extra: openvino")
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Random ones whose class scores change from frame to frame, so that there is something to find."""
-    tensors = draw_weights("movinet-a0-stream")[0]
-    tensors["classifier.3.conv_1.conv2d.weight"] *= 300
-    path = tmp_path_factory.mktemp("weights") / "a0.pt"
-    torch.save(tensors, path)
-    return path
+    return write_lively_movinet(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from extraction_runs import looped
+from seeded_weights import write_lively_movinet
 from video_server import PASSWORD, USER, serving
 from videos_made import rewrap
 from weights_server import QuietServer
@@ -23,7 +23,6 @@ from cltdr_cli import Detector, watch
 from cltdr_cli.demo.script import draw_script
 from cltdr_cli.demo.world import write_video
 from cltdr_cli.video.live_frames import Gap
-from extractors.random_weights import draw_weights
 
 DEMO = ["--preset", "demo", "--device", "cpu"]
 KEYS = ["start", "end", "label", "label_id", "score", "seen"]
@@ -44,12 +43,7 @@ def stream(film) -> Path:
 
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory) -> Path:
-    """Random weights whose class scores change from frame to frame, so that there is something to find."""
-    tensors = draw_weights("movinet-a0-stream")[0]
-    tensors["classifier.3.conv_1.conv2d.weight"] *= 300
-    path = tmp_path_factory.mktemp("weights") / "a0.pt"
-    torch.save(tensors, path)
-    return path
+    return write_lively_movinet(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture
