@@ -150,6 +150,11 @@ def test_rows_that_are_none_are_refused(row):
         check_rows(row)
 
 
+def test_detections_that_were_cut_to_no_length_at_the_end_of_the_video_are_saved_with_the_others():
+    row = ROW | {"segment": [9.5, 9.5]}
+    assert check_rows([row]) == [row]
+
+
 def test_nothing_unknown_is_saved():
     noted = {"by": "Ada", "at": "now", "edit": "moved", "more": "x"}
     assert check_rows([ROW | {"reviewed": noted, "evil": 1}]) == [

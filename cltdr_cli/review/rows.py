@@ -29,7 +29,8 @@ def _check_row(row: Any, place: int) -> dict[str, Any]:
         noted = row.get("reviewed")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _explain(place) from error
-    if not (_is_number(start) and _is_number(end) and 0 <= start < end and _is_number(score)):
+    # No length is allowed: detections past the end of the video are cut to that, and corrections are saved with them.
+    if not (_is_number(start) and _is_number(end) and 0 <= start <= end and _is_number(score)):
         raise _explain(place)
     if not (isinstance(label, str) and 0 < len(label) <= _LONGEST_TEXT and (number is None or type(number) is int)):
         raise _explain(place)
@@ -41,7 +42,7 @@ def _check_row(row: Any, place: int) -> dict[str, Any]:
 
 
 def _explain(place: int) -> AnnotationError:
-    return AnnotationError(f"segment {place + 1} lacks its label, its score, or a start before its end")
+    return AnnotationError(f"segment {place + 1} has no label, no score, no two times, or ends before it starts")
 
 
 def _is_number(value: Any) -> bool:
