@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cltdr_cli.evaluation.plots import FORMATS, require_matplotlib
 
 NAME = "runs"
 """Stem of the files."""
+
+
+_SPREAD = 0.2
+"""Part of the way from one threshold to the next that the lines share."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,17 @@ def draw_runs(lines: Sequence[Line]) -> dict[str, bytes]:
 
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     ax = figure.subplots()
+    tious = sorted({tiou for line in lines for tiou in line.tious})
     for place, line in enumerate(lines):
-        color = colormaps["tab10"](place % 10)
-        ax.plot(line.tious, line.means, color=color, marker=".", label=line.name.replace("$", r"\$"))
-        ax.fill_between(line.tious, line.lows, line.highs, color=color, alpha=0.18, linewidth=0)
-    ax.set(xlabel="tIoU", ylabel="mAP (%)", ylim=(0, None))
-    ax.set_xticks(sorted({tiou for line in lines for tiou in line.tious}))
+        shift = _shift(place, len(lines), tious)
+        below = [max(0.0, mean - low) for mean, low in zip(line.means, line.lows, strict=True)]
+        above = [max(0.0, high - mean) for mean, high in zip(line.means, line.highs, strict=True)]
+        ax.errorbar(
+            [tiou + shift for tiou in line.tious], line.means, (below, above), marker=".", linewidth=1, capsize=2,
+            color=colormaps["tab10"](place % 10), label=line.name.replace("$", r"\$"),
+        )  # fmt: skip
+    ax.set(xlabel="tIoU", ylabel="mAP (%)")
+    ax.set_xticks(tious)
     ax.grid(axis="y", color="#dddddd", linewidth=0.6)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(fontsize=8, frameon=False)
@@ -61,3 +71,9 @@ def draw_runs(lines: Sequence[Line]) -> dict[str, bytes]:
         figure.savefig(buffer, format=suffix, dpi=130)
         files[f"{NAME}.{suffix}"] = buffer.getvalue()
     return files
+
+
+def _shift(place: int, count: int, tious: Sequence[float]) -> float:
+    """How far a line's points stand beside their threshold, so that no range hides another."""
+    step = min((b - a for a, b in pairwise(tious)), default=0.1)
+    return step * _SPREAD * (place - (count - 1) / 2) / count
