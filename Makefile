@@ -1,7 +1,7 @@
 # make demo   set up .venv, draw a video, find its actions: a table, JSON, CSV, SRT and a picture
 # make test   set up .venv, run the test suite
 # make bench-train   proof that training learns, on the real THUMOS14 annotations (about 5 minutes)
-# make results   real numbers: all methods and ablations on GTEA and 50Salads (9 hours on two cores; resumable)
+# make results   real numbers: all methods and ablations on GTEA and 50Salads (8 hours on two cores; resumable)
 # make check  what CI runs: lint, types, tests, and the wheel in an empty environment
 
 PYTHON ?= python3
