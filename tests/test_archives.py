@@ -141,7 +141,20 @@ def test_a_bad_file_is_named_and_nothing_is_written(tmp_path: Path, case: str) -
         list(read_archive(source, find_archive("gtea", 1), 1))
     done = run("datasets", "import", source, "--dataset", "gtea", "--split", 1, "--out", tmp_path / "out")
     assert done.exit_code == 1
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_was_there_stays_when_an_import_fails(tmp_path: Path) -> None:
+    out, text = tmp_path / "out", tmp_path / "text.zip"
+    out.mkdir()
+    text.write_text("no archive")
+    done = run("datasets", "import", text, "--dataset", "gtea", "--split", 1, "--out", out)
+    assert done.exit_code == 1
+    assert "neither a .zip nor a .tar file" in flat(done.stderr)
+    assert list(out.iterdir()) == []
+    done = run("datasets", "import", tmp_path / "no.zip", "--dataset", "gtea", "--split", 1, "--out", tmp_path / "new")
+    assert "there is no" in flat(done.stderr)
+    assert not (tmp_path / "new").exists()
 
 
 def test_wrong_words_are_answered(tmp_path: Path) -> None:

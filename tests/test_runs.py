@@ -133,6 +133,22 @@ def test_folders_without_runs_and_other_files_are_named(tmp_path: Path) -> None:
     assert run("eval").exit_code == 2, "neither a data set nor runs"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mAP": "x"}, {"mAP": [0.1]}, {"tiou": 0.5}, {"average_mAP": None}, {"segmentation": []},
+        {"segmentation": {"f1@50": "x"}}, {"made_by": []}, {"made_by": {"parameters": "many"}},
+        {"made_by": {"seed": "1"}},
+    ],
+)  # fmt: skip
+def test_results_with_other_things_in_them_are_named(tmp_path: Path, wrong: dict) -> None:
+    write_scores(tmp_path / "a", 0.5)
+    file = tmp_path / "a/scores.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | wrong))
+    with pytest.raises(AnnotationError, match=r"scores\.json is not the result of an evaluation"):
+        summarize_runs(tmp_path)
+
+
 def test_a_result_says_how_it_came_about(tmp_path: Path) -> None:
     world = toy_world(tmp_path / "world")
     done = CliRunner().invoke(app, world.words(tmp_path / "run", "--set", "epochs=1", "--seed", "7"))

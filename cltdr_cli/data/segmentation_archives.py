@@ -152,9 +152,17 @@ def _list_members(source: Path, record: ArchiveRecord, split: int) -> Iterator[M
                         yield item.name, file.read()
     # zipfile says NotImplementedError of a compression that it does not know.
     except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, ValueError, NotImplementedError) as error:
-        raise FeatureError(
-            f"{source} cannot be read: {error}", "It should be a .zip or .tar file, complete, or a folder."
-        ) from error
+        raise _explain_unreadable(source, error) from error
+
+
+def _explain_unreadable(source: Path, error: Exception) -> FeatureError:
+    if not source.exists():
+        return FeatureError(f"there is no {source}", "Give the archive, or a folder with its files.")
+    # A file that is no archive at all gets a line from tarfile for every compression that it tried.
+    lines = str(error).splitlines()
+    reason = lines[0] if len(lines) == 1 else "neither a .zip nor a .tar file, or damaged"
+    hint = "It should be a .zip or .tar file, complete, or a folder."
+    return FeatureError(f"{source} cannot be read: {reason}", hint)
 
 
 def _list_folder(source: Path, folder: str, record: ArchiveRecord) -> Iterator[Member]:

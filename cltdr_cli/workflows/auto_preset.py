@@ -216,11 +216,15 @@ def describe_choice(facts: FeatureFacts) -> list[str]:
     assert training is not None
     origin = "from the sidecars" if facts.has_sidecars else "worked out from durations; windows taken to be as long"
     median, longest = np.percentile(facts.actions_steps, 50), max(facts.actions_steps)
+    rate, lengths_steps = features.downsample_rate, facts.lengths_steps
+    used = "every step is" if rate == 1 else f"one of {rate} steps is"
+    lengths = " to ".join(str(steps) for steps in dict.fromkeys((min(lengths_steps), max(lengths_steps))))
+    classes = f"{facts.classes} class{'' if facts.classes == 1 else 'es'}"
     return [
         f"features: {facts.width} channels, a step every {facts.stride_frames} frames ({origin})",
-        f"actions: {facts.classes} classes, {median:.0f} steps in the middle, {longest:.0f} at most: one of "
-        f"{features.downsample_rate} steps is used, on {model.levels} levels",
-        f"videos: {len(facts.lengths_steps)} of {min(facts.lengths_steps)} to {max(facts.lengths_steps)} steps: "
+        f"actions: {classes}, {median:.0f} steps in the middle, {longest:.0f} at most: {used} used, on {model.levels} "
+        "levels",
+        f"videos: {len(lengths_steps)} of {lengths} steps: "
         f"trained on {model.max_seq_len} steps at a time, width {model.embd_dim}",
         f"training: {training.warmup_epochs} + {training.epochs} epochs at rate {training.learning_rate:g}, noise "
         f"{training.input_noise:g}, {training.mix_share:.0%} of the steps mixed with other videos",

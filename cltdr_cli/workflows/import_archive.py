@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +54,9 @@ def import_archive(
     features, annotations = folder / "features", folder / "annotations.json"
     if not overwrite and (features.exists() or annotations.exists()):
         raise UsageError(f"{folder} holds features or an annotation already", "Give another out=, or overwrite=.")
-    check_writable_folder(folder)
     videos: list[ArchivedVideo] = []
-    with replacing_folder(features) as partial, report.progress("importing", record.split_videos, "videos") as bar:
+    progress = report.progress("importing", record.split_videos, "videos")
+    with _leaving_no_trace(folder), replacing_folder(features) as partial, progress as bar:
         for video in read_archive(Path(source), record, split):
             np.save(partial / f"{video.video_id}.npy", video.features)
             videos.append(video)
@@ -66,3 +68,17 @@ def import_archive(
     subsets = [video.subset for video in videos]
     counts = {name: subsets.count(name) for name in ("training", "test")}
     return ImportedSplit(features, annotations, counts, sum(len(item["annotations"]) for item in database.values()))
+
+
+@contextmanager
+def _leaving_no_trace(folder: Path) -> Generator[None]:
+    """Make the folder; it vanishes again if it is new and the block fails with nothing in it."""
+    is_new = not folder.exists()
+    try:
+        check_writable_folder(folder)
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise

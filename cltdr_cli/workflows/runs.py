@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -136,7 +136,40 @@ def _read(file: Path) -> dict[str, Any]:
     missing = [key for key in ("tiou", "mAP", "average_mAP") if not isinstance(content, dict) or key not in content]
     if missing:
         raise AnnotationError(f"{file} is not the result of an evaluation: no {', '.join(missing)}")
+    wrong = [key for key, is_right in _CHECKS.items() if key in content and not is_right(content[key])]
+    if wrong or len(content["tiou"]) != len(content["mAP"]):
+        said = f"{wrong[0]} is not what it should be" if wrong else "not as many mAPs as thresholds"
+        raise AnnotationError(
+            f"{file} is not the result of an evaluation: {said}", "`cltdr eval --json-out` writes it."
+        )
     return content
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_origin(value: Any) -> bool:
+    """Who made a run: its counts are numbers, and the seed a whole one."""
+    counts = [value.get(name) for name in _COUNTS] if isinstance(value, dict) else ["none"]
+    return all(count is None or _is_number(count) for count in counts) and isinstance(value.get("seed", 0), int | None)
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "tiou": _is_row,
+    "mAP": _is_row,
+    "average_mAP": _is_number,
+    "segmentation": _is_table,
+    "made_by": _is_origin,
+}
 
 
 def _group(facts: Sequence[Mapping[str, Any]]) -> dict[int, list[tuple[str, int]]]:
