@@ -157,6 +157,24 @@ def test_a_folder_that_was_there_stays_when_an_import_fails(tmp_path: Path) -> N
     assert not (tmp_path / "new").exists()
 
 
+def test_the_folder_of_another_split_is_refused(tmp_path: Path) -> None:
+    """Its features have seen other training videos."""
+    folder = tmp_path / "Split_1"
+    folder.mkdir()
+    (folder / "S1_Tea_C1.mat").write_bytes(matlab(X=FEATURES, Y=LABELS[:, None]))
+    with pytest.raises(FeatureError, match="folder of another split than Split_2"):
+        list(read_archive(folder, find_archive("gtea", 2), 2))
+    assert len(list(read_archive(folder, find_archive("gtea", 1), 1))) == 1
+
+
+def test_two_files_of_one_video_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as made:
+        for place in ("a", "b"):
+            made.writestr(f"{place}/GTEA/SpatialCNN/Split_1/S1_Tea_C1.mat", matlab(X=FEATURES, Y=LABELS[:, None]))
+    with pytest.raises(FeatureError, match=r"S1_Tea_C1\.mat more than once: a/.*, b/"):
+        list(read_archive(tmp_path / "twice.zip", find_archive("gtea", 1), 1))
+
+
 def test_wrong_words_are_answered(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no archive of thumos14"):
         find_archive("thumos14", 1)

@@ -136,7 +136,8 @@ def test_folders_without_runs_and_other_files_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"mAP": "x"}, {"mAP": [0.1]}, {"tiou": 0.5}, {"average_mAP": None}, {"segmentation": []},
+        {"mAP": "x"}, {"mAP": [0.1]}, {"mAP": [50, 40]}, {"mAP": [0.1, float("nan")]}, {"average_mAP": float("inf")},
+        {"tiou": [0.5, float("nan")]}, {"tiou": 0.5}, {"average_mAP": None}, {"segmentation": []},
         {"segmentation": {"f1@50": "x"}}, {"made_by": []}, {"made_by": {"parameters": "many"}},
         {"made_by": {"seed": "1"}},
     ],
@@ -146,6 +147,25 @@ def test_results_with_other_things_in_them_are_named(tmp_path: Path, wrong: dict
     file = tmp_path / "a/scores.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | wrong))
     with pytest.raises(AnnotationError, match=r"scores\.json is not the result of an evaluation"):
+        summarize_runs(tmp_path)
+
+
+def test_runs_of_other_thresholds_or_subsets_have_no_mean(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        write_scores(tmp_path / name, 0.5, seed=seed, annotations="x", split="test")
+    assert summarize_runs(tmp_path).description == "1 split, 2 seeds"
+    file = tmp_path / "b/scores.json"
+    right = json.loads(file.read_text())
+    file.write_text(json.dumps(right | {"tiou": [0.5, 0.75]}))
+    with pytest.raises(UsageError, match="different tIoU thresholds"):
+        summarize_runs(tmp_path)
+    done = run("eval", "--runs", tmp_path / "a", "--runs", tmp_path / "b")
+    assert done.exit_code == 0
+    assert "different tIoU thresholds" in flat(done.stderr)
+    assert done.stdout.index("mAP@0.5") < done.stdout.index("mAP@0.7") < done.stdout.index("mAP@0.75")
+    assert done.stdout.index("mAP@0.75") < done.stdout.index("f1@50")
+    file.write_text(json.dumps(right | {"made_by": right["made_by"] | {"split": "training"}}))
+    with pytest.raises(UsageError, match=r"different subsets .* test and training"):
         summarize_runs(tmp_path)
 
 

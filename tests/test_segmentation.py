@@ -276,6 +276,10 @@ def test_bad_label_files_are_named(release: Path, tmp_path: Path) -> None:
     write(release, "S2.txt", "")
     with pytest.raises(AnnotationError, match=r"S2\.txt is empty"):
         read_annotations(release, fps=10.0)
+    for text in ("take\n\nopen\n\n", "take\n \nopen\n"):  # would move all later labels by a frame
+        write(release, "S2.txt", text)
+        with pytest.raises(AnnotationError, match=r"S2\.txt: line 2 is empty"):
+            read_annotations(release, fps=10.0)
 
 
 def test_a_rate_that_contradicts_the_annotation_is_refused(tmp_path: Path) -> None:

@@ -192,3 +192,7 @@ def test_what_cannot_be_measured_is_said(world: ToyWorld, tmp_path: Path):
     np.save(tmp_path / f"{name}.npy", np.zeros((9, 5), np.float32))
     with pytest.raises(FeatureError, match="differ in width"):
         make_auto_preset(annotations, "training", tmp_path)
+    width = np.load(world.features / f"{name}.npy").shape[1]
+    np.save(tmp_path / f"{name}.npy", np.zeros((0, width), np.float32))
+    with pytest.raises(FeatureError, match=rf"{name}\.npy holds no step"):
+        make_auto_preset(annotations, "training", tmp_path)

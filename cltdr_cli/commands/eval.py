@@ -194,7 +194,11 @@ def _show_runs(folders: list[Path], report: Path | None, video: str | None) -> N
 
     _check_outputs([], report)
     summaries = [summarize_runs(folder) for folder in folders]
-    columns = list(dict.fromkeys(name for summary in summaries for name in summary.values))
+    by_threshold = {name for summary in summaries for name in summary.values if name.startswith("mAP@")}
+    if any(not by_threshold <= summary.values.keys() for summary in summaries):
+        console.warning("the folders were scored at different tIoU thresholds: their average mAPs do not compare")
+    rest = [name for summary in summaries for name in summary.values if name != "average mAP"]
+    columns = dict.fromkeys(["average mAP", *sorted(by_threshold), *rest])
     shown = [name for name in columns if not name.endswith("_mean_of_videos")]
     rows = [
         (summary.folder.name, summary.description, *(_draw_spread(summary.values.get(name)) for name in shown))

@@ -37,7 +37,8 @@ def read_frame_labels(
         classes: The known classes; without them those of ``MAPPING_FILE``, if there is one.
 
     Raises:
-        AnnotationError: The folder has no such file, a file is empty, or a label is not among the class names.
+        AnnotationError: The folder has no such file, a file or a line in it is empty, or a label is not among the class
+            names.
     """
     files = list_label_files(folder)
     if not files:
@@ -53,6 +54,12 @@ def _read_video(path: Path, fps: float, background: Collection[str], names: Sequ
     lines = read_numbered_lines(path)
     if not lines:
         raise AnnotationError(f"{path} is empty", "It should hold one label per frame.")
+    empty = next((count for count, (place, _) in enumerate(lines, 1) if place != count), None)
+    if empty is not None:
+        raise AnnotationError(
+            f"{path}: line {empty} is empty, and every line is a frame",
+            "Write the frame's label there, or that of the background; only the end may have empty lines.",
+        )
     known = {*names, *background}
     unknown = next(((place, line.strip()) for place, line in lines if names and line.strip() not in known), None)
     if unknown is not None:

@@ -6,7 +6,7 @@ import io
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -119,10 +119,20 @@ def read_archive(source: Path, record: ArchiveRecord, split: int) -> Iterator[Ar
             f"{source} has no file of split {split}",
             f"Expected: …/{record.folder.format(split=split)}/*.mat, in the archive or in a folder.",
         )
+    _refuse_copies(source, [name for name, _ in members])
     for name, content in members:
         match = re.fullmatch(record.file_pattern, PurePosixPath(name).name)
         assert match is not None, "only such names are listed"
         yield _read_video(f"{source}: {name}", match["video"], content, record, split)
+
+
+def _refuse_copies(source: Path, names: Sequence[str]) -> None:
+    """Two files of one name cannot both be that video."""
+    files = [PurePosixPath(name).name for name in names]
+    twice = next((file for file in files if files.count(file) > 1), None)
+    if twice is not None:
+        places = [name for name, file in zip(names, files, strict=True) if file == twice]
+        raise FeatureError(f"{source} has {twice} more than once: {', '.join(places)}", "Leave the other copies out.")
 
 
 def _require_scipy() -> None:
@@ -167,6 +177,12 @@ def _explain_unreadable(source: Path, error: Exception) -> FeatureError:
 
 def _list_folder(source: Path, folder: str, record: ArchiveRecord) -> Iterator[Member]:
     places = [path for path in (source / "features" / folder, source / folder) if path.is_dir()]
+    wanted = PurePosixPath(folder).name
+    if not places and re.fullmatch(r"Split_\d+", source.resolve().name) and source.resolve().name != wanted:
+        raise FeatureError(
+            f"{source} is the folder of another split than {wanted}",
+            "The features of a split are made by a network of its own: give its folder, or the whole archive.",
+        )
     for path in sorted((places or [source])[0].glob("*.mat")):
         if re.fullmatch(record.file_pattern, path.name):
             yield path.name, path.read_bytes()

@@ -101,6 +101,8 @@ def measure_features(annotations: Annotations, split: str, folder: Path) -> Feat
             f"{folder}: files differ in width: {sorted(widths)}", "Give a preset= that says which is right."
         )
     lengths = tuple(shape[0] for shape in shapes)
+    if empty := [path for path, steps in zip(files.values(), lengths, strict=True) if not steps]:
+        raise FeatureError(f"{empty[0]} holds no step", "Extract its features again, or leave the video out.")
     sidecars = [read_sidecar(sidecar_path(path)) for path in files.values()]
     grid = _read_grid(folder, [sidecar for sidecar in sidecars if sidecar]) if all(sidecars) else None
     grid = grid or _work_out_grid(folder, found, lengths)

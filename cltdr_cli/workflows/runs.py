@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -77,7 +78,7 @@ def summarize_runs(folder: Path, names: str = "*") -> RunsSummary:
         names: Pattern of the names of the folders that count.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: There is no such file, or the runs were scored with different thresholds or on different subsets.
         AnnotationError: A file is not the result of an evaluation.
     """
     files = tuple(sorted(file for file in folder.rglob(RESULT_FILE) if file.parent.match(names)))
@@ -86,6 +87,7 @@ def summarize_runs(folder: Path, names: str = "*") -> RunsSummary:
             f"{folder} holds no {RESULT_FILE}", f"`cltdr eval … --json-out RUN/{RESULT_FILE}` writes one for each run."
         )
     contents = [_read(file) for file in files]
+    _refuse_mixture(folder, contents)
     rows = [collect_values(content) for content in contents]
     groups = _group([content.get("made_by", {}) for content in contents])
     splits = {seed: tuple(sorted(split for split, _ in members)) for seed, members in groups.items()}
@@ -138,19 +140,38 @@ def _read(file: Path) -> dict[str, Any]:
         raise AnnotationError(f"{file} is not the result of an evaluation: no {', '.join(missing)}")
     wrong = [key for key, is_right in _CHECKS.items() if key in content and not is_right(content[key])]
     if wrong or len(content["tiou"]) != len(content["mAP"]):
-        said = f"{wrong[0]} is not what it should be" if wrong else "not as many mAPs as thresholds"
+        said = f"{wrong[0]} is {_SHOULD_BE[wrong[0]]}" if wrong else "not as many mAPs as thresholds"
         raise AnnotationError(
             f"{file} is not the result of an evaluation: {said}", "`cltdr eval --json-out` writes it."
         )
     return content
 
 
+def _refuse_mixture(folder: Path, contents: Sequence[Mapping[str, Any]]) -> None:
+    """A mean over other thresholds, or over training and test videos, would say nothing of the runs."""
+    origins = [content.get("made_by", {}) for content in contents]
+    for what, kinds in (
+        ("tIoU thresholds", {tuple(round(tiou, 6) for tiou in content["tiou"]) for content in contents}),
+        ("subsets (split)", {origin["split"] for origin in origins if isinstance(origin.get("split"), str)}),
+    ):
+        if len(kinds) > 1:
+            listed = " and ".join(sorted(str(kind) for kind in kinds)[:2])
+            raise UsageError(
+                f"{folder}: its runs were scored with different {what}, such as {listed}",
+                "Score all with the same, or put them into folders of their own.",
+            )
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
 
 
 def _is_row(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_number, value))
+    return isinstance(value, list) and all(map(_is_share, value))
 
 
 def _is_table(value: Any) -> bool:
@@ -166,9 +187,18 @@ def _is_origin(value: Any) -> bool:
 _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "tiou": _is_row,
     "mAP": _is_row,
-    "average_mAP": _is_number,
+    "average_mAP": _is_share,
     "segmentation": _is_table,
     "made_by": _is_origin,
+}
+
+
+_SHOULD_BE = {
+    "tiou": "no list of numbers from 0 to 1",
+    "mAP": "no list of numbers from 0 to 1",
+    "average_mAP": "no number from 0 to 1",
+    "segmentation": "no table of numbers",
+    "made_by": "no record of a run, or its counts are no numbers",
 }
 
 
