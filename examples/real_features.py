@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from cltdr_cli.workflows.runs import RESULT_FILE, RunsSummary, summarize_runs, write_runs_plot
+from cltdr_cli.workflows.run_scores import RESULT_FILE
+from cltdr_cli.workflows.runs import RunsSummary, summarize_runs, write_runs_plot
 from cltdr_cli.workflows.runs_video import PREDICTIONS_FILE
 
 SPLITS = {"gtea": 4, "50salads": 5}

@@ -157,6 +157,18 @@ def test_a_folder_that_was_there_stays_when_an_import_fails(tmp_path: Path) -> N
     assert not (tmp_path / "new").exists()
 
 
+def test_an_archive_under_a_password_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "secret.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("GTEA/SpatialCNN/Split_1/S1_Tea_C1.mat", b"x")
+    data = bytearray(path.read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # Python writes none: the flag says "encrypted"
+        data[data.index(header) + flags] |= 1
+    path.write_bytes(data)
+    with pytest.raises(FeatureError, match=r"secret\.zip cannot be read: .* password"):
+        list(read_archive(path, find_archive("gtea", 1), 1))
+
+
 def test_the_folder_of_another_split_is_refused(tmp_path: Path) -> None:
     """Its features have seen other training videos."""
     folder = tmp_path / "Split_1"

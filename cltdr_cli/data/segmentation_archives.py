@@ -160,8 +160,8 @@ def _list_members(source: Path, record: ArchiveRecord, split: int) -> Iterator[M
                     file = archive.extractfile(item) if item.isfile() and is_wanted(item.name) else None
                     if file is not None:
                         yield item.name, file.read()
-    # zipfile says NotImplementedError of a compression that it does not know.
-    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, ValueError, NotImplementedError) as error:
+    # zipfile says RuntimeError of a file under a password, and of a compression that it does not know.
+    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, ValueError, RuntimeError) as error:
         raise _explain_unreadable(source, error) from error
 
 
@@ -177,8 +177,8 @@ def _explain_unreadable(source: Path, error: Exception) -> FeatureError:
 
 def _list_folder(source: Path, folder: str, record: ArchiveRecord) -> Iterator[Member]:
     places = [path for path in (source / "features" / folder, source / folder) if path.is_dir()]
-    wanted = PurePosixPath(folder).name
-    if not places and re.fullmatch(r"Split_\d+", source.resolve().name) and source.resolve().name != wanted:
+    wanted, given = PurePosixPath(folder).name, source.resolve().name
+    if not places and re.fullmatch(r"Split_\d+", given) and given != wanted:
         raise FeatureError(
             f"{source} is the folder of another split than {wanted}",
             "The features of a split are made by a network of its own: give its folder, or the whole archive.",

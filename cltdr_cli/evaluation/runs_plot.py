@@ -12,7 +12,6 @@ from cltdr_cli.evaluation.plots import FORMATS, require_matplotlib
 NAME = "runs"
 """Stem of the files."""
 
-
 _SPREAD = 0.2
 """Part of the way from one threshold to the next that the lines share."""
 

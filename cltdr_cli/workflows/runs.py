@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from cltdr_cli.data.source_files import load_json
-from cltdr_cli.errors import AnnotationError, UsageError
+from cltdr_cli.errors import UsageError
 from cltdr_cli.evaluation.runs_plot import Line, draw_runs
 from cltdr_cli.evaluation.video_plot import draw_video
 from cltdr_cli.files import write_bytes
+from cltdr_cli.workflows.run_scores import RESULT_FILE, read_scores, refuse_mixture
 from cltdr_cli.workflows.runs_video import find_rows
-
-RESULT_FILE = "scores.json"
-"""Name under which a run's scores are looked for."""
 
 _COUNTS = ("parameters", "training_seconds", "training_processor_seconds")
 
@@ -86,8 +82,8 @@ def summarize_runs(folder: Path, names: str = "*") -> RunsSummary:
         raise UsageError(
             f"{folder} holds no {RESULT_FILE}", f"`cltdr eval … --json-out RUN/{RESULT_FILE}` writes one for each run."
         )
-    contents = [_read(file) for file in files]
-    _refuse_mixture(folder, contents)
+    contents = [read_scores(file) for file in files]
+    refuse_mixture(folder, contents)
     rows = [collect_values(content) for content in contents]
     groups = _group([content.get("made_by", {}) for content in contents])
     splits = {seed: tuple(sorted(split for split, _ in members)) for seed, members in groups.items()}
@@ -131,75 +127,6 @@ def collect_values(content: Mapping[str, Any]) -> dict[str, float]:
     made_by = content.get("made_by", {})
     counts = {name: float(made_by[name]) for name in _COUNTS if made_by.get(name) is not None}
     return {"average mAP": 100 * content["average_mAP"], **by_tiou, **segmentation, **counts}
-
-
-def _read(file: Path) -> dict[str, Any]:
-    content = load_json(file)
-    missing = [key for key in ("tiou", "mAP", "average_mAP") if not isinstance(content, dict) or key not in content]
-    if missing:
-        raise AnnotationError(f"{file} is not the result of an evaluation: no {', '.join(missing)}")
-    wrong = [key for key, is_right in _CHECKS.items() if key in content and not is_right(content[key])]
-    if wrong or len(content["tiou"]) != len(content["mAP"]):
-        said = f"{wrong[0]} is {_SHOULD_BE[wrong[0]]}" if wrong else "not as many mAPs as thresholds"
-        raise AnnotationError(
-            f"{file} is not the result of an evaluation: {said}", "`cltdr eval --json-out` writes it."
-        )
-    return content
-
-
-def _refuse_mixture(folder: Path, contents: Sequence[Mapping[str, Any]]) -> None:
-    """A mean over other thresholds, or over training and test videos, would say nothing of the runs."""
-    origins = [content.get("made_by", {}) for content in contents]
-    for what, kinds in (
-        ("tIoU thresholds", {tuple(round(tiou, 6) for tiou in content["tiou"]) for content in contents}),
-        ("subsets (split)", {origin["split"] for origin in origins if isinstance(origin.get("split"), str)}),
-    ):
-        if len(kinds) > 1:
-            listed = " and ".join(sorted(str(kind) for kind in kinds)[:2])
-            raise UsageError(
-                f"{folder}: its runs were scored with different {what}, such as {listed}",
-                "Score all with the same, or put them into folders of their own.",
-            )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
-def _is_row(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_share, value))
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_is_number, value.values()))
-
-
-def _is_origin(value: Any) -> bool:
-    """Who made a run: its counts are numbers, and the seed a whole one."""
-    counts = [value.get(name) for name in _COUNTS] if isinstance(value, dict) else ["none"]
-    return all(count is None or _is_number(count) for count in counts) and isinstance(value.get("seed", 0), int | None)
-
-
-_CHECKS: Mapping[str, Callable[[Any], bool]] = {
-    "tiou": _is_row,
-    "mAP": _is_row,
-    "average_mAP": _is_share,
-    "segmentation": _is_table,
-    "made_by": _is_origin,
-}
-
-
-_SHOULD_BE = {
-    "tiou": "no list of numbers from 0 to 1",
-    "mAP": "no list of numbers from 0 to 1",
-    "average_mAP": "no number from 0 to 1",
-    "segmentation": "no table of numbers",
-    "made_by": "no record of a run, or its counts are no numbers",
-}
 
 
 def _group(facts: Sequence[Mapping[str, Any]]) -> dict[int, list[tuple[str, int]]]:
