@@ -17,7 +17,7 @@ RESULT_FILE = "scores.json"
 """Name under which a run's scores are looked for."""
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
-_Share = Annotated[float, Field(ge=0, le=1)]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
