@@ -150,6 +150,14 @@ def test_results_with_other_things_in_them_are_named(tmp_path: Path, wrong: dict
         summarize_runs(tmp_path)
 
 
+def test_what_is_no_folder_of_runs_is_told(tmp_path: Path) -> None:
+    write_scores(tmp_path / "a", 0.5)
+    with pytest.raises(UsageError, match="is a file, where a folder"):
+        summarize_runs(tmp_path / "a/scores.json")
+    with pytest.raises(UsageError, match="does not exist, where a folder"):
+        summarize_runs(tmp_path / "b")
+
+
 def test_runs_of_other_thresholds_or_subsets_have_no_mean(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 2)):
         write_scores(tmp_path / name, 0.5, seed=seed, annotations="x", split="test")

@@ -77,6 +77,9 @@ def summarize_runs(folder: Path, names: str = "*") -> RunsSummary:
         UsageError: There is no such file, or the runs were scored with different thresholds or on different subsets.
         AnnotationError: A file is not the result of an evaluation.
     """
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise UsageError(f"{folder} {what}, where a folder of runs is meant", f"It holds RUN/{RESULT_FILE} files.")
     files = tuple(sorted(file for file in folder.rglob(RESULT_FILE) if file.parent.match(names)))
     if not files:
         raise UsageError(
